@@ -1,0 +1,106 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title Exposes the typed data and Merkle modules to tests
+@license AGPL-3.0-only
+@notice Test only.
+@custom:security None.
+@custom:kill Stateless: nothing to switch off.
+"""
+
+from ..units import constants as c
+from ..interfaces import IAttestation
+from ..attestation import merkle
+from ..attestation import typed_data
+
+
+@pure
+@external
+def epoch_hash(epoch: IAttestation.Epoch) -> bytes32:
+    """
+    @notice See `typed_data._epoch_hash`.
+    """
+    return typed_data._epoch_hash(epoch)
+
+
+@pure
+@external
+def margin_hash(leaf: IAttestation.MarginLeaf) -> bytes32:
+    """
+    @notice See `typed_data._margin_hash`.
+    """
+    return typed_data._margin_hash(leaf)
+
+
+@pure
+@external
+def instrument_hash(leaf: IAttestation.InstrumentLeaf) -> bytes32:
+    """
+    @notice See `typed_data._instrument_hash`.
+    """
+    return typed_data._instrument_hash(leaf)
+
+
+@pure
+@external
+def forward_hash(leaf: IAttestation.ForwardLeaf) -> bytes32:
+    """
+    @notice See `typed_data._forward_hash`.
+    """
+    return typed_data._forward_hash(leaf)
+
+
+@pure
+@external
+def reports_hash(
+    epoch: uint64,
+    action: bytes32,
+    deadline: uint64,
+    leaves: DynArray[IAttestation.MarginLeaf, 2],
+) -> bytes32:
+    """
+    @notice See `typed_data._reports_hash`.
+    """
+    return typed_data._reports_hash(epoch, action, deadline, leaves)
+
+
+@pure
+@external
+def withdrawal_hash(
+    account: uint256,
+    token: address,
+    amount: uint256,
+    recipient: address,
+    nonce: uint64,
+) -> bytes32:
+    """
+    @notice See `typed_data._withdrawal_hash`.
+    """
+    return typed_data._withdrawal_hash(account, token, amount, recipient, nonce)
+
+
+@pure
+@external
+def leaf(struct_hash: bytes32) -> bytes32:
+    """
+    @notice See `typed_data._leaf`.
+    """
+    return typed_data._leaf(struct_hash)
+
+
+@pure
+@external
+def node(a: bytes32, b: bytes32) -> bytes32:
+    """
+    @notice See `merkle._node`.
+    """
+    return merkle._node(a, b)
+
+
+@pure
+@external
+def root_from(leaf: bytes32, proof: DynArray[bytes32, c.MAX_PROOF]) -> bytes32:
+    """
+    @notice See `merkle._root_from`.
+    """
+    return merkle._root_from(leaf, proof)
