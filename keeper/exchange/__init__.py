@@ -1,0 +1,1 @@
+"""Signed orders and their fills."""

@@ -1,0 +1,1 @@
+"""Instruments and the words that books are made of."""

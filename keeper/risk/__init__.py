@@ -1,0 +1,1 @@
+"""Payoff profiles and the margin methodology."""
