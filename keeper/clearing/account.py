@@ -1,0 +1,160 @@
+"""One account's state and how each action changes it.
+
+Cash, prices, quantities and margins are WAD integers; quantity > 0 is long. Every function returns a new
+state and checks nothing: whether an action may happen is decided in `ways` and `custody`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from keeper.clearing import book_hash as hashes
+from keeper.markets.instrument import Instrument, Kind
+from keeper.units.constants import CHANGE_FILL, CHANGE_SETTLEMENT, CHANGE_UNCOUNTED_FILL
+from keeper.units.fixed_point import mul_up, signed_mul_down
+
+NEVER = 2**40 - 1  # as an expiry: the book holds nothing that expires
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentMargin:
+    """One instrument of an epoch: its mark and the initial margin of one unit, long and short."""
+
+    mark: int
+    im_long: int
+    im_short: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What headroom is measured from. Epoch 0: none."""
+
+    epoch: int = 0
+    marginal: int = 0
+    initial_margin: int = 0
+    maintenance_margin: int = 0
+    mark_base: int = 0  # mark-to-market less the counter Q at the same point
+    added_im: int = 0
+    max_added_im: int = 0
+    linear: int = 0  # lower bound of the value of perps and futures
+    changes: int = 0
+    earliest_expiry: int = NEVER  # of the book's legs, unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """State of one account; `positions` holds no zero quantity."""
+
+    owner: str
+    cash: int = 0
+    exempt: int = 0  # net deposits less realised losses
+    added_im: int = 0  # counter U
+    added_mark: int = 0  # counter Q
+    book_hash: bytes = hashes.EMPTY
+    withdraw_nonce: int = 0
+    positions: Mapping[int, int] = field(default_factory=dict)
+    record: Record = Record()
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One side of a trade. `margin` is None where the trade presented no instrument leaf."""
+
+    instrument: int
+    quantity: int
+    price: int
+    fee: int
+    margin: InstrumentMargin | None
+
+
+def value_at(quantity: int, price: int) -> int:
+    """Cash that `quantity` at `price` moves: exact for multiples of 1e-8, otherwise against the holder."""
+    return signed_mul_down(quantity, price)
+
+
+def credited_mark(fill: Fill, margin: InstrumentMargin) -> int:
+    """Change of the counter Q: the adverse of what was paid and the instrument's mark, so no gain is ever
+    credited.
+    """
+    return min(value_at(fill.quantity, fill.price), value_at(fill.quantity, margin.mark))
+
+
+def added_margin(fill: Fill, margin: InstrumentMargin) -> int:
+    """Change of the counter U: stand-alone initial margin of the side traded, rounded up."""
+    return mul_up(abs(fill.quantity), margin.im_long if fill.quantity > 0 else margin.im_short)
+
+
+def deposited(account: Account, cash: int) -> Account:
+    """After a deposit worth `cash`."""
+    return replace(account, cash=account.cash + cash, exempt=account.exempt + cash)
+
+
+def withdrawn(account: Account, cash: int) -> Account:
+    """After a withdrawal worth `cash`: the account's own deposits leave first."""
+    return replace(
+        account,
+        cash=account.cash - cash,
+        exempt=max(0, account.exempt - cash),
+        withdraw_nonce=account.withdraw_nonce + 1,
+    )
+
+
+def filled(account: Account, fill: Fill) -> Account:
+    """After one side of a trade, its fee included."""
+    cash = account.cash - value_at(fill.quantity, fill.price) - fill.fee
+    kind = CHANGE_UNCOUNTED_FILL if fill.margin is None else CHANGE_FILL
+    after = replace(
+        account,
+        cash=cash,
+        exempt=_ratcheted(account.exempt, cash),
+        positions=_moved(account.positions, fill.instrument, fill.quantity),
+        book_hash=hashes.fold(account.book_hash, kind, fill.instrument, fill.quantity, fill.price),
+    )
+    return after if fill.margin is None else _counted(after, fill, fill.margin)
+
+
+def settled(account: Account, payoffs: Mapping[int, int]) -> Account:
+    """After the legs in `payoffs` (instrument -> cash per unit long) became cash, in the instruments'
+    order.
+    """
+    for instrument in sorted(set(payoffs) & set(account.positions)):
+        quantity = account.positions[instrument]
+        account = replace(
+            account,
+            cash=account.cash + value_at(quantity, payoffs[instrument]),
+            positions=_moved(account.positions, instrument, -quantity),
+            book_hash=hashes.fold(
+                account.book_hash, CHANGE_SETTLEMENT, instrument, -quantity, payoffs[instrument]
+            ),
+        )
+    return replace(account, exempt=_ratcheted(account.exempt, account.cash))
+
+
+def _counted(account: Account, fill: Fill, margin: InstrumentMargin) -> Account:
+    """Counters and record after a fill that presented its instrument's leaf."""
+    credited = credited_mark(fill, margin)
+    instrument = Instrument.unpack(fill.instrument)
+    record = account.record
+    if instrument.kind in (Kind.PERP, Kind.FUTURE):
+        record = replace(record, linear=record.linear + credited)
+    if instrument.kind != Kind.PERP:
+        record = replace(record, earliest_expiry=min(record.earliest_expiry, instrument.expiry))
+    return replace(
+        account,
+        added_im=account.added_im + added_margin(fill, margin),
+        added_mark=account.added_mark + credited,
+        record=record,
+    )
+
+
+def _ratcheted(exempt: int, cash: int) -> int:
+    """Exempt amount after a realised result: losses lower it for good, gains never raise it."""
+    return min(exempt, max(0, cash))
+
+
+def _moved(positions: Mapping[int, int], instrument: int, quantity: int) -> dict[int, int]:
+    """Positions after one of them moved by `quantity`; a flat position disappears."""
+    moved = dict(positions)
+    moved[instrument] = moved.get(instrument, 0) + quantity
+    if moved[instrument] == 0:
+        del moved[instrument]
+    return moved

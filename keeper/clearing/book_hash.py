@@ -1,0 +1,48 @@
+"""The running hash of a book: what happened to it, in order, and how often.
+
+Layout of the 32 bytes: hash (208 high bits) | other changes (24) | counted fills (24). A leaf that states the
+hash therefore says by itself how many changes lie between it and now.
+"""
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+from keeper.units.constants import CHANGE_FILL
+
+EMPTY = bytes(32)  # of an account that never traded
+COUNTER_BITS = 24
+CHANGES_BITS = 2 * COUNTER_BITS
+_COUNTER_MASK = (1 << COUNTER_BITS) - 1
+_CHANGES_MASK = (1 << CHANGES_BITS) - 1
+_TYPES = ("bytes32", "uint8", "uint128", "int256", "uint256")
+
+
+def fold(book_hash: bytes, kind: int, instrument: int, quantity: int, price: int) -> bytes:
+    """Hash of a book after one change: CHANGE_* kind, signed WAD quantity, WAD price per unit."""
+    digest = int.from_bytes(keccak(encode(_TYPES, (book_hash, kind, instrument, quantity, price))), "big")
+    counted = fills(book_hash) + (kind == CHANGE_FILL)
+    uncounted = others(book_hash) + (kind != CHANGE_FILL)
+    low = (uncounted & _COUNTER_MASK) << COUNTER_BITS | counted & _COUNTER_MASK
+    return (digest >> CHANGES_BITS << CHANGES_BITS | low).to_bytes(32, "big")
+
+
+def changes(book_hash: bytes) -> int:
+    """Both counters as the record keeps them: others (24 bits) | fills (24 bits)."""
+    return int.from_bytes(book_hash, "big") & _CHANGES_MASK
+
+
+def fills(book_hash: bytes) -> int:
+    """Number of counted fills, modulo 2^24."""
+    return changes(book_hash) & _COUNTER_MASK
+
+
+def others(book_hash: bytes) -> int:
+    """Number of all other changes, modulo 2^24."""
+    return changes(book_hash) >> COUNTER_BITS
+
+
+def fills_between(earlier: int, later: int) -> int | None:
+    """Counted fills from one pair of counters to a later one; None if anything but fills lies between."""
+    if earlier >> COUNTER_BITS != later >> COUNTER_BITS:
+        return None
+    return (later - earlier) & _COUNTER_MASK

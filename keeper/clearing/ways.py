@@ -1,0 +1,112 @@
+"""The ways by which an action of an account may pass, and why it may not.
+
+Each function answers None (passes) or the reason. `before` and `after` are the account around the action;
+margins and valuations are of the book after it, except where said. What the oracle, the gate and the quorum
+decide (an epoch is usable, a proof or signature is genuine) is the caller's to check.
+"""
+
+from dataclasses import dataclass
+
+from keeper.clearing import book_hash as hashes
+from keeper.clearing import headroom
+from keeper.clearing.account import NEVER, Account, Record
+from keeper.markets.instrument import Instrument, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """An attested statement about one account, all WAD, margins uncapped."""
+
+    added_im: int
+    added_mark: int
+    book_hash: bytes
+    mark: int
+    initial: int
+    maintenance: int
+    marginal: int
+    max_added_im: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A book's bracket and floor; `worst_case` and `floor` None: unbounded."""
+
+    worst_case: int | None
+    low: int
+    high: int
+    floor: int | None
+    linear: int
+    expired: bool
+
+
+def record_of(margin: Margin, bounds: Bounds, epoch: int, earliest_expiry: int = NEVER) -> Record:
+    """What headroom will be measured from once the statement is accepted."""
+    return Record(
+        epoch=epoch,
+        marginal=margin.marginal,
+        initial_margin=margin.initial,
+        maintenance_margin=margin.maintenance,
+        mark_base=margin.mark - margin.added_mark,
+        added_im=margin.added_im,
+        max_added_im=margin.max_added_im,
+        linear=bounds.linear,
+        changes=hashes.changes(margin.book_hash),
+        earliest_expiry=earliest_expiry,
+    )
+
+
+def earliest_expiry(account: Account) -> int:
+    """First expiry of the account's legs; NEVER without one."""
+    instruments = [Instrument.unpack(i) for i in account.positions]
+    return min((i.expiry for i in instruments if i.kind != Kind.PERP), default=NEVER)
+
+
+def capped_margin(margin: Margin, bounds: Bounds) -> int:
+    """A defined-risk book never needs more than the mark above its least payoff."""
+    if bounds.floor is None:
+        return margin.initial
+    return min(margin.initial, max(0, margin.mark - bounds.floor))
+
+
+def statement_refusal(account: Account, margin: Margin, bounds: Bounds) -> str | None:
+    """Whether a statement about the account as it is now may be believed."""
+    if margin.book_hash != account.book_hash:
+        return "another book"
+    if (margin.added_im, margin.added_mark) != (account.added_im, account.added_mark):
+        return "other counters"
+    if not bounds.low <= margin.mark <= bounds.high:
+        return "mark outside bracket"
+    return "expired leg" if bounds.expired else None
+
+
+def report_refusal(before: Account, after: Account, margin: Margin, bounds: Bounds) -> str | None:
+    """An action that the quorum's margin after it must cover."""
+    refusal = statement_refusal(after, margin, bounds)
+    if refusal is not None:
+        return refusal
+    if after.cash + margin.mark < capped_margin(margin, bounds):
+        return "below initial margin"
+    return settled_cash_refusal(headroom.settled_cash(before), after.cash + bounds.linear)
+
+
+def headroom_refusal(before: Account, after: Account, now: int) -> str | None:
+    """An action that the record covers, without signatures."""
+    if not headroom.holds(after, now):
+        return "no headroom"
+    if headroom.equity(after) < headroom.required_margin(after):
+        return "below initial margin"
+    return settled_cash_refusal(headroom.settled_cash(before), headroom.settled_cash(after))
+
+
+def worst_case_refusal(after: Account, bounds: Bounds) -> str | None:
+    """An action after which the account is fully collateralised, without oracle or attester."""
+    if bounds.expired:
+        return "expired leg"
+    if bounds.worst_case is None or after.cash + bounds.worst_case < 0:
+        return "not fully collateralised"
+    return None
+
+
+def settled_cash_refusal(before: int, after: int) -> str | None:
+    """No trade lends the vault's tokens: settled cash may stay below zero but not be pushed there."""
+    return "settled cash" if after < min(0, before) else None
