@@ -1,0 +1,184 @@
+"""Epochs: all margins of one snapshot, with the trees whose roots the quorum signs.
+
+`build` is a pure function of the snapshot and the methodology: proposer and attesters call it and compare the digests.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+from eth_utils.crypto import keccak
+
+from keeper.attestation.merkle import Tree, node
+from keeper.attestation.report import RiskTables, build_tables, margin_leaf
+from keeper.attestation.snapshot import Snapshot
+from keeper.attestation.typed_data import Epoch, ForwardLeaf, InstrumentLeaf, MarginLeaf, Typed, leaf
+from keeper.pricing.market import Market
+from keeper.risk.margin import Margin, unit_margins
+from keeper.risk.methodology import Methodology
+from keeper.units.constants import PRICE_UNIT
+
+_POSTED_SHIFT = 64
+
+
+@dataclass(frozen=True)
+class EpochStatement:
+    """One epoch with everything its roots commit to.
+
+    Attributes:
+        epoch: what the quorum signs.
+        spots: one calldata word per underlying, in order: posted << 64 | effective, price8.
+        margins: leaf of every account, ascending by account.
+        details: margin and breakdown behind each leaf, by account.
+        instruments, forwards: market leaves, ascending.
+        tables: the re-priced universe, kept for reports.
+    """
+
+    epoch: Epoch
+    spots: tuple[int, ...]
+    margins: tuple[MarginLeaf, ...]
+    details: Mapping[int, Margin]
+    instruments: tuple[InstrumentLeaf, ...]
+    forwards: tuple[ForwardLeaf, ...]
+    tables: RiskTables
+
+    @cached_property
+    def market_tree(self) -> Tree:
+        """Tree over instrument and forward leaves."""
+        return Tree(leaf(x.struct_hash()) for x in (*self.instruments, *self.forwards))
+
+    @cached_property
+    def margin_tree(self) -> Tree:
+        """Tree over margin leaves."""
+        return Tree(leaf(x.struct_hash()) for x in self.margins)
+
+    @property
+    def root(self) -> bytes:
+        """The one root the chain stores: market and margin root as a sorted pair."""
+        return node(self.epoch.market_root, self.epoch.margin_root)
+
+    def margin(self, account: int) -> MarginLeaf:
+        """Leaf of one account. Raises LookupError when there is none."""
+        for item in self.margins:
+            if item.account == account:
+                return item
+        raise LookupError(f"epoch: no margin leaf of account {account}")
+
+    def instrument(self, instrument: int) -> InstrumentLeaf:
+        """Leaf of one instrument. Raises LookupError when there is none."""
+        for item in self.instruments:
+            if item.instrument == instrument:
+                return item
+        raise LookupError(f"epoch: no leaf of instrument {instrument}")
+
+    def forward(self, underlying: int, expiry: int) -> ForwardLeaf:
+        """Leaf of one expiry. Raises LookupError when there is none."""
+        for item in self.forwards:
+            if (item.underlying, item.expiry) == (underlying, expiry):
+                return item
+        raise LookupError(f"epoch: no forward leaf of {underlying} {expiry}")
+
+    def account_proof(self, account: int) -> list[bytes]:
+        """Proof of an account's leaf against `root`."""
+        inner = self.margin_tree.proof(leaf(self.margin(account).struct_hash()))
+        return [*inner, self.epoch.market_root]
+
+    def instrument_proof(self, instrument: int) -> list[bytes]:
+        """Proof of an instrument's leaf against `root`."""
+        inner = self.market_tree.proof(leaf(self.instrument(instrument).struct_hash()))
+        return [*inner, self.epoch.margin_root]
+
+    def forward_proof(self, underlying: int, expiry: int) -> list[bytes]:
+        """Proof of an expiry's leaf against `root`."""
+        inner = self.market_tree.proof(leaf(self.forward(underlying, expiry).struct_hash()))
+        return [*inner, self.epoch.margin_root]
+
+
+def spot_words(market: Market) -> tuple[int, ...]:
+    """Calldata words of all underlyings, in order: posted << 64 | effective."""
+    return tuple(u.posted << _POSTED_SHIFT | u.effective for u in market.underlyings)
+
+
+def spots_hash(spots: Sequence[int]) -> bytes:
+    """keccak256 of the concatenated words."""
+    return keccak(b"".join(word.to_bytes(32, "big") for word in spots))
+
+
+def build(snapshot: Snapshot, methodology: Methodology, number: int) -> EpochStatement:
+    """Compute every leaf of an epoch.
+
+    Raises:
+        ValueError: the snapshot names another methodology or an underlying is missing from the sequence 1, 2, ...
+        LookupError: a leg's expiry is not in the market (unsettled expiries must stay in the snapshot).
+        OverflowError: an account cannot be margined.
+    """
+    market = snapshot.market
+    if [u.underlying for u in market.underlyings] != list(range(1, len(market.underlyings) + 1)):
+        raise ValueError("epoch: spots must cover every underlying in order")
+    tables = build_tables(snapshot, methodology)
+    pairs = [margin_leaf(state, tables) for state in snapshot.accounts]
+    margins = tuple(statement for statement, _ in pairs)
+    details = {statement.account: margin for statement, margin in pairs}
+    instruments = tuple(
+        InstrumentLeaf(u.instrument, u.mark, u.im_long, u.mm_long, u.im_short, u.mm_short)
+        for u in unit_margins(tables.effective, snapshot.instruments)
+    )
+    forwards = tuple(
+        ForwardLeaf(u.underlying, e.expiry, e.forward * PRICE_UNIT, e.svi)
+        for u in market.underlyings
+        for e in u.expiries
+    )
+    spots = spot_words(market)
+    epoch = Epoch(
+        number=number,
+        timestamp=market.timestamp,
+        block_number=snapshot.block_number,
+        block_hash=snapshot.block_hash,
+        snapshot_hash=snapshot.hash(),
+        methodology_hash=snapshot.methodology_hash,
+        market_root=Tree(leaf(x.struct_hash()) for x in (*instruments, *forwards)).root,
+        margin_root=Tree(leaf(x.struct_hash()) for x in margins).root,
+        spots_hash=spots_hash(spots),
+    )
+    return EpochStatement(epoch, spots, margins, details, instruments, forwards, tables)
+
+
+def first_difference(ours: EpochStatement, theirs: EpochStatement) -> str | None:
+    """The first thing two statements disagree on, as text for a refusal; None when they are the same to the bit.
+
+    Causes come before their effects: header, spots, forwards, instruments, margins, and the roots last.
+    """
+    header = ("number", "timestamp", "block_number", "block_hash", "methodology_hash", "snapshot_hash")
+    found = _difference("epoch", ours.epoch, theirs.epoch, header)
+    if found is None and ours.spots != theirs.spots:
+        found = f"spots: {list(ours.spots)} here, {list(theirs.spots)} there"
+    return (
+        found
+        or _list_difference("forward", ours.forwards, theirs.forwards)
+        or _list_difference("instrument", ours.instruments, theirs.instruments)
+        or _list_difference("margin", ours.margins, theirs.margins)
+        or _difference("epoch", ours.epoch, theirs.epoch)
+    )
+
+
+def _list_difference(name: str, ours: Sequence[Typed], theirs: Sequence[Typed]) -> str | None:
+    if len(ours) != len(theirs):
+        return f"{name} leaves: {len(ours)} here, {len(theirs)} there"
+    for a, b in zip(ours, theirs, strict=True):
+        found = _difference(f"{name} {a.values()[0]}", a, b)
+        if found is not None:
+            return found
+    return None
+
+
+def _difference(name: str, ours: Typed, theirs: Typed, only: Sequence[str] = ()) -> str | None:
+    names = only or [field.name for field in fields(ours)]  # type: ignore[arg-type]
+    for field in names:
+        a, b = getattr(ours, field), getattr(theirs, field)
+        if a != b:
+            return f"{name} {field}: {_text(a)} here, {_text(b)} there"
+    return None
+
+
+def _text(value: object) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)

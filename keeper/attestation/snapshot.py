@@ -1,0 +1,261 @@
+"""The snapshot: every input of an epoch, hashed into it, so that any margin can be recomputed and audited later.
+
+Two forms of the same content: canonical JSON (what keepers send each other) and a Merkle tree of ABI-encoded sections
+(what the chain can open one at a time): a header, one leaf per underlying, expiry and account, and the universe.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+from keeper.attestation.merkle import Tree
+from keeper.attestation.typed_data import leaf
+from keeper.markets.instrument import Leg, word
+from keeper.pricing.market import ExpiryMarket, Market, UnderlyingMarket
+from keeper.units.constants import MAX_LEGS
+
+FORMAT = 1
+
+_HEADER = "SnapshotHeader(uint256 chainId,uint256 blockNumber,bytes32 blockHash,uint256 timestamp,bytes32 methodologyHash)"
+_UNDERLYING = "SnapshotUnderlying(uint256 underlying,uint256 posted,uint256 effective)"
+_EXPIRY = (
+    "SnapshotExpiry(uint256 underlying,uint256 expiry,uint256 forward,int64[5] svi,uint256 settlementSum,"
+    "uint256 settlementCovered)"
+)
+_ACCOUNT = "SnapshotAccount(uint256 account,uint256[] book,uint256 addedIM,int256 addedMark,bytes32 bookHash,uint256 tier)"
+_UNIVERSE = "SnapshotUniverse(uint128[] instruments)"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """One account as the chain has it at the snapshot's block.
+
+    Attributes:
+        legs: ascending by instrument, distinct; quantities WAD, not zero.
+        added_im, added_mark: the running counters U and Q, WAD.
+        book_hash: running hash of the book, 32 bytes.
+        tier: credit tier, an index into the methodology's tiers.
+    """
+
+    account: int
+    legs: tuple[Leg, ...]
+    added_im: int
+    added_mark: int
+    book_hash: bytes
+    tier: int = 0
+
+    def __post_init__(self) -> None:
+        ids = [leg.instrument for leg in self.legs]
+        if any(b <= a for a, b in zip(ids, ids[1:], strict=False)):
+            raise ValueError(f"snapshot: legs of account {self.account} are not ascending")
+        if len(ids) > MAX_LEGS:
+            raise ValueError(f"snapshot: account {self.account} has too many legs")
+        if any(leg.quantity == 0 for leg in self.legs):
+            raise ValueError(f"snapshot: account {self.account} has an empty leg")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything an epoch is computed from. Accounts ascending by id, instruments ascending; both distinct.
+
+    Attributes:
+        instruments: the universe: packed ids of every instrument that gets a leaf.
+    """
+
+    chain_id: int
+    block_number: int
+    block_hash: bytes
+    market: Market
+    accounts: tuple[AccountState, ...]
+    instruments: tuple[int, ...]
+    methodology_hash: bytes
+
+    def __post_init__(self) -> None:
+        _require_ascending("accounts", [a.account for a in self.accounts])
+        _require_ascending("instruments", self.instruments)
+        _require_ascending("underlyings", [u.underlying for u in self.market.underlyings])
+        for listed in self.market.underlyings:
+            _require_ascending("expiries", [e.expiry for e in listed.expiries])
+
+    def account(self, account: int) -> AccountState:
+        """One account. Raises LookupError when the snapshot does not hold it."""
+        for state in self.accounts:
+            if state.account == account:
+                return state
+        raise LookupError(f"snapshot: no account {account}")
+
+    def traded_instruments(self) -> set[int]:
+        """The universe and every leg of every account: what a risk table is built for."""
+        return set(self.instruments) | {leg.instrument for a in self.accounts for leg in a.legs}
+
+    def hash(self) -> bytes:
+        """`snapshotHash` of the epoch: root over the sections."""
+        return self.tree.root
+
+    @cached_property
+    def tree(self) -> Tree:
+        """Merkle tree over the section leaves."""
+        return Tree(leaf(h) for h in self.section_hashes())
+
+    def section_hashes(self) -> list[bytes]:
+        """Hash of every section: keccak256(typehash, ABI encoding of its fields)."""
+        return [
+            _hash_header(self),
+            *(_hash_underlying(u) for u in self.market.underlyings),
+            *(_hash_expiry(u.underlying, e) for u in self.market.underlyings for e in u.expiries),
+            *(_hash_account(a) for a in self.accounts),
+            _section(_UNIVERSE, ["uint128[]"], [list(self.instruments)]),
+        ]
+
+    def to_json(self) -> str:
+        """Canonical text: sorted keys, no spaces, integers as decimal text, bytes as 0x hex."""
+        return json.dumps(_plain(self), sort_keys=True, separators=(",", ":"))
+
+    def to_bytes(self) -> bytes:
+        """The canonical text in UTF-8."""
+        return self.to_json().encode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Snapshot":
+        """Parse the canonical text.
+
+        Raises:
+            ValueError: unknown format, a missing field or a malformed value.
+        """
+        data = json.loads(text)
+        try:
+            if data["format"] != FORMAT:
+                raise ValueError(f"snapshot: unknown format {data['format']}")
+            return cls(
+                chain_id=int(data["chain_id"]),
+                block_number=int(data["block_number"]),
+                block_hash=_bytes32(data["block_hash"]),
+                market=_market(data["market"]),
+                accounts=tuple(_account(a) for a in data["accounts"]),
+                instruments=tuple(int(i) for i in data["instruments"]),
+                methodology_hash=_bytes32(data["methodology_hash"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"snapshot: malformed: {error!r}") from error
+
+
+def _require_ascending(name: str, values: Sequence[int]) -> None:
+    if any(b <= a for a, b in zip(values, values[1:], strict=False)):
+        raise ValueError(f"snapshot: {name} are not ascending")
+
+
+def _section(type_text: str, types: Iterable[str], values: Iterable[Any]) -> bytes:
+    return keccak(encode(["bytes32", *types], [keccak(type_text.encode()), *values]))
+
+
+def _hash_header(s: Snapshot) -> bytes:
+    types = ["uint256", "uint256", "bytes32", "uint256", "bytes32"]
+    return _section(
+        _HEADER, types, [s.chain_id, s.block_number, s.block_hash, s.market.timestamp, s.methodology_hash]
+    )
+
+
+def _hash_underlying(u: UnderlyingMarket) -> bytes:
+    return _section(_UNDERLYING, ["uint256"] * 3, [u.underlying, u.posted, u.effective])
+
+
+def _hash_expiry(underlying: int, e: ExpiryMarket) -> bytes:
+    types = ["uint256", "uint256", "uint256", "int64[5]", "uint256", "uint256"]
+    values = [underlying, e.expiry, e.forward, list(e.svi), e.settlement_sum, e.settlement_covered]
+    return _section(_EXPIRY, types, values)
+
+
+def _hash_account(a: AccountState) -> bytes:
+    types = ["uint256", "uint256[]", "uint256", "int256", "bytes32", "uint256"]
+    book = [word(leg.instrument, leg.quantity) for leg in a.legs]
+    return _section(_ACCOUNT, types, [a.account, book, a.added_im, a.added_mark, a.book_hash, a.tier])
+
+
+def _plain(s: Snapshot) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "chain_id": str(s.chain_id),
+        "block_number": str(s.block_number),
+        "block_hash": "0x" + s.block_hash.hex(),
+        "market": {
+            "timestamp": str(s.market.timestamp),
+            "underlyings": [_plain_underlying(u) for u in s.market.underlyings],
+        },
+        "accounts": [_plain_account(a) for a in s.accounts],
+        "instruments": [str(i) for i in s.instruments],
+        "methodology_hash": "0x" + s.methodology_hash.hex(),
+    }
+
+
+def _plain_underlying(u: UnderlyingMarket) -> dict[str, Any]:
+    return {
+        "underlying": str(u.underlying),
+        "posted": str(u.posted),
+        "effective": str(u.effective),
+        "expiries": [
+            {
+                "expiry": str(e.expiry),
+                "forward": str(e.forward),
+                "svi": [str(x) for x in e.svi],
+                "settlement_sum": str(e.settlement_sum),
+                "settlement_covered": str(e.settlement_covered),
+            }
+            for e in u.expiries
+        ],
+    }
+
+
+def _plain_account(a: AccountState) -> dict[str, Any]:
+    return {
+        "account": str(a.account),
+        "legs": [[str(leg.instrument), str(leg.quantity)] for leg in a.legs],
+        "added_im": str(a.added_im),
+        "added_mark": str(a.added_mark),
+        "book_hash": "0x" + a.book_hash.hex(),
+        "tier": str(a.tier),
+    }
+
+
+def _bytes32(text: str) -> bytes:
+    value = bytes.fromhex(text.removeprefix("0x"))
+    if len(value) != 32:
+        raise ValueError("snapshot: a hash has 32 bytes")
+    return value
+
+
+def _market(data: dict[str, Any]) -> Market:
+    return Market(int(data["timestamp"]), tuple(_underlying(u) for u in data["underlyings"]))
+
+
+def _underlying(data: dict[str, Any]) -> UnderlyingMarket:
+    expiries = tuple(_expiry(e) for e in data["expiries"])
+    return UnderlyingMarket(int(data["underlying"]), int(data["posted"]), int(data["effective"]), expiries)
+
+
+def _expiry(data: dict[str, Any]) -> ExpiryMarket:
+    if len(data["svi"]) != 5:
+        raise ValueError("snapshot: a surface has five parameters")
+    a, b, rho, m, sigma = (int(x) for x in data["svi"])
+    return ExpiryMarket(
+        expiry=int(data["expiry"]),
+        forward=int(data["forward"]),
+        svi=(a, b, rho, m, sigma),
+        settlement_sum=int(data["settlement_sum"]),
+        settlement_covered=int(data["settlement_covered"]),
+    )
+
+
+def _account(data: dict[str, Any]) -> AccountState:
+    return AccountState(
+        account=int(data["account"]),
+        legs=tuple(Leg(int(i), int(q)) for i, q in data["legs"]),
+        added_im=int(data["added_im"]),
+        added_mark=int(data["added_mark"]),
+        book_hash=_bytes32(data["book_hash"]),
+        tier=int(data["tier"]),
+    )

@@ -1,0 +1,1 @@
+"""Option pricing and volatility surfaces: pure arithmetic, the same bits on every machine."""
