@@ -1,0 +1,73 @@
+"""Compiler output of the contracts, cached under .build/artifacts until any source changes."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTRACTS = ROOT / "contracts"
+COMPILER = Path(sys.executable).parent / "vyper"
+_CACHE = ROOT / ".build" / "artifacts"
+_FORMATS = ("abi", "bytecode", "bytecode_runtime", "layout", "method_identifiers")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What the compiler says about one deployed contract."""
+
+    name: str
+    abi: list[dict[str, Any]]
+    bytecode: str  # hex, creation code
+    runtime: str  # hex, deployed code without immutables
+    layout: dict[str, Any]
+    selectors: dict[str, str]
+
+
+def source_of(name: str) -> Path:
+    """Path of the contract `name`; the CamelCase file names are unique."""
+    found = list(CONTRACTS.rglob(f"{name}.vy"))
+    if len(found) != 1:
+        raise LookupError(f"contract {name}: {len(found)} sources under {CONTRACTS}")
+    return found[0]
+
+
+@cache
+def artifact(name: str) -> Artifact:
+    """Compiles `name`, or reads what an earlier run compiled from the same sources."""
+    path = _CACHE / f"{name}-{_sources_hash()}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(dict(zip(_FORMATS, compiler_output(name, *_FORMATS), strict=True))))
+        part.replace(path)
+    output = json.loads(path.read_text())
+    return Artifact(
+        name,
+        json.loads(output["abi"]),
+        output["bytecode"],
+        output["bytecode_runtime"],
+        json.loads(output["layout"]),
+        json.loads(output["method_identifiers"]),
+    )
+
+
+def compiler_output(name: str, *formats: str) -> list[str]:
+    """One line of compiler output per format. RuntimeError with the compiler's words if it fails."""
+    command = [str(COMPILER), "-f", ",".join(formats), str(source_of(name).relative_to(ROOT))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{name} does not compile:\n{done.stderr}")
+    return [line for line in done.stdout.splitlines() if line]
+
+
+@cache
+def _sources_hash() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(p for p in CONTRACTS.rglob("*") if p.suffix in (".vy", ".vyi")):
+        digest.update(f"{path.relative_to(ROOT)}\n{path.read_text()}".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""What tests share: keys, the deployed protocol, builders of what attesters and traders sign."""

@@ -1,0 +1,75 @@
+from dataclasses import dataclass, replace
+from typing import Any
+
+import boa
+import pytest
+
+from keeper.exchange.order import Leg, Order, nonce_of
+from keeper.markets.instrument import Instrument, Kind
+from keeper.units.constants import WAD
+from tests.support.keys import address_for, key_of
+from tests.support.statements import compact_signature, evidence, statement
+
+boa.interpret.set_cache_dir(".build/boa")
+
+MAKER, TAKER = 7, 8
+SPOT8 = 1_800 * 10**8
+MAKER_RATE, TAKER_RATE = 3 * WAD // 10_000, 5 * WAD // 10_000
+CALL = Instrument(underlying=1, expiry=1_750_000_200, strike=2_000 * 10**8, kind=Kind.CALL).pack()
+LEG = WAD // 10  # a tenth of an ether in one unit
+PRICE = 45 * WAD  # of one whole call
+CASH = PRICE // 10  # of one unit
+
+
+@dataclass
+class Pair:
+    """An exchange beside its test double, and a default pair of mirrored orders."""
+
+    exchange: Any
+    venue: Any
+    maker: Order
+    taker: Order
+
+    def sign(self, order: Order, role: str) -> tuple[bytes, int]:
+        return compact_signature(1, self.exchange.address, order.struct_hash(), key_of(role))
+
+    def fill(self, units: int = 1, price: int = CASH, nonce: int = 0, **changes: Any) -> None:
+        """Fills with both orders changed by `maker` and `taker` (dicts) and signed by `maker_role` and `taker_role`."""
+        maker = replace(self.maker, **changes.get("maker", {}))
+        taker = replace(self.taker, **changes.get("taker", {}))
+        self.exchange.fill(
+            maker.values(),
+            self.sign(maker, changes.get("maker_role", "maker")),
+            taker.values(),
+            self.sign(taker, changes.get("taker_role", "taker")),
+            units,
+            price,
+            nonce,
+            evidence(),
+            evidence(),
+            statement(),
+        )
+
+
+@pytest.fixture(scope="module")
+def deployed():
+    venue = boa.load("contracts/mocks/MockVenue.vy", SPOT8)
+    venue.set_owner(MAKER, address_for(key_of("maker")))
+    venue.set_owner(TAKER, address_for(key_of("taker")))
+    exchange = boa.load(
+        "contracts/exchange/Exchange.vy", venue.address, venue.address, venue.address, MAKER_RATE, TAKER_RATE
+    )
+    return exchange, venue
+
+
+@pytest.fixture
+def pair(deployed):
+    exchange, venue = deployed
+    expiry = boa.env.evm.patch.timestamp + 60
+    with boa.env.anchor():
+        yield Pair(
+            exchange,
+            venue,
+            maker=Order(MAKER, (Leg(CALL, LEG),), 10, CASH, WAD, nonce_of(3, 5), expiry),
+            taker=Order(TAKER, (Leg(CALL, -LEG),), 4, -CASH, WAD, nonce_of(0, 0), expiry),
+        )
