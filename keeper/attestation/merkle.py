@@ -1,7 +1,7 @@
 """Merkle trees over sorted pairs, as `contracts/attestation/merkle.vy`.
 
-Leaves are sorted, pairs are hashed with the smaller node first, an odd node is promoted to the next level. So a set of
-leaves has one root, and a proof needs no positions.
+Leaves are sorted, pairs are hashed with the smaller node first, an odd node is promoted to the next level.
+So a set of leaves has one root, and a proof needs no positions.
 """
 
 from collections.abc import Iterable, Sequence

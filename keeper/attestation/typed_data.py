@@ -96,7 +96,8 @@ class InstrumentLeaf(Typed):
     """An instrument's mark and the stand-alone margins of one unit."""
 
     TYPE: ClassVar[str] = (
-        "InstrumentLeaf(uint128 instrument,uint128 mark,uint128 imLong,uint128 mmLong,uint128 imShort,uint128 mmShort)"
+        "InstrumentLeaf(uint128 instrument,uint128 mark,uint128 imLong,uint128 mmLong,uint128 imShort,"
+        "uint128 mmShort)"
     )
 
     instrument: int

@@ -1,7 +1,7 @@
-"""Signed orders and fills, as `contracts/exchange/order.vy`: EIP-712 domain ("Plimsoll", "1", chain id, Exchange).
+"""Signed orders and fills, as `contracts/exchange/order.vy`.
 
-Quantities, prices and cash are WAD integers; > 0 buys. Digests and signatures are those of
-`keeper.attestation.typed_data`.
+EIP-712 domain: ("Plimsoll", "1", chain id, Exchange). Quantities, prices and cash are WAD integers; > 0 buys.
+Digests and signatures are those of `keeper.attestation.typed_data`.
 """
 
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ class Order(Typed):
     """What an account offers; the fields are documented in `IExchange.vyi`."""
 
     TYPE: ClassVar[str] = (
-        "Order(uint256 account,Leg[] legs,uint256 units,int256 limit,uint256 maxFee,uint64 nonce,uint64 expiry,"
-        "address taker,uint8 flags)"
+        "Order(uint256 account,Leg[] legs,uint256 units,int256 limit,uint256 maxFee,uint64 nonce,"
+        "uint64 expiry,address taker,uint8 flags)"
     )
 
     account: int

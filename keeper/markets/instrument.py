@@ -37,7 +37,8 @@ class Kind(IntEnum):
 class Instrument:
     """One contract; ordered as its packed form.
 
-    underlying: identifier from 1; expiry: unix seconds, 0 for a perp; strike: 1e-8 USD, 0 for perps and futures.
+    underlying: identifier from 1; expiry: unix seconds, 0 for a perp; strike: 1e-8 USD, 0 for perps and
+    futures.
     """
 
     underlying: int

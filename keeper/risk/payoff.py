@@ -1,6 +1,7 @@
-"""Payoff profile of one expiry: worst case and no-arbitrage bracket, bit for bit as `contracts/risk/payoff.vy`.
+"""Payoff profile of one expiry: worst case and no-arbitrage bracket.
 
-Prices are 1e-8 USD and quantities WAD, so values inside are 1e-26 USD and exact; results are WAD.
+Bit for bit as `contracts/risk/payoff.vy`. Prices are 1e-8 USD and quantities WAD, so values
+inside are 1e-26 USD and exact; results are WAD.
 """
 
 from collections.abc import Sequence
@@ -49,8 +50,9 @@ def payoff(instrument: int, price8: int) -> int:
 def expiry_bounds(book: Sequence[int], start: int, forward_low: int, forward_high: int) -> Bounds:
     """Bounds of the legs of one underlying and expiry: those from `start` up to the next group.
 
-    book: words, ascending by instrument; forward_low, forward_high: 1e-8 USD. Low and worst are rounded down, high up.
-    ValueError, with the chain's reason, for a book that is not ascending and distinct, or for numbers out of range.
+    book: words, ascending by instrument; forward_low, forward_high: 1e-8 USD. Low and worst are rounded
+    down, high up. ValueError, with the chain's reason, for a book that is not ascending and distinct, or for
+    numbers out of range.
     """
     if forward_low > forward_high:
         raise ValueError("payoff: forward band inverted")
@@ -96,11 +98,11 @@ def _profile(book: Sequence[int], start: int) -> tuple[list[Knot], int, int]:
 
 
 def _lower(knots: Sequence[Knot], slope: int, forward_low: int, forward_high: int) -> tuple[int, int]:
-    """Least knot, and least value over the forward band of the convex envelope; WAD, rounded down."""
+    """Least knot of the hull, least value of the convex envelope over the band; WAD, rounded down."""
     hull = _hull(knots, slope)
     inside = [knot.value // _TO_WAD for knot in hull if forward_low <= knot.price <= forward_high]
     ends = [_envelope_at(hull, slope, forward) for forward in (forward_low, forward_high)]
-    return min(knot.value for knot in knots) // _TO_WAD, min(*ends, *inside)
+    return min(knot.value for knot in hull) // _TO_WAD, min(*ends, *inside)
 
 
 def _hull(knots: Sequence[Knot], slope: int) -> list[Knot]:

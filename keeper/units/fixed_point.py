@@ -27,7 +27,7 @@ def signed_mul_up(a: int, b: int) -> int:
 
 
 def div_trunc(a: int, b: int) -> int:
-    """a / b as the EVM divides signed numbers: rounded towards zero. ZeroDivisionError where the chain reverts."""
+    """a / b as the EVM divides signed numbers: towards zero. ZeroDivisionError where the chain reverts."""
     quotient = abs(a) // abs(b)
     return quotient if (a < 0) == (b < 0) else -quotient
 
