@@ -94,7 +94,7 @@ def _polynomial(x: Floats, coefficients: Sequence[float]) -> Floats:
 
 def _power_of_two(exponent: Floats) -> Floats:
     """2**exponent for whole exponents within the normal range, by writing the exponent bits."""
-    bits = (exponent.astype(np.int64) + 1023) << np.int64(52)
+    bits: npt.NDArray[np.int64] = (exponent.astype(np.int64) + 1023) << np.int64(52)
     return bits.view(np.float64)
 
 
@@ -157,11 +157,11 @@ def norm_cdf(x: npt.ArrayLike) -> Floats:
     value = np.atleast_1d(np.asarray(x, dtype=np.float64))
     y = np.minimum(np.abs(value) * _SQRT_HALF, 26.6)
 
-    small = np.minimum(y, 0.46875)
+    small = np.asarray(np.minimum(y, 0.46875))
     square = small * small
     erf = small * _polynomial(square, _ERF_NUMERATOR) / _polynomial(square, _ERF_DENOMINATOR)
 
-    middle = np.minimum(np.maximum(y, 0.46875), 4.0)
+    middle = np.asarray(np.minimum(np.maximum(y, 0.46875), 4.0))
     erfc_middle = _polynomial(middle, _MIDDLE_NUMERATOR) / _polynomial(middle, _MIDDLE_DENOMINATOR)
 
     far = np.maximum(y, 4.0)

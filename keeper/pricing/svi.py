@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import lsq_linear, minimize
+from scipy.optimize import lsq_linear, minimize  # type: ignore[import-untyped]
 
 from keeper.pricing.kernels import Floats
 
@@ -63,7 +63,7 @@ def density(*, parameters: Svi, log_moneyness: npt.ArrayLike) -> Floats:
     w, first, second = _derivatives(parameters, k)
     safe = np.where(w > 0.0, w, 1.0)
     g = (1.0 - k * first / (2.0 * safe)) ** 2 - first**2 / 4.0 * (1.0 / safe + 0.25) + second / 2.0
-    return np.where(w > 0.0, g, -np.inf)
+    return np.asarray(np.where(w > 0.0, g, -np.inf))
 
 
 def _nodes(parameters: Svi) -> Floats:
@@ -101,6 +101,51 @@ def arbitrage(slices: Sequence[Svi]) -> list[str]:
     return problems
 
 
+class _Path(NamedTuple):
+    """w(k) = level + slope * k + |(b * k - centre, width)|: convex in these five numbers together, for every k."""
+
+    level: float
+    slope: float
+    b: float
+    centre: float
+    width: float
+
+
+def _path(x: Svi) -> _Path:
+    return _Path(x.a - x.b * x.rho * x.m, x.b * x.rho, x.b, x.b * x.m, x.b * x.sigma)
+
+
+def interpolate(near: Svi, far: Svi, share: float) -> Svi:
+    """The slice a `share` in [0, 1] of the way from one expiry to a later one; itself raw SVI.
+
+    The five numbers of `_Path` move linearly, so total variance is convex along the way at every k. Where
+    `path_gap` is not negative it therefore never falls: no calendar arbitrage anywhere in between.
+    """
+    start, end = _path(near), _path(far)
+    level, slope, b, centre, width = (p + (q - p) * share for p, q in zip(start, end, strict=True))
+    m = centre / b
+    return Svi(level + slope * m, b, slope / b, m, width / b)
+
+
+def scale(parameters: Svi, factor: float) -> Svi:
+    """Total variance times `factor` >= 0.
+
+    For a factor up to 1 a slice without butterfly arbitrage stays without: with A >= 0 and C >= 0,
+    g = A - factor * B - factor**2 * C is least at 0 or at 1 when B < 0, and falls with the factor when B >= 0.
+    """
+    return parameters._replace(a=parameters.a * factor, b=parameters.b * factor)
+
+
+def path_gap(near: Svi, far: Svi, log_moneyness: npt.ArrayLike) -> Floats:
+    """Rate at which total variance starts to grow from `near` towards `far`; not above w_far - w_near."""
+    k = np.asarray(log_moneyness, dtype=np.float64)
+    start, end = _path(near), _path(far)
+    x, y = start.b * k - start.centre, end.b * k - end.centre
+    length = np.sqrt(x * x + start.width**2)
+    growth = (x * y + start.width * end.width) / length - length
+    return np.asarray(end.level - start.level + (end.slope - start.slope) * k + growth)
+
+
 def _inner(k: Floats, w: Floats, weight: Floats, m: float, sigma: float) -> tuple[float, Svi]:
     """Best a, b, rho for given m and sigma: a bounded linear problem in (a, b (1 - rho), b (1 + rho)).
 
@@ -125,7 +170,7 @@ def _penalty(parameters: Svi, floor: Svi | None) -> float:
     # aim a little inside the boundary: the published integers are rounded
     penalty = float(np.sum(np.minimum(np.maximum(g, -10.0) - 1e-3, 0.0) ** 2))
     if floor is not None:
-        gap = (_derivatives(parameters, k)[0] - _derivatives(floor, k)[0]) / at_money - 1e-4
+        gap = path_gap(floor, parameters, k) / at_money - 1e-4
         penalty += float(np.sum(np.minimum(gap, 0.0) ** 2))
     return penalty
 
@@ -145,7 +190,7 @@ def calibrate(
         variance: total implied variance of the quotes.
         weights: non-negative, of the squared errors in total variance (vega over spread, squared, is usual).
         warm_start: parameters to start from, for instance the last fit.
-        floor: the next nearer expiry's slice, which this one must not cross.
+        floor: the next nearer expiry's slice; total variance must not fall anywhere on the path from it.
 
     Returns the slice with least error plus an arbitrage penalty; the caller still checks `arbitrage`. Not attested.
 

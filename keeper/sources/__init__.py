@@ -1,0 +1,1 @@
+"""Market data in: recorded tables behind one protocol, aggregation and the attesters' tolerance check."""
