@@ -27,7 +27,7 @@ def knots(legs):
 
 
 def convex_at(legs, forward):
-    """Convex envelope at a forward: the cheapest mixture of knots, or of a knot and the ray, with that mean."""
+    """Convex envelope at a forward: the cheapest mixture of knots, or of a knot and the ray."""
     points = knots(legs)
     slope = final_slope(legs)
     below = [k for k in points if k <= forward]
