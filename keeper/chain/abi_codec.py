@@ -1,0 +1,98 @@
+"""Calls and events by ABI: eth_abi directly, which decodes an order of magnitude faster than contract objects."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_utils.abi import collapse_if_tuple
+from eth_utils.crypto import keccak
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function of a contract: four-byte selector and the types of both sides."""
+
+    name: str
+    selector: bytes
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def encode(self, *arguments: Any) -> str:
+        """Calldata as 0x text. Raises eth_abi's EncodingError for arguments that do not fit."""
+        return "0x" + (self.selector + encode(self.inputs, arguments)).hex()
+
+    def decode(self, data: bytes) -> Any:
+        """What the function returned: a single value, or a tuple of several. Structs are tuples."""
+        values = decode(self.outputs, data)
+        return values[0] if len(values) == 1 else values
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a contract; names and types in order, indexed ones apart."""
+
+    name: str
+    topic: str
+    indexed: tuple[tuple[str, str], ...]
+    plain: tuple[tuple[str, str], ...]
+
+    def decode(self, topics: Sequence[str], data: bytes) -> dict[str, Any]:
+        """Arguments by name, JSON-ready: integers, booleans, text, 0x text, lists."""
+        values = {
+            name: decode([kind], bytes.fromhex(topic[2:]))[0]
+            for (name, kind), topic in zip(self.indexed, topics[1:], strict=True)
+        }
+        values |= zip(
+            (name for name, _ in self.plain), decode([kind for _, kind in self.plain], data), strict=True
+        )
+        return {name: _plain(value) for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Interface:
+    """Functions by name and events by topic of one contract."""
+
+    name: str
+    functions: Mapping[str, Function]
+    events: Mapping[str, Event]
+
+
+@cache
+def load(name: str) -> Interface:
+    """The interface of a contract from the ABI shipped with the package."""
+    text = resources.files("keeper.chain").joinpath("abi", f"{name}.json").read_text(encoding="utf-8")
+    content = json.loads(text)
+    entries = content["abi"] if isinstance(content, dict) else content
+    functions = [_function(e) for e in entries if e["type"] == "function"]
+    events = [_event(e) for e in entries if e["type"] == "event"]
+    return Interface(name, {f.name: f for f in functions}, {e.topic: e for e in events})
+
+
+def _types(entries: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(collapse_if_tuple(entry) for entry in entries)
+
+
+def _function(entry: Any) -> Function:
+    inputs = _types(entry["inputs"])
+    selector = keccak(text=f"{entry['name']}({','.join(inputs)})")[:4]
+    return Function(entry["name"], selector, inputs, _types(entry["outputs"]))
+
+
+def _event(entry: Any) -> Event:
+    named = [(e["name"], collapse_if_tuple(e), e["indexed"]) for e in entry["inputs"]]
+    topic = "0x" + keccak(text=f"{entry['name']}({','.join(kind for _, kind, _ in named)})").hex()
+    indexed = tuple((name, kind) for name, kind, is_indexed in named if is_indexed)
+    plain = tuple((name, kind) for name, kind, is_indexed in named if not is_indexed)
+    return Event(entry["name"], topic, indexed, plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,172 @@
+"""The protocol's contracts, read at one block. Prices of the oracle are 1e-8 USD, the rest WAD; times unix seconds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keeper.attestation.typed_data import Epoch
+from keeper.chain import abi_codec
+from keeper.chain.deployment import Deployment
+from keeper.chain.node import CallError, Node
+
+CLEARINGHOUSE = "Clearinghouse"
+ORACLE = "RiskOracle"
+MARKETS = "Markets"
+QUORUM = "AttesterQuorum"
+EXCHANGE = "Exchange"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The oracle's latest epoch; number 0 before the first."""
+
+    number: int
+    previous: int
+    timestamp: int
+    block_number: int
+    posted_block: int
+    outside: int
+    grace: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Ages in seconds, distance in blocks."""
+
+    max_age: int
+    stale_after: int
+    frozen_after: int
+    min_blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One listed expiry of an underlying; the strike grid in 1e-8 USD."""
+
+    underlying: int
+    expiry: int
+    lowest: int
+    highest: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountHead:
+    """What identifies an account's book."""
+
+    leg_count: int
+    added_im: int
+    added_mark: int
+    book_hash: bytes
+    withdraw_nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: contract name, function, arguments."""
+
+    contract: str
+    function: str
+    arguments: tuple[Any, ...] = ()
+
+
+class Protocol:
+    """Typed reads. `at` is a block hash (0x text): all reads of one decision name the same one."""
+
+    def __init__(self, node: Node, deployment: Deployment) -> None:
+        self.node = node
+        self.deployment = deployment
+
+    def calldata(self, contract: str, function: str, *arguments: Any) -> str:
+        """Calldata of a call, 0x text."""
+        return abi_codec.load(contract).functions[function].encode(*arguments)
+
+    def read(self, at: str, contract: str, function: str, *arguments: Any) -> Any:
+        """One view at a block. CallError with the reason when it reverts."""
+        return self.read_all(at, [Call(contract, function, arguments)])[0]
+
+    def read_all(self, at: str, calls: Sequence[Call]) -> list[Any]:
+        """Many views at one block, in one round trip."""
+        functions = [abi_codec.load(call.contract).functions[call.function] for call in calls]
+        tag = {"blockHash": at, "requireCanonical": True}
+        requests = [
+            ("eth_call", [{"to": self.deployment.addresses[c.contract], "data": f.encode(*c.arguments)}, tag])
+            for c, f in zip(calls, functions, strict=True)
+        ]
+        answers = self.node.batch(requests)
+        return [_decoded(f, answer) for f, answer in zip(functions, answers, strict=True)]
+
+    def header(self, at: str) -> Header:
+        return Header(*self.read(at, ORACLE, "header"))
+
+    def limits(self, at: str) -> Limits:
+        return Limits(*self.read(at, ORACLE, "limits"))
+
+    def spots(self, at: str) -> list[tuple[int, int, int]]:
+        """(posted, effective, previous effective) of every underlying of the oracle, in order."""
+        count = self.read(at, ORACLE, "underlying_count")
+        return [
+            tuple(s) for s in self.read_all(at, [Call(ORACLE, "spot", (u,)) for u in range(1, count + 1)])
+        ]
+
+    def bands(self, at: str, count: int) -> list[tuple[int, int, int]]:
+        """(minute, ten minutes, hour) in basis points of underlyings 1 to `count`."""
+        return [
+            tuple(b) for b in self.read_all(at, [Call(ORACLE, "bands", (u,)) for u in range(1, count + 1)])
+        ]
+
+    def listings(self, at: str) -> list[Listing]:
+        """Every expiry ever listed, ascending by underlying and expiry."""
+        count = self.read(at, MARKETS, "underlying_count")
+        expiries = self.read_all(at, [Call(MARKETS, "expiries", (u,)) for u in range(1, count + 1)])
+        pairs = [(u, e) for u, listed in enumerate(expiries, start=1) for e in sorted(listed)]
+        grids = self.read_all(at, [Call(MARKETS, "strike_grid", pair) for pair in pairs])
+        return [Listing(u, e, *grid) for (u, e), grid in zip(pairs, grids, strict=True)]
+
+    def settlement_windows(self, at: str, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """(twice the integral so far, covered seconds) per (underlying, expiry)."""
+        return [tuple(w) for w in self.read_all(at, [Call(ORACLE, "settlement_window", p) for p in pairs])]
+
+    def settlement_prices(self, at: str, pairs: Sequence[tuple[int, int]]) -> list[int]:
+        """Settlement price per (underlying, expiry), 0 while it is not final."""
+        return self.read_all(at, [Call(ORACLE, "settlement_price", p) for p in pairs])
+
+    def account_heads(self, at: str, accounts: Sequence[int]) -> list[AccountHead]:
+        """What the chain says about accounts."""
+        found = self.read_all(at, [Call(CLEARINGHOUSE, "account", (a,)) for a in accounts])
+        return [
+            AccountHead(leg_count=a[1], added_im=a[6], added_mark=a[7], book_hash=a[8], withdraw_nonce=a[2])
+            for a in found
+        ]
+
+    def account_count(self, at: str) -> int:
+        return int(self.read(at, CLEARINGHOUSE, "totals")[0])
+
+    def seq(self, at: str) -> int:
+        """The clearing house's last sequence number."""
+        return int(self.read(at, CLEARINGHOUSE, "totals")[4])
+
+    def signers(self, at: str) -> list[str]:
+        """Attesters in the order of the bitmap."""
+        from eth_utils.address import to_checksum_address
+
+        return [to_checksum_address(a) for a in self.read(at, QUORUM, "signers")]
+
+    def threshold(self, at: str) -> int:
+        return int(self.read(at, QUORUM, "threshold"))
+
+    def is_registered(self, at: str, methodology_hash: bytes) -> bool:
+        return bool(self.read(at, ORACLE, "is_registered", methodology_hash))
+
+    def post_epoch(
+        self, epoch: Epoch, spots: Sequence[int], bitmap: int, compact: Sequence[tuple[bytes, int]]
+    ) -> str:
+        """Calldata that posts an epoch."""
+        return self.calldata(ORACLE, "post_epoch", epoch.values(), list(spots), (bitmap, list(compact)))
+
+
+def _decoded(function: abi_codec.Function, answer: str) -> Any:
+    data = bytes.fromhex(answer[2:])
+    if not data:
+        raise CallError(f"{function.name} returned nothing: is the contract there?")
+    return function.decode(data)
