@@ -1,0 +1,49 @@
+# `make` lists the targets. Everything runs in .venv; `make setup PYTHON=/path/to/python3.12` picks the interpreter.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONHASHSEED := 0
+PYTHON ?=
+CONTRACTS = $(shell git ls-files --cached --others --exclude-standard 'contracts/*.vy' 'contracts/*.vyi')
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench gas devnet clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup:  ## Python packages and the devnet node, both pinned; returns at once when up to date
+	@PYTHON="$(PYTHON)" scripts/setup.sh
+
+demo: setup  ## the whole protocol on a fresh devnet over recorded market data: build/demo/report.json
+	@ape run demo
+
+test: setup  ## every test
+	@pytest -n 2 --dist loadfile -q
+
+lint: setup  ## format, style, types, layers, spelling
+	ruff check .
+	ruff format --check .
+	mypy
+	mamushi --check $(CONTRACTS)
+	natrix lint $(filter-out contracts/mocks/%,$(CONTRACTS))
+	lint-imports
+	codespell
+
+format: setup  ## rewrite Python and Vyper files in the project's format
+	ruff check --fix .
+	ruff format .
+	mamushi $(CONTRACTS)
+
+bench: setup  ## time the margin engine
+	python -m scripts.bench
+
+gas: setup  ## measure transactions on anvil and rewrite tests/snapshots/gas.json
+	python -m scripts.snapshot gas
+
+devnet: setup  ## a local chain on port 8545 with the protocol deployed on it
+	@python -m scripts.devnet
+
+clean:  ## everything that setup, tests and demo have made
+	rm -rf .venv .build build dist node_modules .node .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	  .import_linter_cache *.egg-info deployments/31337.json
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
