@@ -17,6 +17,8 @@ from keeper.pricing.kernels import Floats
 
 _MAX_ITERATIONS = 100
 _MAX_TOTAL_VOL = 40.0
+# below this time value is less than 1e-12 of the forward
+_LEAST_TOTAL_VOL = 1e-12
 
 
 class Greeks(NamedTuple):
@@ -65,7 +67,7 @@ def _terms(
         raise ValueError("pricing: negative forward, years or vol")
     total_vol = v * np.sqrt(t)
     # no uncertainty left: worth the payoff at the forward. A strike of zero or below is always in the money for a call.
-    certain = (total_vol <= 0.0) | (k <= 0.0) | (f <= 0.0)
+    certain = (total_vol <= _LEAST_TOTAL_VOL) | (k <= 0.0) | (f <= 0.0)
     safe_vol = np.where(certain, 1.0, total_vol)
     moneyness = kernels.log(np.where(certain, 1.0, f) / np.where(certain, 1.0, k))
     d1 = moneyness / safe_vol + 0.5 * safe_vol
