@@ -177,7 +177,7 @@ def fill(
     orders._require_fee(trade.takerFee, taker.maxFee, units, taker.units)
 
     extcall IClearinghouse(CLEARINGHOUSE).trade(
-        trade, makerEvidence, takerEvidence, statement
+        trade, [makerEvidence, takerEvidence], statement
     )
     log IExchange.OrderFilled(
         maker=maker.account,
