@@ -2,7 +2,8 @@
 
     python scripts/calibrate_recorded.py DIRECTORY
 
-DIRECTORY holds `options/deribit_eth_chain_20240108.csv.gz` (option chain, MIT, github.com/jiaxiang-cheng/definer) and
+DIRECTORY holds `options/deribit_eth_chain_20240108.csv.gz` (option chain, MIT,
+github.com/jiaxiang-cheng/definer) and
 `prices/perp_1h_multivenue_202504_tariff.csv.gz` (hourly candles, Unlicense,
 github.com/0xknxwledge/group-m-finm33150-final). Without them it says so and leaves the tables alone.
 """

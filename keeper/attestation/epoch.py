@@ -1,6 +1,7 @@
 """Epochs: all margins of one snapshot, with the trees whose roots the quorum signs.
 
-`build` is a pure function of the snapshot and the methodology: proposer and attesters call it and compare the digests.
+`build` is a pure function of the snapshot and the methodology: proposer and attesters call it and compare
+the digests.
 """
 
 from collections.abc import Mapping, Sequence
@@ -108,7 +109,8 @@ def build(snapshot: Snapshot, methodology: Methodology, number: int) -> EpochSta
     """Compute every leaf of an epoch.
 
     Raises:
-        ValueError: the snapshot names another methodology or an underlying is missing from the sequence 1, 2, ...
+        ValueError: the snapshot names another methodology or an underlying is missing from the sequence 1,
+            2, ...
         LookupError: a leg's expiry is not in the market (unsettled expiries must stay in the snapshot).
         OverflowError: an account cannot be margined.
     """
@@ -144,7 +146,8 @@ def build(snapshot: Snapshot, methodology: Methodology, number: int) -> EpochSta
 
 
 def first_difference(ours: EpochStatement, theirs: EpochStatement) -> str | None:
-    """The first thing two statements disagree on, as text for a refusal; None when they are the same to the bit.
+    """The first thing two statements disagree on, as text for a refusal; None when they are the same to the
+    bit.
 
     Causes come before their effects: header, spots, forwards, instruments, margins, and the roots last.
     """

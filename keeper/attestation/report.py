@@ -15,7 +15,9 @@ from keeper.risk.methodology import Methodology
 
 @dataclass(frozen=True)
 class RiskTables:
-    """Risk tables of one snapshot at the effective and at the posted spot; the same object where they agree."""
+    """Risk tables of one snapshot at the effective and at the posted spot; the same object where they
+    agree.
+    """
 
     effective: RiskTable
     posted: RiskTable
@@ -81,9 +83,11 @@ def build_report(
     Args:
         epoch: number of that epoch.
         action: EIP-712 struct hash of the fill or withdrawal.
-        after: the account after the action, counters and book hash included, as the accounting twin computes them.
+        after: the account after the action, counters and book hash included, as the accounting twin computes
+            them.
         deadline: unix seconds after which the chain refuses the report.
-        tables: of `build_tables(snapshot, methodology)`, to save the re-pricing; used when they hold every leg.
+        tables: of `build_tables(snapshot, methodology)`, to save the re-pricing; used when they hold every
+            leg.
 
     Raises:
         ValueError, LookupError, OverflowError: the account cannot be margined.

@@ -1,7 +1,10 @@
-"""The snapshot: every input of an epoch, hashed into it, so that any margin can be recomputed and audited later.
+"""The snapshot: every input of an epoch, hashed into it, so that any margin can be recomputed and audited
+later.
 
-Two forms of the same content: canonical JSON (what keepers send each other) and a Merkle tree of ABI-encoded sections
-(what the chain can open one at a time): a header, one leaf per underlying, expiry and account, and the universe.
+Two forms of the same content: canonical JSON (what keepers send each other) and a Merkle tree of ABI-encoded
+    sections
+(what the chain can open one at a time): a header, one leaf per underlying, expiry and account, and the
+universe.
 """
 
 import json
@@ -21,13 +24,19 @@ from keeper.units.constants import MAX_LEGS
 
 FORMAT = 1
 
-_HEADER = "SnapshotHeader(uint256 chainId,uint256 blockNumber,bytes32 blockHash,uint256 timestamp,bytes32 methodologyHash)"
+_HEADER = (
+    "SnapshotHeader(uint256 chainId,uint256 blockNumber,bytes32 blockHash,uint256 timestamp,"
+    "bytes32 methodologyHash)"
+)
 _UNDERLYING = "SnapshotUnderlying(uint256 underlying,uint256 posted,uint256 effective)"
 _EXPIRY = (
     "SnapshotExpiry(uint256 underlying,uint256 expiry,uint256 forward,int64[5] svi,uint256 settlementSum,"
     "uint256 settlementCovered)"
 )
-_ACCOUNT = "SnapshotAccount(uint256 account,uint256[] book,uint256 addedIM,int256 addedMark,bytes32 bookHash,uint256 tier)"
+_ACCOUNT = (
+    "SnapshotAccount(uint256 account,uint256[] book,uint256 addedIM,int256 addedMark,bytes32 bookHash,"
+    "uint256 tier)"
+)
 _UNIVERSE = "SnapshotUniverse(uint128[] instruments)"
 
 

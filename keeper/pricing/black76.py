@@ -1,10 +1,12 @@
 """Black-76: European options on a forward.
 
 Reference: F. Black, "The pricing of commodity contracts", Journal of Financial Economics 3 (1976), 167-179.
-All arguments are keyword-only and broadcast against each other. Units: prices in USD, `years` of 365 days, `vol`
+All arguments are keyword-only and broadcast against each other. Units: prices in USD, `years` of 365 days,
+`vol`
 annualised (0.6 = 60 %), `discount` the value today of 1 USD at expiry.
 
-`price` and `greeks` are attested: they use only basic IEEE operations (see `kernels`). `implied_vol` is for calibration.
+`price` and `greeks` are attested: they use only basic IEEE operations (see `kernels`). `implied_vol` is for
+calibration.
 """
 
 from typing import NamedTuple
@@ -22,7 +24,9 @@ _LEAST_TOTAL_VOL = 1e-12
 
 
 class Greeks(NamedTuple):
-    """Sensitivities per unit: delta and gamma to the forward, vega per 1.00 of vol, theta per year (negative: decay)."""
+    """Sensitivities per unit: delta and gamma to the forward, vega per 1.00 of vol, theta per year
+    (negative: decay).
+    """
 
     delta: Floats
     gamma: Floats
@@ -66,7 +70,8 @@ def _terms(
     if np.any(f < 0.0) or np.any(t < 0.0) or np.any(v < 0.0):
         raise ValueError("pricing: negative forward, years or vol")
     total_vol = v * np.sqrt(t)
-    # no uncertainty left: worth the payoff at the forward. A strike of zero or below is always in the money for a call.
+    # no uncertainty left: worth the payoff at the forward. A strike of zero or below is always in the money
+    # for a call.
     certain = (total_vol <= _LEAST_TOTAL_VOL) | (k <= 0.0) | (f <= 0.0)
     safe_vol = np.where(certain, 1.0, total_vol)
     moneyness = kernels.log(np.where(certain, 1.0, f) / np.where(certain, 1.0, k))
@@ -83,7 +88,8 @@ def price(
     vol: npt.ArrayLike,
     discount: npt.ArrayLike = 1.0,
 ) -> Floats:
-    """Value in USD: D * w * (F * N(w * d1) - K * N(w * d2)), held inside [D * max(w * (F - K), 0), D * F or D * K].
+    """Value in USD: D * w * (F * N(w * d1) - K * N(w * d2)), held inside [D * max(w * (F - K), 0), D * F or
+    D * K].
 
     Raises:
         ValueError: a forward, time or vol is negative or not finite.
@@ -107,7 +113,9 @@ def greeks(
     vol: npt.ArrayLike,
     discount: npt.ArrayLike = 1.0,
 ) -> Greeks:
-    """Delta and gamma to the forward, vega, theta (rates held at zero in theta: the discount does not roll)."""
+    """Delta and gamma to the forward, vega, theta (rates held at zero in theta: the discount does not
+    roll).
+    """
     x = _terms(is_call, forward, strike, years, vol, discount)
     in_money = x.sign * (x.forward - x.strike) > 0.0
     delta = np.where(x.certain, np.where(in_money, x.sign, 0.0), x.sign * kernels.norm_cdf(x.sign * x.d1))
@@ -132,9 +140,11 @@ def implied_vol(
     price: npt.ArrayLike,
     discount: npt.ArrayLike = 1.0,
 ) -> Floats:
-    """Vol that reproduces `price`; nan where the price lies outside the no-arbitrage bounds or is the payoff itself.
+    """Vol that reproduces `price`; nan where the price lies outside the no-arbitrage bounds or is the payoff
+    itself.
 
-    Newton on the logarithm of the out-of-the-money price, which is close to quadratic in the wings, kept inside a
+    Newton on the logarithm of the out-of-the-money price, which is close to quadratic in the wings, kept
+    inside a
     bracket by bisection. Not attested.
     """
     call = np.asarray(is_call, dtype=np.bool_)
@@ -148,7 +158,8 @@ def implied_vol(
 
     low = np.full(f.shape, 1e-9)
     high = np.full(f.shape, _MAX_TOTAL_VOL)
-    # start at the inflection point of the price in total vol (Manaster and Koehler 1982), or a Brenner-Subrahmanyam guess
+    # start at the inflection point of the price in total vol (Manaster and Koehler 1982), or a
+    # Brenner-Subrahmanyam guess
     guess = np.maximum(np.sqrt(2.0 * np.abs(np.log(f / k))), target / (0.4 * np.sqrt(f * k)))
     for _ in range(_MAX_ITERATIONS):
         guess = np.clip(guess, low, high)

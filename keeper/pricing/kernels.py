@@ -1,10 +1,14 @@
-"""Elementary functions from IEEE-754 basic operations alone, so that attesters get the same bits on every machine.
+"""Elementary functions from IEEE-754 basic operations alone, so that attesters get the same bits on every
+machine.
 
-`np.exp`, `np.log` and library normal distributions differ in the last bit between instruction sets. Everything here uses
-only + - * / sqrt, comparisons and moves of bits, which IEEE 754 defines exactly. One rule keeps it true: every step is one
+`np.exp`, `np.log` and library normal distributions differ in the last bit between instruction sets.
+Everything here uses
+only + - * / sqrt, comparisons and moves of bits, which IEEE 754 defines exactly. One rule keeps it true:
+every step is one
 NumPy ufunc, never a dot product or a sum whose order the library may choose.
 
-References: exp and log by argument reduction and Taylor series (any numerical-analysis text); erfc by W. J. Cody,
+References: exp and log by argument reduction and Taylor series (any numerical-analysis text); erfc by W. J.
+    Cody,
 "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969), 631-637.
 """
 
@@ -128,11 +132,11 @@ def log(x: npt.ArrayLike) -> Floats:
     exponent = np.where(large, exponent + 1.0, exponent)
     fraction = mantissa - 1.0
     s = fraction / (2.0 + fraction)
-    square = s * s
+    square: Floats = np.multiply(s, s)
     # log(1 + f) = 2 atanh(s) = f - s * (f - 2 * (s**2 / 3 + s**4 / 5 + ...)), the leading term kept exact
     tail = 2.0 * square * _polynomial(square, _ATANH_TERMS)
     result = exponent * _LN2_HIGH + (fraction - (s * (fraction - tail) - exponent * _LN2_LOW))
-    return result.reshape(np.shape(x))
+    return np.asarray(result.reshape(np.shape(x)))
 
 
 def power(base: npt.ArrayLike, exponent: npt.ArrayLike) -> Floats:
@@ -157,11 +161,11 @@ def norm_cdf(x: npt.ArrayLike) -> Floats:
     value = np.atleast_1d(np.asarray(x, dtype=np.float64))
     y = np.minimum(np.abs(value) * _SQRT_HALF, 26.6)
 
-    small = np.asarray(np.minimum(y, 0.46875))
+    small: Floats = np.minimum(y, 0.46875)
     square = small * small
     erf = small * _polynomial(square, _ERF_NUMERATOR) / _polynomial(square, _ERF_DENOMINATOR)
 
-    middle = np.asarray(np.minimum(np.maximum(y, 0.46875), 4.0))
+    middle: Floats = np.minimum(np.maximum(y, 0.46875), 4.0)
     erfc_middle = _polynomial(middle, _MIDDLE_NUMERATOR) / _polynomial(middle, _MIDDLE_DENOMINATOR)
 
     far = np.maximum(y, 4.0)

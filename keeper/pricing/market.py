@@ -13,10 +13,13 @@ class ExpiryMarket:
     """One listed expiry.
 
     Attributes:
-        forward: forward at the effective spot, price8, of a price still wholly to be observed. Inside the settlement
-            window it belongs to the part of the average that is not yet fixed; `settlement_forward` blends the two.
+        forward: forward at the effective spot, price8, of a price still wholly to be observed. Inside the
+            settlement
+            window it belongs to the part of the average that is not yet fixed; `settlement_forward` blends
+            the two.
         svi: raw SVI (a, b, rho, m, sigma), 1e-12, total variance to expiry in ln(K / forward).
-        settlement_sum: twice the integral of the effective spot over the covered part of the window, price8 seconds.
+        settlement_sum: twice the integral of the effective spot over the covered part of the window, price8
+            seconds.
         settlement_covered: seconds of the window already averaged; 0 before it starts.
     """
 
@@ -38,14 +41,18 @@ class ExpiryMarket:
 
     @property
     def settlement_forward(self) -> int:
-        """Expected settlement price: fixed part plus the remaining share at the forward, price8, rounded down."""
+        """Expected settlement price: fixed part plus the remaining share at the forward, price8, rounded
+        down.
+        """
         fixed = self.fixed_average * self.covered
         return (fixed + self.forward * (SETTLEMENT_WINDOW - self.covered)) // SETTLEMENT_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
 class UnderlyingMarket:
-    """One underlying: spot as posted by the sources, and as held inside the bands, price8; expiries ascending."""
+    """One underlying: spot as posted by the sources, and as held inside the bands, price8; expiries
+    ascending.
+    """
 
     underlying: int
     posted: int
@@ -92,7 +99,9 @@ class Market:
         return all(u.posted == u.effective for u in self.underlyings)
 
     def at_posted_spot(self) -> "Market":
-        """The same market with every effective spot and forward moved to the posted spot (forwards pro rata, down)."""
+        """The same market with every effective spot and forward moved to the posted spot (forwards pro
+        rata, down).
+        """
         return replace(self, underlyings=tuple(_at_posted(u) for u in self.underlyings))
 
 

@@ -2,9 +2,11 @@
 
 w(k) = a + b * (rho * (k - m) + sqrt((k - m)**2 + sigma**2)), k = ln(K / F), w = vol**2 * years.
 
-References: J. Gatheral and A. Jacquier, "Arbitrage-free SVI volatility surfaces", Quantitative Finance 14 (2014), 59-71;
+References: J. Gatheral and A. Jacquier, "Arbitrage-free SVI volatility surfaces", Quantitative Finance 14
+    (2014), 59-71;
 S. De Marco and C. Martini, "Quasi-explicit calibration of Gatheral's SVI model", Zeliade white paper (2009);
-R. Lee, "The moment formula for implied volatility at extreme strikes", Mathematical Finance 14 (2004), 469-480.
+R. Lee, "The moment formula for implied volatility at extreme strikes", Mathematical Finance 14 (2004),
+469-480.
 """
 
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import lsq_linear, minimize  # type: ignore[import-untyped]
+from scipy.optimize import lsq_linear, minimize
 
 from keeper.pricing.kernels import Floats
 
@@ -69,7 +71,7 @@ def density(*, parameters: Svi, log_moneyness: npt.ArrayLike) -> Floats:
 def _nodes(parameters: Svi) -> Floats:
     at_money = float(_derivatives(parameters, np.zeros(1))[0][0])
     reach = 5.0 * np.sqrt(max(at_money, 1e-12))
-    return np.linspace(-reach, reach, _BUTTERFLY_NODES)
+    return np.asarray(np.linspace(-reach, reach, _BUTTERFLY_NODES))
 
 
 def slice_arbitrage(parameters: Svi) -> list[str]:
@@ -91,7 +93,8 @@ def slice_arbitrage(parameters: Svi) -> list[str]:
 def arbitrage(slices: Sequence[Svi]) -> list[str]:
     """Violations of a surface, nearest expiry first; empty when free of arbitrage.
 
-    Calendar: total variance must not fall with time at fixed forward moneyness, on the later slice's 201 nodes.
+    Calendar: total variance must not fall with time at fixed forward moneyness, on the later slice's 201
+        nodes.
     """
     problems = [f"{text} (slice {i})" for i, x in enumerate(slices) for text in slice_arbitrage(x)]
     for i, (near, far) in enumerate(zip(slices, slices[1:], strict=False)):
@@ -102,7 +105,9 @@ def arbitrage(slices: Sequence[Svi]) -> list[str]:
 
 
 class _Path(NamedTuple):
-    """w(k) = level + slope * k + |(b * k - centre, width)|: convex in these five numbers together, for every k."""
+    """w(k) = level + slope * k + |(b * k - centre, width)|: convex in these five numbers together, for
+    every k.
+    """
 
     level: float
     slope: float
@@ -131,7 +136,8 @@ def scale(parameters: Svi, factor: float) -> Svi:
     """Total variance times `factor` >= 0.
 
     For a factor up to 1 a slice without butterfly arbitrage stays without: with A >= 0 and C >= 0,
-    g = A - factor * B - factor**2 * C is least at 0 or at 1 when B < 0, and falls with the factor when B >= 0.
+    g = A - factor * B - factor**2 * C is least at 0 or at 1 when B < 0, and falls with the factor when B >=
+    0.
     """
     return parameters._replace(a=parameters.a * factor, b=parameters.b * factor)
 
@@ -149,7 +155,8 @@ def path_gap(near: Svi, far: Svi, log_moneyness: npt.ArrayLike) -> Floats:
 def _inner(k: Floats, w: Floats, weight: Floats, m: float, sigma: float) -> tuple[float, Svi]:
     """Best a, b, rho for given m and sigma: a bounded linear problem in (a, b (1 - rho), b (1 + rho)).
 
-    b * (rho * x + root) = u * (root - x) / 2 + v * (root + x) / 2 with u = b (1 - rho), v = b (1 + rho) in [0, 2]:
+    b * (rho * x + root) = u * (root - x) / 2 + v * (root + x) / 2 with u = b (1 - rho), v = b (1 + rho) in
+    [0, 2]:
     Lee's bound and |rho| <= 1 become a box.
     """
     x = k - m
@@ -192,7 +199,8 @@ def calibrate(
         warm_start: parameters to start from, for instance the last fit.
         floor: the next nearer expiry's slice; total variance must not fall anywhere on the path from it.
 
-    Returns the slice with least error plus an arbitrage penalty; the caller still checks `arbitrage`. Not attested.
+    Returns the slice with least error plus an arbitrage penalty; the caller still checks `arbitrage`. Not
+    attested.
 
     Raises:
         ValueError: fewer than five quotes.

@@ -1,7 +1,9 @@
 """Initial and maintenance margin of accounts and of single instruments.
 
-Core = scan + basis and roll; IM = multiplier * Core; MM = max(.80 * Core, .75 * IM). Both are uncapped: a defined-risk book
-is capped at its worst loss on-chain, last, because a capped margin is not subadditive. Core is subadditive and homogeneous
+Core = scan + basis and roll; IM = multiplier * Core; MM = max(.80 * Core, .75 * IM). Both are uncapped: a
+defined-risk book
+is capped at its worst loss on-chain, last, because a capped margin is not subadditive. Core is subadditive
+and homogeneous
 up to the rounding of one quantum per leg and scenario.
 
 Profit and loss is rounded to whole quanta per leg and summed as integers, so no order of summation matters.
@@ -33,7 +35,8 @@ class Margin:
     Attributes:
         mark: mark-to-market of all legs, signed.
         core: margin before the credit tier.
-        breakdown: charges, binding scenarios and profit and loss per leg in them; JSON-ready, integers as text.
+        breakdown: charges, binding scenarios and profit and loss per leg in them; JSON-ready, integers as
+            text.
     """
 
     mark: int
@@ -57,7 +60,9 @@ class UnitMargins:
 
 @dataclass(frozen=True)
 class _Group:
-    """Instruments and scenarios of one offset group; `profit` in quanta per unit, shape (instruments, scenarios)."""
+    """Instruments and scenarios of one offset group; `profit` in quanta per unit, shape (instruments,
+    scenarios).
+    """
 
     scenarios: tuple[scan.Scenario, ...]
     profit: Floats
@@ -112,7 +117,9 @@ def build_table(market: Market, methodology: Methodology, instruments: Iterable[
 
 
 def _exact_mark(market: Market, instrument: Instrument, price: int) -> int:
-    """Linear marks straight from the integers; option prices held inside their bounds at the settlement forward."""
+    """Linear marks straight from the integers; option prices held inside their bounds at the settlement
+    forward.
+    """
     listed = market.underlying(instrument.underlying)
     if instrument.kind == Kind.PERP:
         return listed.effective
@@ -155,9 +162,11 @@ def account_margin(legs: Sequence[Leg], table: RiskTable, tier: int = 0) -> Marg
 
 
 def _mark(legs: Sequence[Leg], table: RiskTable) -> int:
-    """Sum of quantity * mark, each expiry held inside its no-arbitrage bracket at the settlement forward, WAD.
+    """Sum of quantity * mark, each expiry held inside its no-arbitrage bracket at the settlement forward,
+    WAD.
 
-    Only the rounding of single marks to 1e-8 ever leaves the bracket (a far butterfly at -1e-8 instead of 0), but the
+    Only the rounding of single marks to 1e-8 ever leaves the bracket (a far butterfly at -1e-8 instead of
+    0), but the
     chain would refuse such a leaf.
     """
     book = sorted(word(leg.instrument, leg.quantity) for leg in legs)
@@ -175,7 +184,9 @@ def _mark(legs: Sequence[Leg], table: RiskTable) -> int:
 
 
 def unit_margins(table: RiskTable, instruments: Iterable[int]) -> tuple[UnitMargins, ...]:
-    """Stand-alone margins of one unit of each instrument, long and short, in the anonymous tier; ascending."""
+    """Stand-alone margins of one unit of each instrument, long and short, in the anonymous tier;
+    ascending.
+    """
     result = []
     for packed in sorted(set(instruments)):
         both = [account_core(packed, sign * WAD, table) for sign in (1, -1)]
@@ -194,7 +205,9 @@ def account_core(instrument: int, quantity: int, table: RiskTable) -> int:
 
 
 def marginal(tier: int, methodology: Methodology) -> int:
-    """Multiplier m of added stand-alone margin, WAD: the core is subadditive, so only a tier above 1 matters."""
+    """Multiplier m of added stand-alone margin, WAD: the core is subadditive, so only a tier above 1
+    matters.
+    """
     return max(methodology.multiplier_ppm(tier), PPM) * (WAD // PPM)
 
 
@@ -261,7 +274,9 @@ def _part(profit: scan.Integers, share_ppm: int) -> scan.Integers:
 
 
 def _roll_charge(legs: Sequence[Leg], table: RiskTable) -> tuple[int, dict[str, str]]:
-    """Sum over underlyings and expiries of |dollar delta| * max(flat, per year * years), quanta, rounded up."""
+    """Sum over underlyings and expiries of |dollar delta| * max(flat, per year * years), quanta, rounded
+    up.
+    """
     deltas: dict[tuple[int, int], int] = defaultdict(int)
     for leg in legs:
         instrument = Instrument.unpack(leg.instrument)

@@ -1,6 +1,8 @@
-"""Parameters of the margin model. They are governed: the chain registers the hash and refuses epochs computed otherwise.
+"""Parameters of the margin model. They are governed: the chain registers the hash and refuses epochs
+computed otherwise.
 
-Ratios are integers in parts per million (`_ppm`), so that no decimal fraction has to be parsed the same way everywhere.
+Ratios are integers in parts per million (`_ppm`), so that no decimal fraction has to be parsed the same way
+everywhere.
 """
 
 import json
@@ -23,11 +25,13 @@ class ScanParameters:
         grid_steps: nodes on each side of zero; node j is a move of j / grid_steps of the underlying's range.
         decay_seconds: time that passes in every scenario.
         offset_ppm: share of a gain that offsets the losses of other underlyings of the same offset group.
-        vol_up_ppm, vol_down_ppm: relative vol shocks at the reference tenor, scaled by (reference / days) ** power.
+        vol_up_ppm, vol_down_ppm: relative vol shocks at the reference tenor, scaled by (reference / days) **
+            power.
         vol_floor_ppm: least vol in the up state.
         short_power_ppm, long_power_ppm: the power at or below, and above, the reference tenor.
         tails_ppm: extreme spot moves, weighted by range / move.
-        twist_ppm: relative vol move at the ends of the term structure: clip(ln(days / reference) / ln(twist_scale)).
+        twist_ppm: relative vol move at the ends of the term structure: clip(ln(days / reference) /
+            ln(twist_scale)).
         skew_ppm: relative vol move per unit of log-moneyness, which is clipped to [-1, 1].
     """
 
@@ -65,7 +69,9 @@ class MaintenanceParameters:
 
 @dataclass(frozen=True)
 class UnderlyingParameters:
-    """Spot range of the scan; underlyings of one offset group above 0 offset each other, group 0 offsets nothing."""
+    """Spot range of the scan; underlyings of one offset group above 0 offset each other, group 0 offsets
+    nothing.
+    """
 
     underlying: int
     symbol: str
@@ -79,9 +85,12 @@ class Methodology:
 
     Attributes:
         quantum_e8: unit in which profit and loss is rounded and summed, in 1e-8 USD.
-        tiers_ppm: multiplier of the core margin by credit tier: anonymous, new, verified maker, backing institution.
-        max_added_im: stand-alone margin, WAD, that may be added to a leaf before a new one is needed. A finite bound:
-            the margin is subadditive at every size, so it only has to lie beyond any account the venue will admit.
+        tiers_ppm: multiplier of the core margin by credit tier: anonymous, new, verified maker, backing
+            institution.
+        max_added_im: stand-alone margin, WAD, that may be added to a leaf before a new one is needed. A
+            finite bound:
+            the margin is subadditive at every size, so it only has to lie beyond any account the venue will
+            admit.
     """
 
     version: int
@@ -154,7 +163,9 @@ class Methodology:
         )
 
     def offset_group(self, underlying: int) -> int:
-        """A key shared by the underlyings that offset each other; negative and unique for one that offsets nothing."""
+        """A key shared by the underlyings that offset each other; negative and unique for one that
+        offsets nothing.
+        """
         group = next((u.offset_group for u in self.underlyings if u.underlying == underlying), 0)
         return group if group > 0 else -underlying
 

@@ -2,13 +2,16 @@
 
 Scenarios of one offset group share an index. Each is a spot move, a state of the vols and one day of decay:
 - grid: j / steps of the underlying's range, with vols up, flat and down;
-- strike: the move that takes a forward to a strike inside the range, so that no short gamma hides between grid nodes.
-  The strikes are those of the whole universe, not of one book: all accounts then share one scenario set, which makes the
+- strike: the move that takes a forward to a strike inside the range, so that no short gamma hides between
+  grid nodes.
+  The strikes are those of the whole universe, not of one book: all accounts then share one scenario set,
+      which makes the
   charge exactly subadditive;
 - tail: extreme moves with vols up, profit and loss weighted by range / |move|;
 - twist and skew: the term structure turns, the smile tilts or bends, at half the range down, at zero and up.
 
-Vols belong to strikes: the spot move does not move the smile. Only basic IEEE operations (see `keeper.pricing.kernels`).
+Vols belong to strikes: the spot move does not move the smile. Only basic IEEE operations (see
+    `keeper.pricing.kernels`).
 """
 
 from collections.abc import Sequence
@@ -52,10 +55,13 @@ class Scenario(NamedTuple):
 
 @dataclass(frozen=True)
 class Contracts:
-    """Instruments of one group as arrays of shape (n,), USD and years; `live` is the share still exposed to spot.
+    """Instruments of one group as arrays of shape (n,), USD and years; `live` is the share still exposed to
+    spot.
 
-    Inside the settlement window an option pays on the average A * f + X * (1 - f) with A, f already known, which is
-    (1 - f) options on X struck at (K - A * f) / (1 - f): `strike` is that strike, `live` is 1 - f, `fixed` is A * f.
+    Inside the settlement window an option pays on the average A * f + X * (1 - f) with A, f already known,
+    which is
+    (1 - f) options on X struck at (K - A * f) / (1 - f): `strike` is that strike, `live` is 1 - f, `fixed`
+    is A * f.
     """
 
     underlying: Integers
@@ -126,7 +132,7 @@ def _revalue(c: Contracts, forward: Floats, years: Floats, vol: Floats) -> Float
         is_call=c.is_call, forward=forward, strike=np.where(c.option, c.strike, 1.0), years=years, vol=vol
     )
     option = np.where(c.live > 0.0, c.live * price, known)
-    return np.where(c.option, option, c.fixed + c.live * forward)
+    return np.asarray(np.where(c.option, option, c.fixed + c.live * forward))
 
 
 def dollar_deltas(c: Contracts) -> Floats:
@@ -138,7 +144,7 @@ def dollar_deltas(c: Contracts) -> Floats:
         years=c.years,
         vol=c.vol,
     )
-    return c.live * c.forward * np.where(c.option, greeks.delta, 1.0)
+    return np.asarray(c.live * c.forward * np.where(c.option, greeks.delta, 1.0))
 
 
 def scenarios(c: Contracts, methodology: Methodology) -> tuple[Scenario, ...]:

@@ -1,4 +1,6 @@
-"""Several venues into one market, and the check an attester makes of a proposed one against its own sources."""
+"""Several venues into one market, and the check an attester makes of a proposed one against its own
+sources.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +52,8 @@ def aggregate(observations: Sequence[Observation], max_age_seconds: int = 3_600)
 def market_problems(market: Market, own: Observation, tolerance: Tolerance) -> list[str]:
     """Why an attester must not sign a proposed market; empty when it may.
 
-    Checks the age of its own data, posted spots and forwards, every surface for arbitrage, and vols at five strikes.
+    Checks the age of its own data, posted spots and forwards, every surface for arbitrage, and vols at five
+    strikes.
     """
     problems = []
     if own.age > tolerance.max_age_seconds:

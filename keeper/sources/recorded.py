@@ -1,11 +1,16 @@
-"""Recorded market: hourly perpetual closes of April 2025 at three venues, and one option surface, re-anchored.
+"""Recorded market: hourly perpetual closes of April 2025 at three venues, and one option surface,
+re-anchored.
 
-The surface is a model, not a record of April 2025: it is ETH's of 2024-01-08 in log-moneyness and time to expiry, hung on
-the recorded spot of the moment. Vols do not react to the recorded moves. BTC takes it with vols times .75, SOL as it is;
+The surface is a model, not a record of April 2025: it is ETH's of 2024-01-08 in log-moneyness and time to
+    expiry, hung on
+the recorded spot of the moment. Vols do not react to the recorded moves. BTC takes it with vols times .75,
+SOL as it is;
 forwards carry ETH's recorded basis. Fit for demonstrations and tests, not for trading.
 
-Between recorded tenors the slice is `svi.interpolate`d, linear in time, which is raw SVI and free of calendar arbitrage;
-below the first tenor its total variance shrinks in proportion to time (`svi.scale`), down to seconds before expiry.
+Between recorded tenors the slice is `svi.interpolate`d, linear in time, which is raw SVI and free of
+calendar arbitrage;
+below the first tenor its total variance shrinks in proportion to time (`svi.scale`), down to seconds before
+expiry.
 """
 
 import csv
@@ -49,7 +54,9 @@ def tenors() -> tuple[Tenor, ...]:
 
 @cache
 def closes(venue: str, coin: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Times (unix seconds, ascending) and closes (price8). Raises LookupError for an unknown venue or coin."""
+    """Times (unix seconds, ascending) and closes (price8). Raises LookupError for an unknown venue or
+    coin.
+    """
     text = resources.files("keeper.sources").joinpath("recorded/perp_closes.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     column = f"{venue} {coin}"

@@ -1,4 +1,7 @@
-"""Black-76 against textbooks and an independent formula. A spot model enters with F = S exp((r - q) T), D = exp(-r T)."""
+"""Black-76 against textbooks and an independent formula.
+
+A spot model enters with F = S exp((r - q) T), D = exp(-r T).
+"""
 
 import numpy as np
 import pytest
@@ -40,7 +43,8 @@ def test_price__textbook_examples__match_to_the_printed_digits(
 
 
 def test_greeks__hull_chapter_on_greek_letters__match_to_the_printed_digits() -> None:
-    # S = 49, K = 50, r = 5 %, 20 weeks, vol 20 %: delta .522, gamma .066, vega 12.1, theta -4.31 (with interest)
+    # S = 49, K = 50, r = 5 %, 20 weeks, vol 20 %:
+    # delta .522, gamma .066, vega 12.1, theta -4.31 (with interest)
     years = 0.3846
     carry = np.exp(0.05 * years)
     g = black76.greeks(is_call=True, forward=49 * carry, strike=50, years=years, vol=0.2, discount=1 / carry)

@@ -1,4 +1,4 @@
-"""The recorded market: fit and absence of arbitrage of the committed tables, and the source on top of them."""
+"""The recorded market: fit and absence of arbitrage of the committed tables, and the source."""
 
 import importlib.util
 import json
