@@ -53,7 +53,7 @@ def pinned_version() -> str:
 
 @functools.cache
 def anvil_path() -> str:
-    """The pinned anvil: $ANVIL, the one beside this Python, PATH, node_modules. DevnetError if there is none."""
+    """The pinned anvil: $ANVIL, the one beside this Python, on PATH, in node_modules. Else DevnetError."""
     candidates = [os.environ.get("ANVIL"), str(Path(sys.executable).parent / "anvil"), shutil.which("anvil")]
     candidates += [str(path) for path in ROOT.glob("node_modules/@foundry-rs/*/bin/anvil*")]
     for candidate in candidates:
@@ -93,7 +93,8 @@ def start_anvil(
 ) -> Iterator[Devnet]:
     """A fresh chain on localhost, stopped at the end. Blocks come with transactions; zero base fee.
 
-    `genesis_timestamp` unix seconds; `accounts` funded keys of the public test phrase. DevnetError if it does not start.
+    `genesis_timestamp` unix seconds; `accounts` funded keys of the public test phrase.
+    DevnetError if it does not start.
     """
     port = port or free_port()
     command = [anvil_path(), "--port", str(port), "--chain-id", str(chain_id), "--accounts", str(accounts)]
@@ -111,7 +112,7 @@ def start_anvil(
     command += ["--gas-limit", "36000000"]
     if genesis_timestamp is not None:
         command += ["--timestamp", str(genesis_timestamp)]
-    with log.open("wb") if log else open(os.devnull, "wb") as output:
+    with (log or Path(os.devnull)).open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
         devnet = Devnet(f"http://127.0.0.1:{port}", chain_id, process)
         try:

