@@ -1,0 +1,192 @@
+"""The one deployment recipe, for ape scripts, boa and anvil tests, gas figures and the demo.
+
+A pure list of steps over a small `Backend`. The deployer owns everything while it wires, then hands all of it to the
+Timelock and keeps nothing.
+"""
+
+import json
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from typing import Protocol as Shape
+
+from scripts._artifacts import ROOT, artifact, compiler_output
+
+ZERO_ADDRESS = "0x" + "00" * 20
+USD8 = 10**8  # 1 USD as a price8
+WAD = 10**18
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A deployed contract."""
+
+    name: str
+    address: str
+
+
+class Backend(Shape):
+    """What the recipe needs from a chain; every call waits and raises if the chain refuses."""
+
+    deployer: str
+
+    def deploy(self, name: str, *arguments: Any) -> Contract: ...
+    def send(self, contract: Contract, function: str, *arguments: Any) -> Any: ...
+    def call(self, contract: Contract, function: str, *arguments: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Underlying:
+    """Contract specification, starting spot and bands of an underlying."""
+
+    symbol: str
+    lot: int  # WAD
+    tick: int  # WAD
+    basis: int  # WAD, perps and futures within spot * (1 +- basis)
+    carry: int  # WAD per year
+    spot8: int  # 1e-8 USD
+    bands: tuple[int, int, int]  # basis points per minute, ten minutes, hour
+
+    def spec(self) -> tuple[str, int, int, int, int]:
+        """IMarkets.Underlying."""
+        return self.symbol, self.lot, self.tick, self.basis, self.carry
+
+
+ETH = Underlying("ETH", WAD // 100, WAD // 100, WAD // 50, WAD // 5, 1_800 * USD8, (200, 500, 1_000))
+BTC = Underlying("BTC", WAD // 1_000, WAD // 10, WAD // 50, WAD // 5, 82_000 * USD8, (200, 500, 1_000))
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Everything that differs between deployments."""
+
+    attesters: tuple[str, ...]
+    threshold: int
+    methodology_hash: bytes
+    guardian: str
+    proposers: tuple[str, ...]  # of the Timelock
+    minimum_delay: int = 172_800  # of the Timelock, seconds: two days
+    executors: tuple[str, ...] = (ZERO_ADDRESS,)  # anyone
+    token: str | None = None  # None: a MockToken with `token_decimals`
+    token_decimals: int = 6
+    outflow_share: int = 5 * 10**16  # 5 % of the tokens held per hour
+    maker_rate: int = 10**14  # 1 basis point of the notional
+    taker_rate: int = 3 * 10**14
+    underlyings: tuple[Underlying, ...] = (ETH, BTC)
+    limits: tuple[int, int, int, int] = (120, 180, 600, 4)  # maxAge, staleAfter, frozenAfter (s), minBlocks
+    expiries: tuple[tuple[int, int, tuple[int, int, int]], ...] = ()  # underlying, expiry, strike grid
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The deployed contracts and what they were constructed with, in the order of deployment."""
+
+    contracts: dict[str, Contract]
+    arguments: dict[str, tuple[Any, ...]]
+
+    def __getitem__(self, name: str) -> Contract:
+        return self.contracts[name]
+
+    def address(self, name: str) -> str:
+        """Address of a contract by name."""
+        return self.contracts[name].address
+
+
+DEPLOYED = (
+    "AttesterQuorum",
+    "Markets",
+    "RiskOracle",
+    "MarginGate",
+    "Clearinghouse",
+    "Exchange",
+    "Timelock",
+)
+OWNED = ("Markets", "RiskOracle", "Clearinghouse", "Exchange")
+GUARDED = ("Clearinghouse",)
+
+
+def deploy(backend: Backend, parameters: Parameters) -> Deployment:
+    """Deploys, wires, lists, and hands over. The deployer keeps no role."""
+    deployment = _create(backend, parameters)
+    backend.send(deployment["Clearinghouse"], "set_module", deployment.address("Exchange"), True)
+    _list_underlyings(backend, deployment, parameters)
+    backend.send(deployment["RiskOracle"], "set_limits", parameters.limits)
+    backend.send(deployment["RiskOracle"], "register_methodology", parameters.methodology_hash)
+    _hand_over(backend, deployment, parameters)
+    return deployment
+
+
+def _create(backend: Backend, p: Parameters) -> Deployment:
+    made = Deployment({}, {})
+
+    def create(name: str, *arguments: Any) -> str:
+        made.contracts[name] = backend.deploy(name, *arguments)
+        made.arguments[name] = arguments
+        return made.address(name)
+
+    token = p.token or create("MockToken", p.token_decimals)
+    quorum = create("AttesterQuorum", list(p.attesters), p.threshold)
+    markets = create("Markets")
+    oracle = create("RiskOracle", quorum)
+    gate = create("MarginGate", oracle, markets)
+    clearing = create("Clearinghouse", token, p.token_decimals, p.outflow_share, gate, oracle)
+    create("Exchange", clearing, markets, oracle, p.maker_rate, p.taker_rate)
+    create("Timelock", p.minimum_delay, list(p.proposers), list(p.executors))
+    return made
+
+
+def _list_underlyings(backend: Backend, deployment: Deployment, p: Parameters) -> None:
+    for underlying in p.underlyings:
+        backend.send(deployment["Markets"], "list_underlying", underlying.spec())
+        backend.send(deployment["RiskOracle"], "add_underlying", underlying.spot8, underlying.bands)
+    for identifier, expiry, grid in p.expiries:
+        backend.send(deployment["Markets"], "list_expiry", identifier, expiry, grid)
+
+
+def _hand_over(backend: Backend, deployment: Deployment, p: Parameters) -> None:
+    for name in GUARDED:
+        backend.send(deployment[name], "set_guardian", p.guardian)
+    for name in OWNED:
+        backend.send(deployment[name], "transfer_ownership", deployment.address("Timelock"))
+
+
+def with_expiries(p: Parameters, *expiries: tuple[int, int, tuple[int, int, int]]) -> Parameters:
+    """The same parameters with more expiries listed before the hand-over."""
+    return replace(p, expiries=(*p.expiries, *expiries))
+
+
+def write_record(
+    deployment: Deployment, chain_id: int, block: int, folder: Path = ROOT / "deployments"
+) -> Path:
+    """Writes <folder>/<chain id>.json, and beside it one standard-json input per contract for verification."""
+    inputs = folder / str(chain_id)
+    inputs.mkdir(parents=True, exist_ok=True)
+    contracts, integrity = {}, {}
+    for name, contract in deployment.contracts.items():
+        (hash_,) = compiler_output(name, "integrity")
+        (standard_json,) = compiler_output(name, "solc_json")
+        (inputs / f"{name}.json").write_text(standard_json + "\n")
+        integrity[name] = hash_
+        arguments = [_plain(argument) for argument in deployment.arguments[name]]
+        contracts[name] = {"address": contract.address, "arguments": arguments, "abi": artifact(name).abi}
+    record = {
+        "chain_id": chain_id,
+        "block": block,
+        "commit": _commit(),
+        "compiler": "0.4.3",
+        "integrity": integrity,
+        "contracts": contracts,
+    }
+    path = folder / f"{chain_id}.json"
+    path.write_text(json.dumps(record, indent=2) + "\n")
+    return path
+
+
+def _plain(value: Any) -> Any:
+    return "0x" + value.hex() if isinstance(value, bytes) else value
+
+
+def _commit() -> str | None:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
