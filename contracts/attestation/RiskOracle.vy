@@ -1,0 +1,744 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title RiskOracle
+@license AGPL-3.0-only
+@notice One transaction an epoch, for any number of accounts and markets: the quorum's signed root, and one spot per
+        underlying. Outside its band a spot is not refused but followed at the band's edge, so liquidations never stop.
+        The trapezoidal average of the epochs' effective spots over the last half hour settles an expiry, by anyone.
+@custom:security An epoch is bound to a block of this chain, rises strictly, and is refused unless this contract comes to
+        the same effective spots. With every attester hostile a spot still moves no faster than its bands.
+@custom:kill The owner replaces the quorum, which voids whatever the old one signed; without epochs nothing increases
+        risk, while worst-case withdrawals, reductions and settlement go on.
+"""
+
+from snekmate.utils import block_hash
+
+from ..governance import roles
+from ..interfaces import IAttestation
+from ..interfaces import IAttesterQuorum
+from ..interfaces import IRiskOracle
+from ..units import constants as c
+from . import merkle
+from . import typed_data
+
+# owner; the guardian has no power here
+initializes: roles
+exports: (roles.owner, roles.guardian, roles.transfer_ownership, roles.set_guardian)
+
+implements: IRiskOracle
+
+# Constants
+
+BASIS_POINTS: constant(uint256) = c.BASIS_POINTS
+BAND_UNIT: constant(uint256) = 25  # basis points
+MINUTE: constant(uint256) = 60
+TEN_MINUTES: constant(uint256) = 600
+HOUR: constant(uint256) = 3_600
+MAX_SKIP: constant(uint256) = 65_535  # of epoch numbers: a hostile quorum cannot use up the numbers
+WINDOW: constant(uint256) = c.SETTLEMENT_WINDOW
+GRID: constant(uint256) = c.SETTLEMENT_GRID
+RING: constant(uint256) = 512  # checkpoints kept: 42 hours
+LAST_WINDOW: constant(uint256) = 288  # of the grid: 24 hours
+
+LOW_6: constant(uint256) = 2**6 - 1
+LOW_7: constant(uint256) = 2**7 - 1
+LOW_10: constant(uint256) = 2**10 - 1
+LOW_12: constant(uint256) = 2**12 - 1
+LOW_14: constant(uint256) = 2**14 - 1
+LOW_16: constant(uint256) = 2**16 - 1
+LOW_24: constant(uint256) = 2**24 - 1
+LOW_32: constant(uint256) = 2**32 - 1
+LOW_40: constant(uint256) = 2**40 - 1
+LOW_56: constant(uint256) = 2**56 - 1
+LOW_64: constant(uint256) = 2**64 - 1
+LOW_68: constant(uint256) = 2**68 - 1
+LOW_160: constant(uint256) = 2**160 - 1
+
+# Storage
+
+# timestamp 40 | posted block 40 | number 40 | number less the previous 16 | posted block less snapshot block 14 |
+# outside 32 | grace 1 | parity 1 | age of the ten-minute anchors 10 | of the hour anchors 12 | covered seconds 16 | seq 32
+_header: uint256
+# quorum 160 | max age 24 | stale after 24 | frozen after 24 | min blocks 16 | underlyings 8
+_config: uint256
+# Roots of the latest and the previous epoch, by parity: the node above market root and margin root
+_roots: HashMap[uint256, bytes32]
+# effective 56 | ten-minute anchor 56 | hour anchor 56 | cumulative 68 (twice the integral of the spot, mod 2**68) |
+# bands: minute 6, ten minutes 7, hour 7, in 25 basis points
+_spots: HashMap[uint256, uint256]
+# Posted spot, 1e-8 USD; only meaningful while outside the band
+_posted: HashMap[uint256, uint256]
+# underlying -> boundary % RING -> boundary 40 | cumulative 68 | covered 16; a boundary is a multiple of GRID, over GRID
+_checkpoints: HashMap[uint256, HashMap[uint256, uint256]]
+# underlying -> expiry -> 1e-8 USD; 0: not final
+_settlement: HashMap[uint256, HashMap[uint256, uint256]]
+# Methodologies that epochs may name
+_methodologies: HashMap[bytes32, bool]
+
+
+# The header, unpacked.
+struct State:
+    timestamp: uint256
+    posted_block: uint256
+    number: uint256
+    back: uint256
+    block_delta: uint256
+    outside: uint256
+    grace: uint256
+    parity: uint256
+    ten_age: uint256
+    hour_age: uint256
+    covered: uint256
+    seq: uint256
+
+
+# One epoch's step, the same for every underlying.
+struct Step:
+    # seconds since the last epoch
+    elapsed: uint256
+    # ages of the anchors now; re-anchored ones start at the last epoch
+    ten_age: uint256
+    hour_age: uint256
+    ten_anew: bool
+    hour_anew: bool
+    # the segment counts in settlement averages
+    counts: bool
+    # boundary to write a checkpoint for, 0: none; seconds from the last epoch to it
+    boundary: uint256
+    into: uint256
+
+
+@deploy
+def __init__(quorum: address, limits: IRiskOracle.Limits):
+    """
+    @param quorum AttesterQuorum.
+    @param limits Ages and distances.
+    """
+    roles.__init__()
+    self._set_quorum(quorum)
+    self._set_limits(limits)
+
+
+# Permissionless functions
+
+
+@external
+def post_epoch(
+    epoch: IAttestation.Epoch,
+    spots: DynArray[uint256, 32],
+    signatures: IAttestation.Signatures,
+):
+    """
+    @notice Makes a signed epoch the latest. Anyone may.
+    @param epoch What the quorum signed.
+    @param spots Posted << 64 | effective, 1e-8 USD, of every underlying in the order of their identifiers.
+    @param signatures Of the quorum over the epoch.
+    """
+    last: State = self._state()
+    config: uint256 = self._config
+    number: uint256 = convert(epoch.number, uint256)
+    timestamp: uint256 = convert(epoch.timestamp, uint256)
+    block_number: uint256 = convert(epoch.blockNumber, uint256)
+    assert number > last.number, "oracle: number not above the latest"
+    assert number - last.number <= MAX_SKIP, "oracle: number too far ahead"
+    assert timestamp >= last.timestamp, "oracle: timestamp before the latest"
+    assert timestamp <= block.timestamp, "oracle: timestamp in the future"
+    assert block.timestamp - timestamp <= (config >> 160) & LOW_24, "oracle: epoch too old"
+    assert block.number - last.posted_block >= (config >> 232) & LOW_16, "oracle: too soon"
+    assert block_number < block.number, "oracle: block not in the past"
+    assert block_number + last.block_delta >= last.posted_block, "oracle: block before the latest"
+    assert block.number - block_number <= LOW_14, "oracle: block too old"
+    self._require_block(epoch.blockHash, block_number)
+    assert self._methodologies[epoch.methodologyHash], "oracle: methodology not registered"
+    assert len(spots) == config >> 248, "oracle: wrong number of spots"
+    assert keccak256(slice(abi_encode(spots), 64, 32 * len(spots))) == epoch.spotsHash, "oracle: wrong spots hash"
+    assert (
+        epoch.marketRoot != empty(bytes32) and epoch.marginRoot != empty(bytes32)
+    ), "oracle: zero root"
+    assert staticcall IAttesterQuorum(convert(config & LOW_160, address)).require_signed(
+        typed_data._epoch_hash(epoch), signatures
+    )
+
+    step: Step = self._step(last, timestamp)
+    next: State = last
+    next.outside = 0
+    next.grace = 1
+    underlying: uint256 = 0
+    for spot: uint256 in spots:
+        underlying = unsafe_add(underlying, 1)  # at most 32
+        calm: bool = self._move(underlying, spot, step, last.covered)
+        if not calm:
+            next.grace = 0
+        if spot >> 64 != spot & LOW_64:
+            next.outside |= 1 << (underlying - 1)
+    next.number = number
+    next.back = number - last.number
+    next.timestamp = timestamp
+    next.posted_block = block.number
+    next.block_delta = block.number - block_number
+    next.parity = 1 - last.parity
+    next.ten_age = step.ten_age
+    next.hour_age = step.hour_age
+    if step.counts:
+        next.covered = (last.covered + step.elapsed) & LOW_16
+    next.seq = last.seq + 1
+    self._roots[next.parity] = merkle._node(epoch.marketRoot, epoch.marginRoot)
+    self._set_state(next)
+    log IRiskOracle.EpochPosted(
+        number=epoch.number,
+        seq=convert(next.seq, uint64),
+        timestamp=epoch.timestamp,
+        blockNumber=epoch.blockNumber,
+        snapshotHash=epoch.snapshotHash,
+        marketRoot=epoch.marketRoot,
+        marginRoot=epoch.marginRoot,
+    )
+
+
+@external
+def finalize_settlement(underlying: uint16, expiry: uint40) -> uint256:
+    """
+    @notice Fixes the settlement price of an expiry, once and for all: the average over the first complete window, the
+            half hour before expiry or a later one on the five-minute grid; after 24 hours without, the last spot.
+            Anyone may.
+    @return 1e-8 USD, rounded down.
+    """
+    u: uint256 = convert(underlying, uint256)
+    end: uint256 = convert(expiry, uint256)
+    assert end != 0 and end % GRID == 0, "oracle: expiry off grid"
+    assert end <= block.timestamp, "oracle: not expired"
+    assert u != 0 and u <= self._config >> 248, "oracle: unknown underlying"
+    assert self._settlement[u][end] == 0, "oracle: already final"
+    price: uint256 = 0
+    window_end: uint256 = 0
+    price, window_end = self._average(u, end)
+    self._settlement[u][end] = price
+    log IRiskOracle.SettlementFinalized(
+        underlying=underlying,
+        expiry=expiry,
+        seq=self._next_seq(),
+        price=price,
+        windowEnd=convert(window_end, uint64),
+    )
+    return price
+
+
+# Administration
+
+
+@external
+def add_underlying(spot: uint256, bands: IRiskOracle.Bands) -> uint16:
+    """
+    @notice Adds the next underlying; from then on every epoch has its spot. Only the owner.
+    @param spot Where its bands start, 1e-8 USD.
+    @param bands Moves allowed.
+    @return Its identifier.
+    """
+    roles._check_owner()
+    assert 0 < spot and spot <= LOW_56, "oracle: price out of range"
+    config: uint256 = self._config
+    underlying: uint256 = (config >> 248) + 1
+    assert underlying <= c.MAX_UNDERLYINGS, "oracle: too many underlyings"
+    self._config = config + (1 << 248)
+    self._spots[underlying] = self._pack_spot(spot, spot, spot, 0, self._pack_bands(bands))
+    state: State = self._state()
+    if state.number == 0:
+        # else the first epoch's bands would be as wide as the time since 1970
+        state.timestamp = block.timestamp
+        self._set_state(state)
+    log IRiskOracle.UnderlyingAdded(underlying=convert(underlying, uint16), seq=self._next_seq(), spot=spot)
+    log IRiskOracle.BandsSet(underlying=convert(underlying, uint16), seq=self._next_seq(), bands=bands)
+    return convert(underlying, uint16)
+
+
+@external
+def set_bands(underlying: uint16, bands: IRiskOracle.Bands):
+    """
+    @notice Moves allowed, from the effective spot on. Only the owner.
+    @param underlying Identifier.
+    @param bands Basis points, multiples of 25: minute up to 1575, the others up to 3175, none below the one before.
+    """
+    roles._check_owner()
+    u: uint256 = convert(underlying, uint256)
+    word: uint256 = self._spots[u]
+    assert word != 0, "oracle: unknown underlying"
+    spot: uint256 = word >> 200
+    self._spots[u] = self._pack_spot(spot, spot, spot, (word >> 20) & LOW_68, self._pack_bands(bands))
+    log IRiskOracle.BandsSet(underlying=underlying, seq=self._next_seq(), bands=bands)
+
+
+@external
+def set_limits(limits: IRiskOracle.Limits):
+    """
+    @notice Ages in seconds and the least distance of epochs in blocks. Only the owner.
+    """
+    roles._check_owner()
+    self._set_limits(limits)
+
+
+@external
+def set_quorum(quorum: address):
+    """
+    @notice Switches to another attester set at once: what the old one signed is void. Only the owner.
+    """
+    roles._check_owner()
+    self._set_quorum(quorum)
+
+
+@external
+def set_methodology(methodology_hash: bytes32, registered: bool):
+    """
+    @notice Lets epochs name a methodology, or stops it. Only the owner.
+    """
+    roles._check_owner()
+    assert methodology_hash != empty(bytes32), "oracle: zero methodology"
+    self._methodologies[methodology_hash] = registered
+    log IRiskOracle.MethodologySet(methodologyHash=methodology_hash, registered=registered, seq=self._next_seq())
+
+
+# Views
+
+
+@view
+@external
+def header() -> IRiskOracle.Header:
+    """
+    @notice The latest epoch; number 0 before the first.
+    """
+    state: State = self._state()
+    return IRiskOracle.Header(
+        number=convert(state.number, uint64),
+        previous=convert(state.number - state.back, uint64),
+        timestamp=convert(state.timestamp, uint64),
+        blockNumber=convert(state.posted_block - state.block_delta, uint64),
+        postedBlock=convert(state.posted_block, uint64),
+        outside=convert(state.outside, uint32),
+        grace=state.grace == 1,
+        tenAge=convert(state.ten_age, uint64),
+        hourAge=convert(state.hour_age, uint64),
+        seq=convert(state.seq, uint64),
+    )
+
+
+@view
+@external
+def limits() -> IRiskOracle.Limits:
+    """
+    @notice Ages in seconds and the least distance of epochs in blocks.
+    """
+    config: uint256 = self._config
+    return IRiskOracle.Limits(
+        maxAge=convert((config >> 160) & LOW_24, uint32),
+        staleAfter=convert((config >> 184) & LOW_24, uint32),
+        frozenAfter=convert((config >> 208) & LOW_24, uint32),
+        minBlocks=convert((config >> 232) & LOW_16, uint32),
+    )
+
+
+@view
+@external
+def quorum() -> address:
+    """
+    @notice The attester set in force.
+    """
+    return convert(self._config & LOW_160, address)
+
+
+@view
+@external
+def underlying_count() -> uint16:
+    """
+    @notice Underlyings are numbered from 1 to this.
+    """
+    return convert(self._config >> 248, uint16)
+
+
+@view
+@external
+def spot(underlying: uint16) -> IRiskOracle.Spot:
+    """
+    @notice Posted and effective spot and the anchors of the bands, 1e-8 USD; zeros where unknown.
+    """
+    u: uint256 = convert(underlying, uint256)
+    word: uint256 = self._spots[u]
+    posted: uint256 = word >> 200
+    if word != 0 and ((self._header >> 150) & LOW_32) >> (u - 1) & 1 != 0:
+        posted = self._posted[u]
+    return IRiskOracle.Spot(
+        posted=posted,
+        effective=word >> 200,
+        tenAnchor=(word >> 144) & LOW_56,
+        hourAnchor=(word >> 88) & LOW_56,
+    )
+
+
+@view
+@external
+def bands(underlying: uint16) -> IRiskOracle.Bands:
+    """
+    @notice Moves allowed, basis points.
+    """
+    word: uint256 = self._spots[convert(underlying, uint256)]
+    return IRiskOracle.Bands(
+        minute=convert(((word >> 14) & LOW_6) * BAND_UNIT, uint16),
+        tenMinutes=convert(((word >> 7) & LOW_7) * BAND_UNIT, uint16),
+        hour=convert((word & LOW_7) * BAND_UNIT, uint16),
+    )
+
+
+@view
+@external
+def effective_spots(underlyings: DynArray[uint16, 32]) -> DynArray[uint256, 32]:
+    """
+    @notice Effective spots, 1e-8 USD, in the order asked; 0 where unknown.
+    """
+    result: DynArray[uint256, 32] = []
+    for underlying: uint16 in underlyings:
+        result.append(self._spots[convert(underlying, uint256)] >> 200)
+    return result
+
+
+@view
+@external
+def settlement_price(underlying: uint16, expiry: uint40) -> uint256:
+    """
+    @notice 1e-8 USD; 0 until it is final.
+    """
+    return self._settlement[convert(underlying, uint256)][convert(expiry, uint256)]
+
+
+@view
+@external
+def settlement_window(underlying: uint16, expiry: uint40) -> (uint256, uint256):
+    """
+    @notice What the half hour before an expiry has averaged so far.
+    @return Twice the integral of the spot, 1e-8 USD seconds, and the seconds covered; zeros outside the window.
+    """
+    u: uint256 = convert(underlying, uint256)
+    start: uint256 = 0
+    covered: uint256 = 0
+    known: bool = False
+    start, covered, known = self._checkpoint(u, (convert(expiry, uint256) - WINDOW) // GRID)
+    if not known or block.timestamp >= convert(expiry, uint256):
+        return 0, 0
+    state: State = self._state()
+    cumulative: uint256 = (self._spots[u] >> 20) & LOW_68
+    return (
+        unsafe_sub(cumulative, start) & LOW_68,
+        unsafe_sub(state.covered, covered) & LOW_16,
+    )
+
+
+@view
+@external
+def is_usable(number: uint64) -> bool:
+    """
+    @notice Whether statements of an epoch pass: the latest, or for two blocks its predecessor after a small move.
+    """
+    return self._is_usable(convert(number, uint256), self._state())
+
+
+@view
+@external
+def is_fresh() -> bool:
+    """
+    @notice Whether the latest epoch is young enough to increase risk on.
+    """
+    state: State = self._state()
+    return state.number != 0 and block.timestamp - state.timestamp <= (self._config >> 184) & LOW_24
+
+
+@view
+@external
+def require_in_epoch(number: uint64, leaf: bytes32, proof: DynArray[bytes32, 32]) -> bool:
+    """
+    @notice Reverts unless a leaf belongs to a usable epoch.
+    @param number Epoch.
+    @param leaf Hash of the hash of the struct.
+    @param proof Siblings up to the root, the other one of market and margin root last.
+    @return True.
+    """
+    state: State = self._state()
+    assert self._is_usable(convert(number, uint256), state), "oracle: epoch not usable"
+    parity: uint256 = state.parity
+    if convert(number, uint256) != state.number:
+        parity = 1 - parity
+    assert len(proof) != 0, "oracle: proof too short"
+    assert merkle._root_from(leaf, proof) == self._roots[parity], "oracle: not in the epoch"
+    return True
+
+
+@view
+@external
+def is_registered(methodology_hash: bytes32) -> bool:
+    """
+    @notice Whether epochs may name a methodology.
+    """
+    return self._methodologies[methodology_hash]
+
+
+# Epoch
+
+
+@internal
+@view
+def _require_block(claimed: bytes32, number: uint256):
+    """
+    @notice Reverts unless the block is of this chain: one that a reorganisation removed is not.
+    """
+    actual: bytes32 = empty(bytes32)
+    if block.number - number <= 256:
+        actual = blockhash(number)
+    else:
+        actual = block_hash._block_hash(number)
+    assert actual != empty(bytes32) and actual == claimed, "oracle: wrong block hash"
+
+
+@internal
+@view
+def _is_usable(number: uint256, state: State) -> bool:
+    if number == 0:
+        return False
+    if number == state.number:
+        return True
+    return (
+        state.grace == 1
+        and number == state.number - state.back
+        and block.number <= state.posted_block + c.GRACE_BLOCKS
+    )
+
+
+@internal
+@pure
+def _step(last: State, timestamp: uint256) -> Step:
+    """
+    @notice What the time since the last epoch means for anchors and averages.
+    """
+    step: Step = empty(Step)
+    step.elapsed = timestamp - last.timestamp
+    step.ten_anew = last.ten_age > TEN_MINUTES
+    step.hour_anew = last.hour_age > HOUR
+    step.ten_age = step.elapsed
+    if not step.ten_anew:
+        step.ten_age += last.ten_age
+    step.hour_age = step.elapsed
+    if not step.hour_anew:
+        step.hour_age += last.hour_age
+    step.counts = last.number != 0 and step.elapsed <= c.SETTLEMENT_MAX_GAP
+    boundary: uint256 = timestamp // GRID
+    if boundary * GRID > last.timestamp:
+        if step.counts:
+            step.into = boundary * GRID - last.timestamp
+            step.boundary = boundary
+        elif boundary * GRID == timestamp:
+            step.boundary = boundary
+    return step
+
+
+@internal
+def _move(underlying: uint256, posted_effective: uint256, step: Step, covered: uint256) -> bool:
+    """
+    @notice One underlying's next spot.
+    @return Whether it moved by no more than a quarter of its minute band.
+    """
+    word: uint256 = self._spots[underlying]
+    last: uint256 = word >> 200
+    ten: uint256 = (word >> 144) & LOW_56
+    hour: uint256 = (word >> 88) & LOW_56
+    cumulative: uint256 = (word >> 20) & LOW_68
+    packed_bands: uint256 = word & (2**20 - 1)
+    minute_bps: uint256 = (packed_bands >> 14) * BAND_UNIT
+    if step.ten_anew:
+        ten = last
+    if step.hour_anew:
+        hour = last
+
+    posted: uint256 = posted_effective >> 64
+    assert 0 < posted and posted <= LOW_56, "oracle: price out of range"
+    lower: uint256 = 0
+    upper: uint256 = 0
+    lower, upper = self._edges(last, minute_bps, step.elapsed, MINUTE)
+    low: uint256 = 0
+    high: uint256 = 0
+    low, high = self._edges(ten, ((packed_bands >> 7) & LOW_7) * BAND_UNIT, step.ten_age, TEN_MINUTES)
+    lower = max(lower, low)
+    upper = min(upper, high)
+    low, high = self._edges(hour, (packed_bands & LOW_7) * BAND_UNIT, step.hour_age, HOUR)
+    lower = max(lower, low)
+    upper = min(upper, high)
+    effective: uint256 = min(max(posted, lower), min(upper, LOW_56))
+    assert effective == posted_effective & LOW_64, "oracle: wrong effective spot"
+    if effective != posted:
+        self._posted[underlying] = posted
+
+    if step.boundary != 0:
+        at: uint256 = cumulative
+        covered_then: uint256 = covered
+        if step.counts:
+            # spots move linearly between epochs; elapsed > 0, as a boundary lies between them
+            doubled: uint256 = step.into * (last * (2 * step.elapsed - step.into) + effective * step.into)
+            at = (cumulative + doubled // step.elapsed) & LOW_68
+            covered_then = (covered + step.into) & LOW_16
+        self._checkpoints[underlying][step.boundary % RING] = (
+            (step.boundary << 84) | (at << 16) | covered_then
+        )
+    if step.counts:
+        cumulative = (cumulative + (last + effective) * step.elapsed) & LOW_68
+    self._spots[underlying] = self._pack_spot(effective, ten, hour, cumulative, packed_bands)
+    moved: uint256 = max(last, effective) - min(last, effective)
+    return moved * 4 * BASIS_POINTS <= last * minute_bps
+
+
+@internal
+@pure
+def _edges(anchor: uint256, bps: uint256, age: uint256, window: uint256) -> (uint256, uint256):
+    """
+    @notice Edges of one band; after a silence longer than its window it is wider in proportion.
+    """
+    limit: uint256 = bps * max(window, age) // window
+    return (
+        max(1, anchor * (BASIS_POINTS - min(limit, BASIS_POINTS - 1)) // BASIS_POINTS),
+        anchor * (BASIS_POINTS + limit) // BASIS_POINTS,
+    )
+
+
+# Settlement
+
+
+@internal
+@view
+def _average(underlying: uint256, expiry: uint256) -> (uint256, uint256):
+    """
+    @notice Average over the first complete window and the window's end.
+    """
+    posted: uint256 = self._state().timestamp
+    boundary: uint256 = expiry // GRID
+    for k: uint256 in range(LAST_WINDOW + 1):
+        end: uint256 = expiry + k * GRID
+        if end > posted:
+            break
+        cumulative: uint256 = 0
+        covered: uint256 = 0
+        known: bool = False
+        cumulative, covered, known = self._checkpoint(underlying, boundary + k)
+        if not known:
+            continue
+        start: uint256 = 0
+        covered_start: uint256 = 0
+        start, covered_start, known = self._checkpoint(underlying, boundary + k - WINDOW // GRID)
+        if not known:
+            continue
+        seconds: uint256 = unsafe_sub(covered, covered_start) & LOW_16
+        if seconds >= c.SETTLEMENT_MIN_COVERED:
+            return (unsafe_sub(cumulative, start) & LOW_68) // (2 * seconds), end
+    assert block.timestamp > expiry + c.SETTLEMENT_FALLBACK, "oracle: no complete window yet"
+    return self._spots[underlying] >> 200, block.timestamp
+
+
+@internal
+@view
+def _checkpoint(underlying: uint256, boundary: uint256) -> (uint256, uint256, bool):
+    """
+    @notice Cumulative and covered seconds at a boundary, and whether an epoch pinned it down.
+    """
+    word: uint256 = self._checkpoints[underlying][boundary % RING]
+    return (word >> 16) & LOW_68, word & LOW_16, word >> 84 == boundary
+
+
+# Packing
+
+
+@internal
+@view
+def _state() -> State:
+    word: uint256 = self._header
+    return State(
+        timestamp=word & LOW_40,
+        posted_block=(word >> 40) & LOW_40,
+        number=(word >> 80) & LOW_40,
+        back=(word >> 120) & LOW_16,
+        block_delta=(word >> 136) & LOW_14,
+        outside=(word >> 150) & LOW_32,
+        grace=(word >> 182) & 1,
+        parity=(word >> 183) & 1,
+        ten_age=(word >> 184) & LOW_10,
+        hour_age=(word >> 194) & LOW_12,
+        covered=(word >> 206) & LOW_16,
+        seq=word >> 222,
+    )
+
+
+@internal
+def _set_state(state: State):
+    """
+    @dev Every field is below its width: times below 2**40, ages clamped here, differences checked in post_epoch.
+    """
+    assert state.number <= LOW_40 and state.seq <= LOW_32, "oracle: out of numbers"
+    self._header = (
+        state.timestamp
+        | (state.posted_block << 40)
+        | (state.number << 80)
+        | (state.back << 120)
+        | (state.block_delta << 136)
+        | (state.outside << 150)
+        | (state.grace << 182)
+        | (state.parity << 183)
+        | (min(state.ten_age, TEN_MINUTES + 1) << 184)
+        | (min(state.hour_age, HOUR + 1) << 194)
+        | (state.covered << 206)
+        | (state.seq << 222)
+    )
+
+
+@internal
+@pure
+def _pack_spot(effective: uint256, ten: uint256, hour: uint256, cumulative: uint256, packed_bands: uint256) -> uint256:
+    return (effective << 200) | (ten << 144) | (hour << 88) | (cumulative << 20) | packed_bands
+
+
+@internal
+@pure
+def _pack_bands(bands: IRiskOracle.Bands) -> uint256:
+    minute: uint256 = convert(bands.minute, uint256)
+    ten: uint256 = convert(bands.tenMinutes, uint256)
+    hour: uint256 = convert(bands.hour, uint256)
+    assert minute % BAND_UNIT == 0 and ten % BAND_UNIT == 0 and hour % BAND_UNIT == 0, "oracle: band off 25 bp"
+    assert 0 < minute and minute <= ten and ten <= hour, "oracle: bands not rising"
+    assert minute <= LOW_6 * BAND_UNIT and hour <= LOW_7 * BAND_UNIT, "oracle: band too wide"
+    return (minute // BAND_UNIT << 14) | (ten // BAND_UNIT << 7) | (hour // BAND_UNIT)
+
+
+@internal
+def _next_seq() -> uint64:
+    word: uint256 = self._header + (1 << 222)
+    self._header = word
+    return convert(word >> 222, uint64)
+
+
+@internal
+def _set_limits(limits: IRiskOracle.Limits):
+    max_age: uint256 = convert(limits.maxAge, uint256)
+    stale: uint256 = convert(limits.staleAfter, uint256)
+    frozen: uint256 = convert(limits.frozenAfter, uint256)
+    distance: uint256 = convert(limits.minBlocks, uint256)
+    assert 0 < max_age and max_age <= LOW_24, "oracle: bad max age"
+    assert 0 < stale and stale <= frozen and frozen <= LOW_24, "oracle: bad staleness"
+    assert distance <= LOW_16, "oracle: bad distance"
+    config: uint256 = self._config
+    self._config = (
+        (config & LOW_160)
+        | (max_age << 160)
+        | (stale << 184)
+        | (frozen << 208)
+        | (distance << 232)
+        | ((config >> 248) << 248)
+    )
+    log IRiskOracle.LimitsSet(seq=self._next_seq(), limits=limits)
+
+
+@internal
+def _set_quorum(quorum: address):
+    assert quorum.is_contract, "oracle: quorum is no contract"
+    self._config = ((self._config >> 160) << 160) | convert(quorum, uint256)
+    log IRiskOracle.QuorumSet(quorum=quorum, seq=self._next_seq())
