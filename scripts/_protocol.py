@@ -159,7 +159,7 @@ def with_expiries(p: Parameters, *expiries: tuple[int, int, tuple[int, int, int]
 def write_record(
     deployment: Deployment, chain_id: int, block: int, folder: Path = ROOT / "deployments"
 ) -> Path:
-    """Writes <folder>/<chain id>.json, and beside it one standard-json input per contract for verification."""
+    """Writes <folder>/<chain id>.json and, for verification, one standard-json input per contract."""
     inputs = folder / str(chain_id)
     inputs.mkdir(parents=True, exist_ok=True)
     contracts, integrity = {}, {}

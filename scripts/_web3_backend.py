@@ -1,4 +1,4 @@
-"""The recipe over plain web3: one key, one transaction at a time, each below the gas that every chain takes."""
+"""The recipe over plain web3: one key, one transaction at a time, each below half of the gas cap."""
 
 from typing import Any
 

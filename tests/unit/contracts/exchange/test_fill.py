@@ -56,9 +56,7 @@ def test_fill__stranger_signs__reverts(pair, side):
 
 
 def test_fill__signed_for_another_contract__reverts(pair):
-    other = boa.load(
-        "contracts/exchange/Exchange.vy", *[pair.venue.address] * 3, MAKER_RATE, TAKER_RATE
-    )
+    other = boa.load("contracts/exchange/Exchange.vy", *[pair.venue.address] * 3, MAKER_RATE, TAKER_RATE)
     pair.exchange, signed_for = other, pair.exchange
     pair.sign = lambda order, role: type(pair).sign(replace(pair, exchange=signed_for), order, role)
     with boa.reverts("exchange: signer may not act"):
