@@ -1,7 +1,7 @@
 """The one deployment recipe, for ape scripts, boa and anvil tests, gas figures and the demo.
 
-A pure list of steps over a small `Backend`. The deployer owns everything while it wires, then hands all of it to the
-Timelock and keeps nothing.
+A pure list of steps over a small `Backend`. The deployer owns everything while it wires,
+then hands all of it to the Timelock and keeps nothing.
 """
 
 import json

@@ -33,7 +33,7 @@ def test_runtime__every_contract__has_no_opcode_that_runs_foreign_code(name):
 
 
 def _opcodes(code: bytes) -> list[int]:
-    """Opcodes up to the compiler's trailer: data sections begin after the last STOP, RETURN, REVERT or INVALID."""
+    """Opcodes up to the compiler's trailer; what PUSH instructions carry is skipped."""
     found, at, end = [], 0, _end_of_code(code)
     while at < end:
         found.append(code[at])

@@ -34,7 +34,7 @@ class Pair:
         return compact_signature(1, self.exchange.address, order.struct_hash(), key_of(role))
 
     def fill(self, units: int = 1, price: int = CASH, nonce: int = 0, **changes: Any) -> None:
-        """Fills with both orders changed by `maker` and `taker` (dicts) and signed by `maker_role` and `taker_role`."""
+        """Fills; `maker` and `taker` (dicts) change the orders, `maker_role` and `taker_role` the signers."""
         maker = replace(self.maker, **changes.get("maker", {}))
         taker = replace(self.taker, **changes.get("taker", {}))
         self.exchange.fill(

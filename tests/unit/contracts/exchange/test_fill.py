@@ -64,7 +64,7 @@ def test_fill__signed_for_another_contract__reverts(pair):
 
 
 def test_fill__high_s__reverts(pair):
-    # the compact form has no room for the mirrored s of an honest signature: only this sliver is left to refuse
+    # the compact form has no room for the mirrored s of an honest signature: only this sliver is left
     pair.sign = lambda order, role: (b"\x11" * 32, 2**255 - 1)
     with boa.reverts("ecdsa: invalid signature `s` value"):
         pair.fill()
