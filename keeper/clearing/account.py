@@ -105,7 +105,6 @@ def filled(account: Account, fill: Fill) -> Account:
     after = replace(
         account,
         cash=cash,
-        exempt=_ratcheted(account.exempt, cash),
         positions=_moved(account.positions, fill.instrument, fill.quantity),
         book_hash=hashes.fold(account.book_hash, kind, fill.instrument, fill.quantity, fill.price),
     )
@@ -126,7 +125,15 @@ def settled(account: Account, payoffs: Mapping[int, int]) -> Account:
                 account.book_hash, CHANGE_SETTLEMENT, instrument, -quantity, payoffs[instrument]
             ),
         )
-    return replace(account, exempt=_ratcheted(account.exempt, account.cash))
+    return ratcheted(account, account.cash)
+
+
+def ratcheted(account: Account, settled_cash: int) -> Account:
+    """After a realised result: losses lower the exempt amount for good, gains never raise it.
+
+    settled_cash: lower bound that the account passed with.
+    """
+    return replace(account, exempt=min(account.exempt, max(0, settled_cash)))
 
 
 def _counted(account: Account, fill: Fill, margin: InstrumentMargin) -> Account:
@@ -135,7 +142,7 @@ def _counted(account: Account, fill: Fill, margin: InstrumentMargin) -> Account:
     instrument = Instrument.unpack(fill.instrument)
     record = account.record
     if instrument.kind in (Kind.PERP, Kind.FUTURE):
-        record = replace(record, linear=record.linear + credited)
+        record = replace(record, linear=record.linear + value_at(fill.quantity, margin.mark))
     if instrument.kind != Kind.PERP:
         record = replace(record, earliest_expiry=min(record.earliest_expiry, instrument.expiry))
     return replace(
@@ -144,11 +151,6 @@ def _counted(account: Account, fill: Fill, margin: InstrumentMargin) -> Account:
         added_mark=account.added_mark + credited,
         record=record,
     )
-
-
-def _ratcheted(exempt: int, cash: int) -> int:
-    """Exempt amount after a realised result: losses lower it for good, gains never raise it."""
-    return min(exempt, max(0, cash))
 
 
 def _moved(positions: Mapping[int, int], instrument: int, quantity: int) -> dict[int, int]:

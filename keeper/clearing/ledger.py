@@ -72,9 +72,13 @@ class Ledger:
         self.accounts[number] = accounts.withdrawn(self.accounts[number], self.token.cash(amount))
         self.held -= amount
 
-    def trade(self, trade: Trade, margin: InstrumentMargin | None) -> None:
+    def trade(
+        self, trade: Trade, margin: InstrumentMargin | None, settled_cash: Mapping[int, int] | None = None
+    ) -> None:
+        """`settled_cash` per account is what it passed with; without it, its cash."""
         for number, fill in trade.sides(margin):
-            self.accounts[number] = accounts.filled(self.accounts[number], fill)
+            after = accounts.filled(self.accounts[number], fill)
+            self.accounts[number] = accounts.ratcheted(after, (settled_cash or {}).get(number, after.cash))
             self.fees += fill.fee
 
     def settle(self, number: int, payoffs: Mapping[int, int]) -> None:

@@ -11,6 +11,7 @@ from keeper.clearing import book_hash as hashes
 from keeper.clearing import headroom
 from keeper.clearing.account import NEVER, Account, Record
 from keeper.markets.instrument import Instrument, Kind
+from keeper.units.constants import MAX_FILLS_SINCE_LEAF
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +70,39 @@ def capped_margin(margin: Margin, bounds: Bounds) -> int:
 
 
 def statement_refusal(account: Account, margin: Margin, bounds: Bounds) -> str | None:
-    """Whether a statement about the account as it is now may be believed."""
-    if margin.book_hash != account.book_hash:
+    """Whether a statement may be believed of the account as it is now.
+
+    A leaf outlives a few counted fills. The counters then carry its mark forward from below, so only the upper
+    end of the bracket is a limit.
+    """
+    fills = hashes.fills_between(hashes.changes(margin.book_hash), hashes.changes(account.book_hash))
+    if fills is None or fills > MAX_FILLS_SINCE_LEAF or (not fills and margin.book_hash != account.book_hash):
         return "another book"
-    if (margin.added_im, margin.added_mark) != (account.added_im, account.added_mark):
-        return "other counters"
-    if not bounds.low <= margin.mark <= bounds.high:
+    mark = margin.mark - margin.added_mark + account.added_mark
+    if mark > bounds.high or (not fills and mark < bounds.low):
         return "mark outside bracket"
     return "expired leg" if bounds.expired else None
 
 
-def report_refusal(before: Account, after: Account, margin: Margin, bounds: Bounds) -> str | None:
+def report_refusal(after: Account, margin: Margin, bounds: Bounds) -> str | None:
     """An action that the quorum's margin after it must cover."""
+    if margin.book_hash != after.book_hash:
+        return "another book"
     refusal = statement_refusal(after, margin, bounds)
     if refusal is not None:
         return refusal
     if after.cash + margin.mark < capped_margin(margin, bounds):
         return "below initial margin"
-    return settled_cash_refusal(headroom.settled_cash(before), after.cash + bounds.linear)
+    return settled_cash_refusal(after.cash + bounds.linear)
 
 
-def headroom_refusal(before: Account, after: Account, now: int) -> str | None:
+def headroom_refusal(after: Account, now: int) -> str | None:
     """An action that the record covers, without signatures."""
     if not headroom.holds(after, now):
         return "no headroom"
     if headroom.equity(after) < headroom.required_margin(after):
         return "below initial margin"
-    return settled_cash_refusal(headroom.settled_cash(before), headroom.settled_cash(after))
+    return settled_cash_refusal(headroom.settled_cash(after))
 
 
 def worst_case_refusal(after: Account, bounds: Bounds) -> str | None:
@@ -107,6 +114,6 @@ def worst_case_refusal(after: Account, bounds: Bounds) -> str | None:
     return None
 
 
-def settled_cash_refusal(before: int, after: int) -> str | None:
-    """No trade lends the vault's tokens: settled cash may stay below zero but not be pushed there."""
-    return "settled cash" if after < min(0, before) else None
+def settled_cash_refusal(after: int) -> str | None:
+    """Neither a trade nor a withdrawal lends the vault's tokens."""
+    return "settled cash" if after < 0 else None

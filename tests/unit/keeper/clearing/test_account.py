@@ -30,7 +30,7 @@ def test_filled__counted__moves_cash_counters_hash():
     after = accounts.filled(before, Fill(CALL, 2 * WAD, 140 * WAD, WAD, MARGIN))
 
     assert after.cash == 719 * WAD
-    assert after.exempt == 719 * WAD
+    assert after.exempt == 1_000 * WAD
     assert after.positions == {CALL: 2 * WAD}
     assert after.added_im == 300 * WAD
     assert after.added_mark == 280 * WAD  # paid 280, marked 300: the gain of 20 is not credited
@@ -81,6 +81,7 @@ def test_settled__two_legs__become_cash_in_order():
 def test_exempt__gain_after_loss__is_not_restored():
     trader = accounts.deposited(Account("trader"), 100 * WAD)
     trader = accounts.filled(trader, Fill(CALL, WAD, 90 * WAD, 0, None))
+    trader = accounts.ratcheted(trader, trader.cash)
     trader = accounts.filled(trader, Fill(CALL, -WAD, 200 * WAD, 0, None))
 
     assert trader.cash == 210 * WAD

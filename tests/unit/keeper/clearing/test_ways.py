@@ -16,14 +16,11 @@ TRADER = Account("trader", cash=0)
 
 
 def test_report_refusal__covered__passes():
-    assert ways.report_refusal(TRADER, TRADER, MARGIN, BOUNDS) is None
+    assert ways.report_refusal(TRADER, MARGIN, BOUNDS) is None
 
 
 def test_report_refusal__margin_above_equity__is_refused():
-    assert (
-        ways.report_refusal(TRADER, TRADER, replace(MARGIN, initial=51 * WAD), BOUNDS)
-        == "below initial margin"
-    )
+    assert ways.report_refusal(TRADER, replace(MARGIN, initial=51 * WAD), BOUNDS) == "below initial margin"
 
 
 def test_report_refusal__defined_risk__is_capped():
@@ -36,21 +33,24 @@ def test_report_refusal__defined_risk__is_capped():
 def test_report_refusal__mark_above_the_bracket__is_refused():
     dear = replace(MARGIN, mark=100 * WAD + 1)
 
-    assert ways.report_refusal(TRADER, TRADER, dear, BOUNDS) == "mark outside bracket"
+    assert ways.report_refusal(TRADER, dear, BOUNDS) == "mark outside bracket"
 
 
 def test_report_refusal__another_book__is_refused():
-    assert ways.report_refusal(TRADER, TRADER, replace(MARGIN, book_hash=b"1" * 32), BOUNDS) == "another book"
+    assert ways.report_refusal(TRADER, replace(MARGIN, book_hash=b"1" * 32), BOUNDS) == "another book"
 
 
-def test_report_refusal__other_counters__is_refused():
-    assert ways.report_refusal(TRADER, TRADER, replace(MARGIN, added_im=1), BOUNDS) == "other counters"
+def test_statement_refusal__older_by_a_fill__carries_the_mark_forward():
+    later = replace(TRADER, book_hash=bytes(31) + bytes([1]), added_mark=51 * WAD)
+
+    assert ways.statement_refusal(later, MARGIN, BOUNDS) == "mark outside bracket"
+    assert ways.statement_refusal(replace(later, added_mark=-60 * WAD), MARGIN, BOUNDS) is None
 
 
 def test_report_refusal__borrowing__is_refused():
     bounds = replace(BOUNDS, linear=0)
 
-    assert ways.report_refusal(TRADER, replace(TRADER, cash=-1), MARGIN, bounds) == "settled cash"
+    assert ways.report_refusal(replace(TRADER, cash=-1), MARGIN, bounds) == "settled cash"
 
 
 def test_worst_case_refusal__cash_covers__passes():
@@ -60,11 +60,9 @@ def test_worst_case_refusal__cash_covers__passes():
     assert ways.worst_case_refusal(TRADER, replace(BOUNDS, expired=True)) == "expired leg"
 
 
-def test_settled_cash_refusal__already_below_zero__may_rise():
-    assert ways.settled_cash_refusal(-5, -5) is None
-    assert ways.settled_cash_refusal(-5, -6) == "settled cash"
-    assert ways.settled_cash_refusal(5, 0) is None
-    assert ways.settled_cash_refusal(5, -1) == "settled cash"
+def test_settled_cash_refusal__below_zero__is_refused():
+    assert ways.settled_cash_refusal(0) is None
+    assert ways.settled_cash_refusal(-1) == "settled cash"
 
 
 def test_earliest_expiry__perps_only__is_never():
