@@ -100,6 +100,7 @@ DEPLOYED = (
     "MarginGate",
     "Clearinghouse",
     "Exchange",
+    "AccountLens",
     "Timelock",
 )
 OWNED = ("Markets", "RiskOracle", "Clearinghouse", "Exchange")
@@ -111,8 +112,7 @@ def deploy(backend: Backend, parameters: Parameters) -> Deployment:
     deployment = _create(backend, parameters)
     backend.send(deployment["Clearinghouse"], "set_module", deployment.address("Exchange"), True)
     _list_underlyings(backend, deployment, parameters)
-    backend.send(deployment["RiskOracle"], "set_limits", parameters.limits)
-    backend.send(deployment["RiskOracle"], "register_methodology", parameters.methodology_hash)
+    backend.send(deployment["RiskOracle"], "set_methodology", parameters.methodology_hash, True)
     _hand_over(backend, deployment, parameters)
     return deployment
 
@@ -128,10 +128,11 @@ def _create(backend: Backend, p: Parameters) -> Deployment:
     token = p.token or create("MockToken", p.token_decimals)
     quorum = create("AttesterQuorum", list(p.attesters), p.threshold)
     markets = create("Markets")
-    oracle = create("RiskOracle", quorum)
+    oracle = create("RiskOracle", quorum, p.limits)
     gate = create("MarginGate", oracle, markets)
     clearing = create("Clearinghouse", token, p.token_decimals, p.outflow_share, gate, oracle)
     create("Exchange", clearing, markets, oracle, p.maker_rate, p.taker_rate)
+    create("AccountLens", clearing)
     create("Timelock", p.minimum_delay, list(p.proposers), list(p.executors))
     return made
 
