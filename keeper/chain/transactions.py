@@ -93,6 +93,10 @@ class Sender:
         assert found is not None  # it was added in this very call
         return found
 
+    def unresolved(self) -> list[Intent]:
+        """Intents that still may have an effect."""
+        return self._unresolved()
+
     def _unresolved(self) -> list[Intent]:
         with self._database.begin() as connection:
             return store.unresolved(connection)

@@ -1,0 +1,1 @@
+"""Duties: observe, decide (pure), act."""

@@ -1,0 +1,76 @@
+"""When to post an epoch, and what to settle. Pure; on chain time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keeper.jobs.observe import ChainView
+from keeper.markets.instrument import Instrument
+from keeper.store.index_store import AccountRow
+from keeper.units.constants import BASIS_POINTS
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """When an epoch is due: age in chain seconds, or any spot's move since the last one."""
+
+    heartbeat_seconds: int = 60
+    deviation_bps: int = 25
+
+
+def decide_epoch(
+    view: ChainView, observed: Mapping[int, int], attested: frozenset[int], trigger: Trigger
+) -> str | None:
+    """Why an epoch should be posted now, or None.
+
+    Args:
+        observed: spot per underlying, 1e-8 USD.
+        attested: accounts that have a leaf in the latest epoch.
+    """
+    header = view.header
+    if header.number and view.block.number + 1 - header.posted_block < view.limits.min_blocks:
+        return None
+    if view.block.timestamp < header.timestamp or (
+        header.number and view.block.timestamp == header.timestamp
+    ):
+        return None  # nothing has happened since: time stands still
+    if header.number == 0:
+        return "first"
+    if view.block.timestamp - header.timestamp >= trigger.heartbeat_seconds:
+        return "heartbeat"
+    for underlying, spot in sorted(observed.items()):
+        posted = view.spots[underlying - 1][0]
+        if abs(spot - posted) * BASIS_POINTS >= posted * trigger.deviation_bps:
+            return f"spot of {underlying}"
+    if any(row.account not in attested for row in view.accounts):
+        return "new account"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlements:
+    """What can be settled: expiries whose price is to be fixed, and accounts with their whole books."""
+
+    finalize: tuple[tuple[int, int], ...]
+    settle: tuple[tuple[int, tuple[int, ...]], ...]
+
+
+def decide_settlements(view: ChainView) -> Settlements:
+    """Fix the price of every expired, still held expiry; then settle every account that holds a leg of one."""
+    finalize = tuple(sorted(pair for pair, price in view.prices.items() if price == 0))
+    final = {pair for pair, price in view.prices.items() if price}
+    due = tuple(
+        (row.account, tuple(instrument for instrument, _ in row.positions))
+        for row in view.accounts
+        if any(_pair(instrument) in final for instrument, _ in row.positions)
+    )
+    return Settlements(finalize, due)
+
+
+def _pair(packed: int) -> tuple[int, int]:
+    instrument = Instrument.unpack(packed)
+    return instrument.underlying, instrument.expiry
+
+
+def unattested(accounts: tuple[AccountRow, ...], attested: frozenset[int]) -> list[int]:
+    """Accounts without a leaf in the latest epoch."""
+    return [row.account for row in accounts if row.account not in attested]

@@ -1,0 +1,125 @@
+"""What proposer and attester share: the index, the protocol, the sources, and margins after an action."""
+
+import threading
+from dataclasses import dataclass, field
+
+from keeper.attestation.report import build_report
+from keeper.attestation.snapshot import AccountState
+from keeper.attestation.typed_data import Report, digest, domain_separator, reports_hash
+from keeper.chain.contracts import Protocol
+from keeper.chain.index import Index
+from keeper.chain.node import BlockRef, NodeError
+from keeper.jobs.actions import outcome_of
+from keeper.jobs.observe import ChainView, ObservationError, observe
+from keeper.jobs.statements import Statements
+from keeper.network.schemas import ReportProposal
+from keeper.network.server import Refusal, Unavailable
+from keeper.pricing.market import Market
+from keeper.risk.margin import Margin
+from keeper.risk.methodology import Methodology
+from keeper.sources.aggregation import Tolerance, aggregate
+from keeper.sources.source import Observation, Source
+
+
+@dataclass(frozen=True)
+class ReportDraft:
+    """Reports after one action, not yet signed."""
+
+    reports: tuple[Report, ...]
+    margins: tuple[Margin, ...]
+    after: tuple[AccountState, ...]
+    digest: bytes
+
+
+@dataclass
+class Desk:
+    """One keeper's own view: its node, index, sources and parameters."""
+
+    protocol: Protocol
+    index: Index
+    sources: tuple[Source, ...]
+    methodology: Methodology
+    statements: Statements
+    tolerance: Tolerance = Tolerance()
+    lock: threading.RLock = field(default_factory=threading.RLock)  # one writer of the index
+    _seen: ChainView | None = None
+
+    @property
+    def domain(self) -> bytes:
+        """EIP-712 domain of everything attested."""
+        deployment = self.protocol.deployment
+        return domain_separator(deployment.chain_id, deployment.quorum)
+
+    def sync(self) -> BlockRef:
+        """Bring the index to the node's head. Raises Unavailable when the node does not answer."""
+        with self.lock:
+            try:
+                return self.index.sync()
+            except NodeError as error:
+                raise Unavailable(str(error)) from error
+
+    def view(self) -> ChainView:
+        """The protocol at the node's head, read once per block.
+
+        Raises:
+            Unavailable: the node does not answer, or the index does not agree with it.
+        """
+        with self.lock:
+            head = self.sync()
+            if self._seen is None or self._seen.block.hash != head.hash:
+                try:
+                    self._seen = observe(self.index, self.protocol, head)
+                except (NodeError, ObservationError) as error:
+                    raise Unavailable(str(error)) from error
+                self.statements.publish(self._seen.header.number)
+            return self._seen
+
+    def observe_market(self, now: int, listed: dict[int, list[int]]) -> Observation:
+        """Own sources, aggregated. Raises Unavailable without data."""
+        try:
+            observations = [source.observe(now, listed) for source in self.sources]
+            return aggregate(observations, self.tolerance.max_age_seconds)
+        except LookupError as error:
+            raise Unavailable(str(error.args[0])) from error
+
+    def draft_report(self, proposal: ReportProposal) -> ReportDraft:
+        """Margins after an action on the latest epoch's market and the chain's current positions.
+
+        Raises:
+            Refusal: the epoch is not the latest, or the action cannot be margined.
+        """
+        head = self.sync()
+        if self.protocol.header(head.hash).number != proposal.epoch:
+            raise Refusal(f"epoch {proposal.epoch} is not the latest on chain")
+        if not head.timestamp < proposal.deadline <= head.timestamp + 3_600:
+            raise Refusal("deadline is past or more than an hour away")
+        found = self.statements.pair(proposal.epoch)
+        if found is None:
+            raise Unavailable(f"epoch {proposal.epoch} is not known here")
+        snapshot, statement = found
+        rows = {row.account: row for row in self.index.accounts(head.number)}
+        outcome = outcome_of(proposal.action, rows, {i.instrument: i for i in statement.instruments})
+        drafts = []
+        for after in outcome.after:
+            try:
+                drafts.append(
+                    build_report(
+                        snapshot,
+                        self.methodology,
+                        epoch=proposal.epoch,
+                        action=outcome.action,
+                        after=after,
+                        deadline=proposal.deadline,
+                        tables=statement.tables,
+                    )
+                )
+            except (ValueError, LookupError, OverflowError) as error:
+                raise Refusal(f"account {after.account} cannot be margined: {error}") from error
+        reports = tuple(report for report, _ in drafts)
+        message = digest(self.domain, reports_hash(reports))
+        return ReportDraft(reports, tuple(margin for _, margin in drafts), outcome.after, message)
+
+
+def posted_spots(market: Market) -> dict[int, int]:
+    """Posted spot by underlying, 1e-8 USD."""
+    return {u.underlying: u.posted for u in market.underlyings}

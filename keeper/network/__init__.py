@@ -1,0 +1,1 @@
+"""HTTP between keepers, and from keepers to wallets: schemas, server, client."""
