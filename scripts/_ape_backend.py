@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ape import Contract as at
+from ape import Contract as ContractAt
 from ape import project
 from ape.api import AccountAPI
 
@@ -31,4 +31,4 @@ class ApeBackend:
 
     def _at(self, contract: Contract) -> Any:
         container = getattr(project, contract.name)
-        return at(contract.address, contract_type=container.contract_type)
+        return ContractAt(contract.address, contract_type=container.contract_type)
