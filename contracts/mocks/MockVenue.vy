@@ -83,5 +83,4 @@ def spot(underlying: uint16) -> IRiskOracle.Spot:
     return IRiskOracle.Spot(
         posted=self.spot8,
         effective=self.spot8,
-        previousEffective=self.spot8,
     )
