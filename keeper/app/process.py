@@ -127,11 +127,12 @@ def build(config: Config) -> Keeper:
     protocol = Protocol(node, deployment)
     methodology = Methodology.load(config.methodology) if config.methodology else Methodology.default()
     source = config.source
+    symbols = protocol.symbols(node.head().hash)
     tolerance = Tolerance(source.spot_bps, source.forward_bps, source.vol, source.max_age_seconds)
     desk = Desk(
         protocol=protocol,
         index=Index(protocol, database),
-        sources=tuple(RecordedSource(venue) for venue in source.venues),
+        sources=tuple(RecordedSource(venue, symbols) for venue in source.venues),
         methodology=methodology,
         statements=Statements(database, methodology),
         tolerance=tolerance,

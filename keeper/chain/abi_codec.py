@@ -20,6 +20,7 @@ class Function:
     selector: bytes
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    fields: tuple[str, ...] = ()  # names, where it returns a single struct
 
     def encode(self, *arguments: Any) -> str:
         """Calldata as 0x text. Raises eth_abi's EncodingError for arguments that do not fit."""
@@ -29,6 +30,10 @@ class Function:
         """What the function returned: a single value, or a tuple of several. Structs are tuples."""
         values = decode(self.outputs, data)
         return values[0] if len(values) == 1 else values
+
+    def decode_struct(self, data: bytes) -> dict[str, Any]:
+        """The struct that the function returned, by the contract's field names."""
+        return dict(zip(self.fields, self.decode(data), strict=True))
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,10 @@ def _types(entries: Sequence[Any]) -> tuple[str, ...]:
 def _function(entry: Any) -> Function:
     inputs = _types(entry["inputs"])
     selector = keccak(text=f"{entry['name']}({','.join(inputs)})")[:4]
-    return Function(entry["name"], selector, inputs, _types(entry["outputs"]))
+    outputs = entry["outputs"]
+    is_struct = len(outputs) == 1 and outputs[0]["type"] == "tuple"
+    fields = tuple(c["name"] for c in outputs[0]["components"]) if is_struct else ()
+    return Function(entry["name"], selector, inputs, _types(outputs), fields)
 
 
 def _event(entry: Any) -> Event:

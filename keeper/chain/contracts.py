@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eth_utils.address import to_checksum_address
+
 from keeper.attestation.typed_data import Epoch
 from keeper.chain import abi_codec
 from keeper.chain.deployment import Deployment
@@ -25,8 +27,18 @@ class Header:
     timestamp: int
     block_number: int
     posted_block: int
-    outside: int
-    grace: bool
+    ten_age: int  # seconds since the ten-minute anchors, at the latest epoch
+    hour_age: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One underlying at the oracle, 1e-8 USD; anchors are what the longer bands measure from."""
+
+    posted: int
+    effective: int
+    ten_anchor: int
+    hour_anchor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +108,48 @@ class Protocol:
         answers = self.node.batch(requests)
         return [_decoded(f, answer) for f, answer in zip(functions, answers, strict=True)]
 
+    def structs(self, at: str, calls: Sequence[Call]) -> list[dict[str, Any]]:
+        """Many views at one block that return a struct each, by the contract's field names."""
+        functions = [abi_codec.load(call.contract).functions[call.function] for call in calls]
+        return [
+            dict(zip(f.fields, values, strict=True))
+            for f, values in zip(functions, self.read_all(at, calls), strict=True)
+        ]
+
     def header(self, at: str) -> Header:
-        return Header(*self.read(at, ORACLE, "header"))
+        """The oracle's latest epoch."""
+        h = self.structs(at, [Call(ORACLE, "header")])[0]
+        return Header(
+            number=h["number"],
+            previous=h["previous"],
+            timestamp=h["timestamp"],
+            block_number=h["blockNumber"],
+            posted_block=h["postedBlock"],
+            ten_age=h["tenAge"],
+            hour_age=h["hourAge"],
+        )
 
     def limits(self, at: str) -> Limits:
-        return Limits(*self.read(at, ORACLE, "limits"))
+        """Ages and distances of epochs."""
+        found = self.structs(at, [Call(ORACLE, "limits")])[0]
+        return Limits(found["maxAge"], found["staleAfter"], found["frozenAfter"], found["minBlocks"])
 
-    def spots(self, at: str) -> list[tuple[int, int, int]]:
-        """(posted, effective, previous effective) of every underlying of the oracle, in order."""
+    def spots(self, at: str) -> list[Spot]:
+        """Every underlying of the oracle, in order."""
         count = self.read(at, ORACLE, "underlying_count")
-        return [
-            tuple(s) for s in self.read_all(at, [Call(ORACLE, "spot", (u,)) for u in range(1, count + 1)])
-        ]
+        found = self.structs(at, [Call(ORACLE, "spot", (u,)) for u in range(1, count + 1)])
+        return [Spot(s["posted"], s["effective"], s["tenAnchor"], s["hourAnchor"]) for s in found]
 
     def bands(self, at: str, count: int) -> list[tuple[int, int, int]]:
         """(minute, ten minutes, hour) in basis points of underlyings 1 to `count`."""
-        return [
-            tuple(b) for b in self.read_all(at, [Call(ORACLE, "bands", (u,)) for u in range(1, count + 1)])
-        ]
+        found = self.structs(at, [Call(ORACLE, "bands", (u,)) for u in range(1, count + 1)])
+        return [(b["minute"], b["tenMinutes"], b["hour"]) for b in found]
+
+    def symbols(self, at: str) -> dict[int, str]:
+        """Symbol of every listed underlying."""
+        ids = range(1, self.read(at, MARKETS, "underlying_count") + 1)
+        found = self.structs(at, [Call(MARKETS, "underlying", (u,)) for u in ids])
+        return {u: spec["symbol"] for u, spec in zip(ids, found, strict=True)}
 
     def listings(self, at: str) -> list[Listing]:
         """Every expiry ever listed, ascending by underlying and expiry."""
@@ -133,23 +169,22 @@ class Protocol:
 
     def account_heads(self, at: str, accounts: Sequence[int]) -> list[AccountHead]:
         """What the chain says about accounts."""
-        found = self.read_all(at, [Call(CLEARINGHOUSE, "account", (a,)) for a in accounts])
+        found = self.structs(at, [Call(CLEARINGHOUSE, "account", (a,)) for a in accounts])
         return [
-            AccountHead(leg_count=a[1], added_im=a[6], added_mark=a[7], book_hash=a[8], withdraw_nonce=a[2])
+            AccountHead(a["legCount"], a["addedIM"], a["addedMark"], a["bookHash"], a["withdrawNonce"])
             for a in found
         ]
 
     def account_count(self, at: str) -> int:
-        return int(self.read(at, CLEARINGHOUSE, "totals")[0])
+        """Accounts ever opened."""
+        return int(self.structs(at, [Call(CLEARINGHOUSE, "totals")])[0]["accounts"])
 
     def seq(self, at: str) -> int:
         """The clearing house's last sequence number."""
-        return int(self.read(at, CLEARINGHOUSE, "totals")[4])
+        return int(self.structs(at, [Call(CLEARINGHOUSE, "totals")])[0]["seq"])
 
     def signers(self, at: str) -> list[str]:
         """Attesters in the order of the bitmap."""
-        from eth_utils.address import to_checksum_address
-
         return [to_checksum_address(a) for a in self.read(at, QUORUM, "signers")]
 
     def threshold(self, at: str) -> int:

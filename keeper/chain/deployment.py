@@ -8,6 +8,7 @@ from typing import Any
 from eth_utils.address import is_address, to_checksum_address
 
 REQUIRED = ("Clearinghouse", "RiskOracle", "AttesterQuorum", "Markets", "Exchange")
+DEVNETS = (1337, 31337)  # short and private: indexed from genesis
 
 
 class DeploymentError(RuntimeError):
@@ -60,4 +61,6 @@ def load(path: Path) -> Deployment:
     if problems:
         raise DeploymentError(f"deployment {path}: {', '.join(problems)}")
     checksummed = {name: str(to_checksum_address(address)) for name, address in addresses.items()}
-    return Deployment(content["chain_id"], int(content.get("block", 0)), checksummed)
+    chain_id = content["chain_id"]
+    first = 0 if chain_id in DEVNETS else int(content.get("block", 0))
+    return Deployment(chain_id, first, checksummed)

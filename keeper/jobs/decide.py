@@ -38,7 +38,7 @@ def decide_epoch(
     if view.block.timestamp - header.timestamp >= trigger.heartbeat_seconds:
         return "heartbeat"
     for underlying, spot in sorted(observed.items()):
-        posted = view.spots[underlying - 1][0]
+        posted = view.spots[underlying - 1].posted
         if abs(spot - posted) * BASIS_POINTS >= posted * trigger.deviation_bps:
             return f"spot of {underlying}"
     if any(row.account not in attested for row in view.accounts):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from keeper.attestation.snapshot import AccountState
-from keeper.chain.contracts import AccountHead, Header, Limits, Listing, Protocol
+from keeper.chain.contracts import AccountHead, Header, Limits, Listing, Protocol, Spot
 from keeper.chain.index import Index
 from keeper.chain.node import BlockRef
 from keeper.markets.instrument import Instrument, Leg
@@ -20,7 +20,7 @@ class ChainView:
 
     Attributes:
         accounts: as indexed, verified against the chain's book hashes and leg counts.
-        spots: (posted, effective, previous effective) per underlying, in order.
+        spots, bands: per underlying, in order; bands in basis points.
         windows: (settlement sum, covered seconds) of expiries in or after their window.
         prices: settlement price of every expired, still held expiry; 0 while not final.
     """
@@ -29,7 +29,8 @@ class ChainView:
     block: BlockRef
     header: Header
     limits: Limits
-    spots: tuple[tuple[int, int, int], ...]
+    spots: tuple[Spot, ...]
+    bands: tuple[tuple[int, int, int], ...]
     listings: tuple[Listing, ...]
     accounts: tuple[AccountRow, ...]
     windows: dict[tuple[int, int], tuple[int, int]]
@@ -78,13 +79,15 @@ def observe(index: Index, protocol: Protocol, block: BlockRef) -> ChainView:
         {(x.underlying, x.expiry) for x in listings if now < x.expiry <= now + 1_800}
         | {p for p in held if p[1] <= now}
     )
+    spots = tuple(protocol.spots(at))
     expired = [pair for pair in expiring if pair[1] <= now]
     return ChainView(
         chain_id=protocol.deployment.chain_id,
         block=block,
         header=protocol.header(at),
         limits=protocol.limits(at),
-        spots=tuple(protocol.spots(at)),
+        spots=spots,
+        bands=tuple(protocol.bands(at, len(spots))),
         listings=listings,
         accounts=accounts,
         windows=dict(zip(expiring, protocol.settlement_windows(at, expiring), strict=True)),

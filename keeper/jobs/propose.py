@@ -104,7 +104,9 @@ class Proposer:
         reason = decide_epoch(view, observation.spots, attested, self._trigger)
         if reason is None:
             return None
-        effective = effective_spots(self._desk, view, observation.spots)
+        effective = effective_spots(
+            view.header, view.spots, view.bands, observation.spots, view.block.timestamp
+        )
         market = market_of(observation, effective, view.windows)
         snapshot = snapshot_of(view, market, self._desk.methodology)
         number = max(view.header.number, self._desk.statements.highest()) + 1
