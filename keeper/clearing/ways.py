@@ -72,8 +72,8 @@ def capped_margin(margin: Margin, bounds: Bounds) -> int:
 def statement_refusal(account: Account, margin: Margin, bounds: Bounds) -> str | None:
     """Whether a statement may be believed of the account as it is now.
 
-    A leaf outlives a few counted fills. The counters then carry its mark forward from below, so only the upper
-    end of the bracket is a limit.
+    A leaf outlives a few counted fills. The counters then carry its mark forward from below, so only the
+    upper end of the bracket is a limit.
     """
     fills = hashes.fills_between(hashes.changes(margin.book_hash), hashes.changes(account.book_hash))
     if fills is None or fills > MAX_FILLS_SINCE_LEAF or (not fills and margin.book_hash != account.book_hash):

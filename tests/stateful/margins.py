@@ -13,7 +13,7 @@ from math import ceil
 
 from keeper.markets.instrument import Instrument, Kind
 
-SCENARIOS = (0, 60, 80, 100, 120, 140, 200)  # per cent of the spot
+SCENARIOS = (60, 80, 100, 120, 140)  # per cent of the spot
 SPREAD = 5  # the two prices of an option's mark lie 1/5 of the forward apart from it
 PRICE_UNIT = 10**10
 WAD = 10**18

@@ -1,0 +1,120 @@
+# pragma version 0.4.3
+"""
+@title A token that misbehaves in one chosen way
+@license AGPL-3.0-only
+@notice Tests only. Balances are honest unless the mode says otherwise.
+"""
+
+# 0 honest, 1 takes a fee of 1 %, 2 returns false and moves nothing, 3 returns true and moves nothing, 4 reverts,
+# 5 gives 1 % more, 6 calls back
+HONEST: constant(uint256) = 0
+FEE: constant(uint256) = 1
+RETURNS_FALSE: constant(uint256) = 2
+MOVES_NOTHING: constant(uint256) = 3
+REVERTS: constant(uint256) = 4
+GIVES_MORE: constant(uint256) = 5
+CALLS_BACK: constant(uint256) = 6
+
+decimals: public(uint8)
+mode: public(uint256)
+balanceOf: public(HashMap[address, uint256])
+# what the call back met: 0 not called, 1 refused, 2 let in
+entered: public(uint256)
+
+_target: address
+_data: Bytes[16384]
+
+
+@deploy
+def __init__(decimals: uint8):
+    """
+    @param decimals Shown to whoever asks.
+    """
+    self.decimals = decimals
+
+
+@external
+def set_mode(mode: uint256):
+    """
+    @param mode From now on.
+    """
+    self.mode = mode
+
+
+@external
+def set_callback(target: address, data: Bytes[16384]):
+    """
+    @param target Contract called during every transfer in mode 6.
+    @param data Call data.
+    """
+    self._target = target
+    self._data = data
+    self.entered = 0
+
+
+@external
+def mint(receiver: address, amount: uint256):
+    """
+    @param receiver Gets the tokens.
+    @param amount From nowhere.
+    """
+    self.balanceOf[receiver] += amount
+
+
+@external
+def approve(spender: address, amount: uint256) -> bool:
+    """
+    @param spender Ignored: everybody may spend.
+    @param amount Ignored.
+    @return True.
+    """
+    return True
+
+
+@external
+def transfer(receiver: address, amount: uint256) -> bool:
+    """
+    @param receiver Gets the tokens.
+    @param amount To move.
+    @return Whether it pretends to have worked.
+    """
+    return self._move(msg.sender, receiver, amount)
+
+
+@external
+def transferFrom(owner: address, receiver: address, amount: uint256) -> bool:
+    """
+    @param owner Pays.
+    @param receiver Gets the tokens.
+    @param amount To move.
+    @return Whether it pretends to have worked.
+    """
+    return self._move(owner, receiver, amount)
+
+
+@internal
+def _move(owner: address, receiver: address, amount: uint256) -> bool:
+    """
+    @param owner Pays.
+    @param receiver Gets the tokens.
+    @param amount To move.
+    @return Whether it pretends to have worked.
+    """
+    assert self.mode != REVERTS, "hostile: refused"
+    if self.mode == RETURNS_FALSE:
+        return False
+    if self.mode == MOVES_NOTHING:
+        return True
+    if self.mode == CALLS_BACK:
+        success: bool = raw_call(
+            self._target, self._data, revert_on_failure=False
+        )
+        self.entered = 2 if success else 1
+    self.balanceOf[owner] -= amount
+    received: uint256 = amount
+    if self.mode == FEE:
+        received = amount - amount // 100
+    if self.mode == GIVES_MORE:
+        received = amount + amount // 100
+    self.balanceOf[receiver] += received
+    return True

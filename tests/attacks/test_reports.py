@@ -1,0 +1,182 @@
+"""A report is good for one action of one account on one epoch of one chain, once."""
+
+from dataclasses import replace
+
+import pytest
+from eth_utils.crypto import keccak
+
+from keeper.clearing import account as accounts
+from tests.attacks.conftest import USDC
+from tests.stateful import typed
+from tests.stateful.world import REPORT, WAD
+
+
+def presented(stage, **deal_changes):
+    """Orders, sides and statement of an honest trade by two reports, not yet sent."""
+    p = stage.protocol
+    deal = stage.deal(stage.honest, stage.depositor, stage.call(2_000), 2, 200, (REPORT, REPORT))
+    deal = replace(deal, **deal_changes)
+    orders, trade = p.prepare(deal)
+    fills = trade.sides(p.epoch.instrument_margin(deal.instrument))
+    sides = [p.side(n, REPORT, accounts.filled(p.account(n), fill)) for n, fill in fills]
+    return deal, orders, sides, p.world.statement(orders.action(), sides, deal.instrument)
+
+
+def signed_again(stage, orders, sides, deal):
+    return stage.protocol.world.statement(orders.action(), sides, deal.instrument)
+
+
+def test_report__honest__passes(stage):
+    _, orders, sides, statement = presented(stage)
+    world = stage.protocol.world
+    before = world.chain.evm.snapshot()
+
+    assert world.fill(orders, sides, statement) == ""
+    world.chain.evm.revert(before)
+
+
+def test_report__used_twice__is_refused(stage):
+    _, orders, sides, statement = presented(stage)
+    world = stage.protocol.world
+    before = world.chain.evm.snapshot()
+    world.fill(orders, sides, statement)
+
+    assert world.fill(orders, sides, statement) == "exchange: units beyond order"
+    world.chain.evm.revert(before)
+
+
+def test_report__two_equal_partial_fills__need_one_each(stage):
+    """Both fills are alike but for the nonce: the first one's report does not pass the second."""
+    p = stage.protocol
+    deal = stage.deal(stage.honest, stage.depositor, stage.call(2_000), 1, 200, (REPORT, REPORT))
+    orders, trade = p.prepare(deal)
+    orders = replace(orders, maker=orders.maker | {"units": 2}, taker=orders.taker | {"units": 2})
+    fills = trade.sides(p.epoch.instrument_margin(deal.instrument))
+    sides = [p.side(n, REPORT, accounts.filled(p.account(n), fill)) for n, fill in fills]
+    statement = p.world.statement(orders.action(), sides, deal.instrument)
+    before = p.world.chain.evm.snapshot()
+
+    assert p.world.fill(orders, sides, statement) == ""
+    assert p.world.fill(orders, sides, statement) != ""
+    assert p.world.fill(orders.with_nonce(orders.fill_nonce + 1), sides, statement) != ""
+    p.world.chain.evm.revert(before)
+
+
+def test_report__of_an_older_epoch__is_refused(stage):
+    _, orders, sides, statement = presented(stage)
+    stage.epoch(80, 0)
+
+    assert stage.protocol.world.fill(orders, sides, statement) != ""
+
+
+def test_report__relabelled_to_the_latest_epoch__is_refused(stage):
+    _, orders, sides, statement = presented(stage)
+    stage.epoch(80, 0)
+    relabelled = (stage.protocol.epoch.number, *statement[1:])
+
+    assert stage.protocol.world.fill(orders, sides, relabelled) != ""
+
+
+def test_report__past_its_deadline__is_refused(stage):
+    _, orders, sides, statement = presented(stage)
+    late = (statement[0], stage.protocol.world.chain.timestamp - 1, *statement[2:])
+
+    assert stage.protocol.world.fill(orders, sides, late) != ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"account": 999},
+        {"addedIM": 10**6 * WAD},
+        {"addedMark": -(10**6) * WAD},
+        {"bookHash": keccak(b"another book")},
+        {"markToMarket": 5_000 * WAD},
+        {"markToMarket": -1},
+        {"initialMargin": 10**6 * WAD, "markToMarket": 300 * WAD},
+    ],
+    ids=["account", "added margin", "added mark", "book", "mark above", "mark below", "margin above equity"],
+)
+def test_report__false_but_signed__is_refused(stage, change):
+    """Even a whole hostile quorum states only what the chain can check against itself."""
+    deal, orders, sides, _ = presented(stage)
+    false = [sides[0], replace(sides[1], leaf=sides[1].leaf | change)]
+    if "account" not in change and "bookHash" not in change and "markToMarket" in change:
+        false = [replace(sides[0], leaf=sides[0].leaf | change), sides[1]]
+    if change.get("initialMargin"):
+        false = [sides[0], replace(sides[1], leaf=sides[1].leaf | {"initialMargin": 10**7 * WAD})]
+
+    assert stage.protocol.world.fill(orders, false, signed_again(stage, orders, false, deal)) != ""
+
+
+def test_report__sides_swapped__is_refused(stage):
+    deal, orders, sides, _ = presented(stage)
+    swapped = [replace(sides[0], leaf=sides[1].leaf), replace(sides[1], leaf=sides[0].leaf)]
+
+    assert stage.protocol.world.fill(orders, swapped, signed_again(stage, orders, swapped, deal)) != ""
+
+
+def test_report__signed_for_another_chain__is_refused(stage):
+    _, orders, sides, statement = presented(stage)
+    world = stage.protocol.world
+    own, world.chain.chain_id = world.chain.chain_id, 1
+    foreign = world.statement(orders.action(), sides, stage.call(2_000))
+    world.chain.chain_id = own
+
+    assert foreign[2] != statement[2]
+    assert world.fill(orders, sides, foreign) != ""
+
+
+def test_report__too_few_signers__is_refused(stage):
+    _, orders, sides, statement = presented(stage)
+    bitmap, signatures = statement[2]
+    few = (bitmap & bitmap - 1, signatures[1:])
+
+    assert stage.protocol.world.fill(orders, sides, (*statement[:2], few, *statement[3:])) != ""
+
+
+def test_report__one_signer_thrice__is_refused(stage):
+    _, orders, sides, statement = presented(stage)
+    bitmap, signatures = statement[2]
+    same = (bitmap, [signatures[0]] * len(signatures))
+
+    assert stage.protocol.world.fill(orders, sides, (*statement[:2], same, *statement[3:])) != ""
+
+
+def test_report__of_a_withdrawal__passes_no_fill(stage):
+    _, orders, sides, statement = presented(stage)
+    world = stage.protocol.world
+    other = world.statement(world.withdrawal_action(stage.honest, USDC, 0), sides, stage.call(2_000))
+
+    assert world.fill(orders, sides, other) != ""
+
+
+def test_withdrawal__its_report_again__is_refused(stage):
+    """The account's withdrawal nonce is in the action, so equal withdrawals are different actions."""
+    p = stage.protocol
+    number, amount = stage.honest, 1_000 * USDC
+    after = accounts.withdrawn(p.account(number), p.ledger.token.cash(amount))
+    side = p.side(number, REPORT, after)
+    statement = p.world.statement(p.world.withdrawal_action(number, amount, 0), [side], None)
+    before = p.world.chain.evm.snapshot()
+
+    assert p.world.withdraw(side, amount, statement) == ""
+    assert p.world.withdraw(side, amount, statement) != ""
+    p.world.chain.evm.revert(before)
+
+
+def test_order__signed_for_another_chain__is_refused(stage):
+    _, orders, sides, statement = presented(stage)
+    world = stage.protocol.world
+    foreign = typed.domain_separator(1, world.contracts.exchange.address)
+    digest = typed.digest(foreign, typed.struct_hash("Order", orders.maker))
+    world.sign_order = lambda order: typed.sign(world.owners[order["account"]], digest)
+
+    assert world.fill(orders, sides, statement) == "exchange: signer may not act"
+
+
+def test_self_trade__one_account__is_refused(stage):
+    _, orders, sides, statement = presented(stage)
+    own = replace(orders, taker=orders.taker | {"account": stage.honest})
+
+    assert stage.protocol.world.fill(own, sides, statement) == "exchange: same account"

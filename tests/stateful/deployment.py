@@ -1,0 +1,104 @@
+"""The contracts on a fast chain, deployed once per process and put back to that point after every run."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from eth_utils.crypto import keccak
+
+from keeper.markets.instrument import Instrument, Kind
+from tests.stateful import typed
+from tests.stateful.evm import GENESIS_BLOCK, Chain, Contract
+
+GENESIS = 1_743_465_600  # 1 April 2025, a multiple of 300
+EXPIRIES = (GENESIS + 4 * 3_600, GENESIS + 30 * 3_600)
+USD = 10**8
+START = (2_000 * USD, 80_000 * USD)
+ATTESTERS = [typed.key(i) for i in range(1, 6)]
+THRESHOLD = 3
+METHODOLOGY = keccak(text="methodology of the tests")
+MIN_BLOCKS = 4
+OUTFLOW_SHARE = 5 * 10**16
+FEE_RATES = (10**14, 3 * 10**14)
+LOT, TICK = 10**17, 10**16
+BASIS, CARRY = 2 * 10**16, 2 * 10**17
+SYMBOLS = ("ETH", "BTC")
+GRIDS = ((1_200 * USD, 2_800 * USD, 400 * USD), (60_000 * USD, 100_000 * USD, 20_000 * USD))
+BANDS = (200, 1_500, 3_000)  # basis points per minute, ten minutes, hour
+MAX_AGE, STALE_AFTER, FROZEN_AFTER = 120, 180, 600
+
+
+@dataclass
+class Deployment:
+    """All contracts, the state to return to, and what callers have to know about them."""
+
+    chain: Chain
+    token: Contract
+    markets: Contract
+    quorum: Contract
+    oracle: Contract
+    gate: Contract
+    clearinghouse: Contract
+    exchange: Contract
+    checkpoint: object = None
+    outflow_share: int = OUTFLOW_SHARE
+    fee_rates: tuple[int, int] = FEE_RATES
+    min_blocks: int = MIN_BLOCKS
+    expiries: tuple[int, ...] = EXPIRIES
+
+    @property
+    def instruments(self) -> list[int]:
+        """What the tests trade: perps, a future, calls and puts of two expiries, of two underlyings."""
+        first, second = self.expiries
+        options = [
+            (1, first, 1_600),
+            (1, first, 2_000),
+            (1, first, 2_400),
+            (1, second, 2_000),
+            (2, first, 80_000),
+        ]
+        calls = [Instrument(u, e, k * USD, Kind.CALL) for u, e, k in options]
+        calls += [Instrument(1, first, 1_200 * USD, Kind.CALL)]
+        puts = [Instrument(u, e, k * USD, Kind.PUT) for u, e, k in options]
+        perps = [Instrument(u, 0, 0, Kind.PERP) for u in (1, 2)]
+        futures = [Instrument(1, e, 0, Kind.FUTURE) for e in self.expiries]
+        return sorted(i.pack() for i in [*calls, *puts, *perps, *futures])
+
+    def restore(self) -> None:
+        """Back to the state right after deployment."""
+        self.chain.evm.revert(self.checkpoint)
+        self.chain.block, self.chain.timestamp = GENESIS_BLOCK, GENESIS
+        self.chain.mine(0, 0)
+        self.checkpoint = self.chain.evm.snapshot()
+
+
+@cache
+def deploy(token_name: str = "MockHostileToken") -> Deployment:
+    """Everything wired and listed; no accounts and no epoch yet."""
+    chain = Chain(GENESIS)
+    token = chain.deploy(token_name, 6)
+    markets = chain.deploy("Markets")
+    quorum = chain.deploy("AttesterQuorum", [typed.address(secret) for secret in ATTESTERS], THRESHOLD)
+    oracle = chain.deploy("RiskOracle", quorum.address, (MAX_AGE, STALE_AFTER, FROZEN_AFTER, MIN_BLOCKS))
+    gate = chain.deploy("MarginGate", oracle.address, markets.address)
+    clearing = chain.deploy("Clearinghouse", token.address, 6, OUTFLOW_SHARE, gate.address, oracle.address)
+    exchange = chain.deploy("Exchange", clearing.address, markets.address, oracle.address, *FEE_RATES)
+    deployment = Deployment(chain, token, markets, quorum, oracle, gate, clearing, exchange)
+    _list_markets(deployment)
+    _wire(deployment)
+    deployment.checkpoint = chain.evm.snapshot()
+    return deployment
+
+
+def _list_markets(d: Deployment) -> None:
+    for symbol, grid in zip(SYMBOLS, GRIDS, strict=True):
+        underlying = d.markets.list_underlying((symbol, LOT, TICK, BASIS, CARRY))
+        for expiry in EXPIRIES:
+            d.markets.list_expiry(underlying, expiry, grid)
+
+
+def _wire(d: Deployment) -> None:
+    """Spots, methodology and the exchange made known."""
+    for spot in START:
+        d.oracle.add_underlying(spot, BANDS)
+    d.oracle.set_methodology(METHODOLOGY, True)
+    d.clearinghouse.set_module(d.exchange.address, True)

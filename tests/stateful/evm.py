@@ -1,0 +1,156 @@
+"""A fast EVM for campaigns of many thousand calls: contracts as Python objects, reverts as expected
+reasons.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_utils.abi import abi_to_signature
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+from pyrevm import EVM, BlockEnv, CfgEnv, Env
+
+from scripts._artifacts import artifact
+
+GENESIS_BLOCK = 1_000
+DEPLOYER = to_checksum_address("0x" + "d0" * 20)
+_ERROR_SELECTOR = bytes.fromhex("08c379a0")
+
+
+def abi_type(item: dict[str, Any]) -> str:
+    """ABI type with tuples spelled out, as `eth_abi` reads it."""
+    if not item["type"].startswith("tuple"):
+        return str(item["type"])
+    inner = ",".join(abi_type(part) for part in item["components"])
+    return f"({inner}){item['type'][len('tuple') :]}"
+
+
+class RefusedError(AssertionError):
+    """A call that the test expected to succeed was refused."""
+
+
+class Chain:
+    """One chain: block clock, calls, the log of the last call."""
+
+    def __init__(self, timestamp: int, chain_id: int = 31_337) -> None:
+        self.chain_id = chain_id
+        self.block = GENESIS_BLOCK
+        self.timestamp = timestamp
+        env = Env(cfg=CfgEnv(chain_id=chain_id), block=BlockEnv(number=self.block, timestamp=timestamp))
+        self.evm = EVM(env, spec_id="CANCUN")
+        self.calls = 0
+
+    def mine(self, blocks: int = 1, seconds: int = 12) -> None:
+        """Advance by `blocks` blocks and `seconds` in all."""
+        self.block += blocks
+        self.timestamp += seconds
+        self.evm.set_block_env(BlockEnv(number=self.block, timestamp=self.timestamp))
+
+    def block_hash(self, number: int) -> bytes:
+        return bytes(self.evm.block_hash(number))
+
+    def deploy(self, name: str, *arguments: Any, sender: str = DEPLOYER) -> "Contract":
+        compiled = artifact(name)
+        constructor = [item for item in compiled.abi if item["type"] == "constructor"]
+        types = [abi_type(item) for item in constructor[0]["inputs"]] if constructor else []
+        code = bytes.fromhex(compiled.bytecode.removeprefix("0x")) + encode(types, arguments)
+        return Contract(self, to_checksum_address(self.evm.deploy(sender, code)), compiled.abi)
+
+    def call(self, to: str, data: bytes, sender: str) -> tuple[bytes | None, str]:
+        """(returned data, "") or (None, reason). A panic or a lack of gas has the reason "panic"."""
+        self.calls += 1
+        self.evm.reset_transient_storage()
+        try:
+            return bytes(self.evm.message_call(sender, to, calldata=data)), ""
+        except RuntimeError as error:
+            return None, _reason(str(error))
+
+    def logs(self) -> list[Any]:
+        """Logs of the last call."""
+        return list(self.evm.result.logs)
+
+
+class Contract:
+    """Functions of one deployed contract as methods. They return a value or raise `RefusedError` with the
+    reason.
+    """
+
+    def __init__(self, chain: Chain, address: str, abi: list[dict[str, Any]]) -> None:
+        self.chain = chain
+        self.address = address
+        self.abi = abi
+        self.functions = {item["name"]: item for item in abi if item["type"] == "function"}
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.functions:
+            raise AttributeError(name)
+        return lambda *arguments, sender=DEPLOYER: self._succeed(name, arguments, sender)
+
+    def attempt(self, name: str, *arguments: Any, sender: str = DEPLOYER) -> str:
+        """Reason of the refusal; empty where the call succeeded."""
+        return self.chain.call(self.address, self.calldata(name, arguments), sender)[1]
+
+    def calldata(self, name: str, arguments: Sequence[Any]) -> bytes:
+        item = self.functions[name]
+        return selector(item) + encode([abi_type(i) for i in item["inputs"]], arguments)
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Decoded events `name` of the last call that this contract emitted."""
+        (item,) = [entry for entry in self.abi if entry["type"] == "event" and entry["name"] == name]
+        topic = "0x" + keccak(text=abi_to_signature(item)).hex()
+        logs = self.chain.logs()
+        return [
+            _decoded(item, log)
+            for log in logs
+            if log.topics[0] == topic and to_checksum_address(log.address) == self.address
+        ]
+
+    def _succeed(self, name: str, arguments: Sequence[Any], sender: str) -> Any:
+        returned, reason = self.chain.call(self.address, self.calldata(name, arguments), sender)
+        if returned is None:
+            raise RefusedError(f"{name}: {reason}")
+        values = decode([abi_type(o) for o in self.functions[name]["outputs"]], returned)
+        named = [_named(o, value) for o, value in zip(self.functions[name]["outputs"], values, strict=True)]
+        return named[0] if len(named) == 1 else tuple(named)
+
+
+class Struct(dict[str, Any]):
+    """A returned struct: fields as attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+@cache
+def _selector(signature: str) -> bytes:
+    return keccak(text=signature)[:4]
+
+
+def selector(item: dict[str, Any]) -> bytes:
+    """First four bytes of a call to this function."""
+    return _selector(abi_to_signature(item))
+
+
+def _named(item: dict[str, Any], value: Any) -> Any:
+    if item["type"] != "tuple":
+        return value
+    return Struct({c["name"]: v for c, v in zip(item["components"], value, strict=True)})
+
+
+def _decoded(item: dict[str, Any], log: Any) -> dict[str, Any]:
+    indexed = [i for i in item["inputs"] if i["indexed"]]
+    plain = [i for i in item["inputs"] if not i["indexed"]]
+    topics = [bytes.fromhex(topic.removeprefix("0x")) for topic in log.topics[1:]]
+    fields = {i["name"]: decode([i["type"]], topic)[0] for i, topic in zip(indexed, topics, strict=True)}
+    values = decode([abi_type(i) for i in plain], log.data[1])
+    return fields | {i["name"]: value for i, value in zip(plain, values, strict=True)}
+
+
+def _reason(error: str) -> str:
+    """Reason string of a revert as pyrevm prints it."""
+    if "output: 0x" not in error:
+        return "panic"
+    output = bytes.fromhex(error.split("output: 0x")[1].split(" ")[0].rstrip("}"))
+    return str(decode(["string"], output[4:])[0]) if output[:4] == _ERROR_SELECTOR else "panic"
