@@ -69,11 +69,12 @@ class Attester:
         difference = first_difference(own, _claimed(own, proposal))
         if difference is not None:
             raise Refusal(difference)
-        self._desk.statements.keep(ours, own)
         message = digest(self._desk.domain, own.epoch.struct_hash())
         now = theirs.market.timestamp
         if not statement_store.claim_epoch(self._database, proposal.number, hex_text(message), now):
             raise Refusal(f"epoch {proposal.number} is signed already with other content")
+        # served before it is signed; claimed before that, so no other content can take the number's place
+        self._desk.statements.keep(ours, own)
         self.signed += 1
         logger("attest").info("signed", number=proposal.number, block=theirs.block_number)
         return self._sign(message)

@@ -104,7 +104,7 @@ class Loop:
         return (
             f'[keeper]\nroles=[{roles}]\nkeystore="keystore.json"\npassword_file="password.txt"\ntick_seconds=0.1\n'
             f'[chain]\nrpc="{self.devnet.url}"\ndeployment="../{self.devnet.chain_id}.json"\n'
-            f'[source]\nvenues={venues}\nspot_bps=200\nforward_bps=200\n[api]\nport={self.ports[i]}\n'
+            f"[source]\nvenues={venues}\nspot_bps=200\nforward_bps=200\n[api]\nport={self.ports[i]}\n"
             f"[proposer]\nattesters={urls}\nheartbeat_seconds=30\n"
         )
 
@@ -213,7 +213,9 @@ def _withdraw_worst_case(loop: Loop, account: int) -> None:
     statement = (0, 0, (0, []), (0, 0, 0, 0, 0, 0), [])
     before = loop.backend.call(token, "balanceOf", loop.backend.deployer)
     recipient = loop.backend.deployer
-    loop.backend.send(clearing, "withdraw", account, token.address, 100 * USDC, recipient, evidence, statement)
+    loop.backend.send(
+        clearing, "withdraw", account, token.address, 100 * USDC, recipient, evidence, statement
+    )
     assert loop.backend.call(token, "balanceOf", loop.backend.deployer) == before + 100 * USDC
 
 
