@@ -24,7 +24,7 @@ lint: setup  ## format, style, types, layers, spelling
 	ruff check .
 	ruff format --check .
 	mypy
-	mamushi --check $(CONTRACTS)
+	mamushi -l 120 --check $(CONTRACTS)
 	natrix lint $(filter-out contracts/mocks/%,$(CONTRACTS))
 	lint-imports
 	codespell
@@ -32,7 +32,7 @@ lint: setup  ## format, style, types, layers, spelling
 format: setup  ## rewrite Python and Vyper files in the project's format
 	ruff check --fix .
 	ruff format .
-	mamushi $(CONTRACTS)
+	mamushi -l 120 $(CONTRACTS)
 
 bench: setup  ## time the margin engine
 	python -m scripts.bench

@@ -22,9 +22,7 @@ implements: IAttesterQuorum
 exports: eip712_domain_separator.eip712Domain
 
 # half of the order of secp256k1: of the two values of s only the lower passes
-HALF_ORDER: constant(
-    uint256
-) = 57896044618658097711785492504343953926418782139537452191302581570759080747168
+HALF_ORDER: constant(uint256) = 57896044618658097711785492504343953926418782139537452191302581570759080747168
 PARITY_SHIFT: constant(uint256) = 255
 S_MASK: constant(uint256) = 2**255 - 1
 
@@ -40,9 +38,7 @@ def __init__(signers: DynArray[address, c.MAX_SIGNERS], threshold: uint256):
     @param signers Distinct addresses, none zero.
     @param threshold Signatures needed, more than half of the signers.
     """
-    assert (
-        threshold * 2 > len(signers) and threshold <= len(signers)
-    ), "quorum: bad threshold"
+    assert (threshold * 2 > len(signers) and threshold <= len(signers)), "quorum: bad threshold"
     eip712_domain_separator.__init__("Plimsoll", "1")
     fixed: address[c.MAX_SIGNERS] = empty(address[c.MAX_SIGNERS])
     count: uint256 = 0
@@ -58,9 +54,7 @@ def __init__(signers: DynArray[address, c.MAX_SIGNERS], threshold: uint256):
 
 @external
 @view
-def require_signed(
-    struct_hash: bytes32, signatures: IAttestation.Signatures
-) -> bool:
+def require_signed(struct_hash: bytes32, signatures: IAttestation.Signatures) -> bool:
     """
     @notice Reverts unless enough attesters signed.
     @param struct_hash EIP-712 struct hash of what was signed.

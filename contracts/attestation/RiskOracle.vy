@@ -144,18 +144,16 @@ def post_epoch(
     assert number - last.number <= MAX_SKIP, "oracle: number too far ahead"
     assert timestamp >= last.timestamp, "oracle: timestamp before the latest"
     assert timestamp <= block.timestamp, "oracle: timestamp in the future"
-    assert block.timestamp - timestamp <= (config >> 160) & LOW_24, "oracle: epoch too old"
-    assert block.number - last.posted_block >= (config >> 232) & LOW_16, "oracle: too soon"
+    assert (block.timestamp - timestamp <= (config >> 160) & LOW_24), "oracle: epoch too old"
+    assert (block.number - last.posted_block >= (config >> 232) & LOW_16), "oracle: too soon"
     assert block_number < block.number, "oracle: block not in the past"
-    assert block_number + last.block_delta >= last.posted_block, "oracle: block before the latest"
+    assert (block_number + last.block_delta >= last.posted_block), "oracle: block before the latest"
     assert block.number - block_number <= LOW_14, "oracle: block too old"
     self._require_block(epoch.blockHash, block_number)
     assert self._methodologies[epoch.methodologyHash], "oracle: methodology not registered"
     assert len(spots) == config >> 248, "oracle: wrong number of spots"
-    assert keccak256(slice(abi_encode(spots), 64, 32 * len(spots))) == epoch.spotsHash, "oracle: wrong spots hash"
-    assert (
-        epoch.marketRoot != empty(bytes32) and epoch.marginRoot != empty(bytes32)
-    ), "oracle: zero root"
+    assert (keccak256(slice(abi_encode(spots), 64, 32 * len(spots))) == epoch.spotsHash), "oracle: wrong spots hash"
+    assert (epoch.marketRoot != empty(bytes32) and epoch.marginRoot != empty(bytes32)), "oracle: zero root"
     assert staticcall IAttesterQuorum(convert(config & LOW_160, address)).require_signed(
         typed_data._epoch_hash(epoch), signatures
     )
@@ -248,7 +246,11 @@ def add_underlying(spot: uint256, bands: IRiskOracle.Bands) -> uint16:
         state.timestamp = block.timestamp
         self._set_state(state)
     log IRiskOracle.UnderlyingAdded(underlying=convert(underlying, uint16), seq=self._next_seq(), spot=spot)
-    log IRiskOracle.BandsSet(underlying=convert(underlying, uint16), seq=self._next_seq(), bands=bands)
+    log IRiskOracle.BandsSet(
+        underlying=convert(underlying, uint16),
+        seq=self._next_seq(),
+        bands=bands,
+    )
     return convert(underlying, uint16)
 
 
@@ -294,7 +296,11 @@ def set_methodology(methodology_hash: bytes32, registered: bool):
     roles._check_owner()
     assert methodology_hash != empty(bytes32), "oracle: zero methodology"
     self._methodologies[methodology_hash] = registered
-    log IRiskOracle.MethodologySet(methodologyHash=methodology_hash, registered=registered, seq=self._next_seq())
+    log IRiskOracle.MethodologySet(
+        methodologyHash=methodology_hash,
+        registered=registered,
+        seq=self._next_seq(),
+    )
 
 
 # Views
@@ -446,7 +452,7 @@ def is_fresh() -> bool:
     @notice Whether the latest epoch is young enough to increase risk on.
     """
     state: State = self._state()
-    return state.number != 0 and block.timestamp - state.timestamp <= (self._config >> 184) & LOW_24
+    return (state.number != 0 and block.timestamp - state.timestamp <= (self._config >> 184) & LOW_24)
 
 
 @view
@@ -465,7 +471,7 @@ def require_in_epoch(number: uint64, leaf: bytes32, proof: DynArray[bytes32, 32]
     if convert(number, uint256) != state.number:
         parity = 1 - parity
     assert len(proof) != 0, "oracle: proof too short"
-    assert merkle._root_from(leaf, proof) == self._roots[parity], "oracle: not in the epoch"
+    assert (merkle._root_from(leaf, proof) == self._roots[parity]), "oracle: not in the epoch"
     return True
 
 
@@ -492,7 +498,7 @@ def _require_block(claimed: bytes32, number: uint256):
         actual = blockhash(number)
     else:
         actual = block_hash._block_hash(number)
-    assert actual != empty(bytes32) and actual == claimed, "oracle: wrong block hash"
+    assert (actual != empty(bytes32) and actual == claimed), "oracle: wrong block hash"
 
 
 @internal
@@ -503,9 +509,7 @@ def _is_usable(number: uint256, state: State) -> bool:
     if number == state.number:
         return True
     return (
-        state.grace == 1
-        and number == state.number - state.back
-        and block.number <= state.posted_block + c.GRACE_BLOCKS
+        state.grace == 1 and number == state.number - state.back and block.number <= state.posted_block + c.GRACE_BLOCKS
     )
 
 
@@ -561,14 +565,19 @@ def _move(underlying: uint256, posted_effective: uint256, step: Step, covered: u
     lower, upper = self._edges(last, minute_bps, step.elapsed, MINUTE)
     low: uint256 = 0
     high: uint256 = 0
-    low, high = self._edges(ten, ((packed_bands >> 7) & LOW_7) * BAND_UNIT, step.ten_age, TEN_MINUTES)
+    low, high = self._edges(
+        ten,
+        ((packed_bands >> 7) & LOW_7) * BAND_UNIT,
+        step.ten_age,
+        TEN_MINUTES,
+    )
     lower = max(lower, low)
     upper = min(upper, high)
     low, high = self._edges(hour, (packed_bands & LOW_7) * BAND_UNIT, step.hour_age, HOUR)
     lower = max(lower, low)
     upper = min(upper, high)
     effective: uint256 = min(max(posted, lower), min(upper, LOW_56))
-    assert effective == posted_effective & LOW_64, "oracle: wrong effective spot"
+    assert (effective == posted_effective & LOW_64), "oracle: wrong effective spot"
     if effective != posted:
         self._posted[underlying] = posted
 
@@ -580,9 +589,7 @@ def _move(underlying: uint256, posted_effective: uint256, step: Step, covered: u
             doubled: uint256 = step.into * (last * (2 * step.elapsed - step.into) + effective * step.into)
             at = (cumulative + doubled // step.elapsed) & LOW_68
             covered_then = (covered + step.into) & LOW_16
-        self._checkpoints[underlying][step.boundary % RING] = (
-            (step.boundary << 84) | (at << 16) | covered_then
-        )
+        self._checkpoints[underlying][step.boundary % RING] = ((step.boundary << 84) | (at << 16) | covered_then)
     if step.counts:
         cumulative = (cumulative + (last + effective) * step.elapsed) & LOW_68
     self._spots[underlying] = self._pack_spot(effective, ten, hour, cumulative, packed_bands)
@@ -598,7 +605,10 @@ def _edges(anchor: uint256, bps: uint256, age: uint256, window: uint256) -> (uin
     """
     limit: uint256 = bps * max(window, age) // window
     return (
-        max(1, anchor * (BASIS_POINTS - min(limit, BASIS_POINTS - 1)) // BASIS_POINTS),
+        max(
+            1,
+            anchor * (BASIS_POINTS - min(limit, BASIS_POINTS - 1)) // BASIS_POINTS,
+        ),
         anchor * (BASIS_POINTS + limit) // BASIS_POINTS,
     )
 
@@ -632,7 +642,7 @@ def _average(underlying: uint256, expiry: uint256) -> (uint256, uint256):
         seconds: uint256 = unsafe_sub(covered, covered_start) & LOW_16
         if seconds >= c.SETTLEMENT_MIN_COVERED:
             return (unsafe_sub(cumulative, start) & LOW_68) // (2 * seconds), end
-    assert block.timestamp > expiry + c.SETTLEMENT_FALLBACK, "oracle: no complete window yet"
+    assert (block.timestamp > expiry + c.SETTLEMENT_FALLBACK), "oracle: no complete window yet"
     return self._spots[underlying] >> 200, block.timestamp
 
 
@@ -674,7 +684,7 @@ def _set_state(state: State):
     """
     @dev Every field is below its width: times below 2**40, ages clamped here, differences checked in post_epoch.
     """
-    assert state.number <= LOW_40 and state.seq <= LOW_32, "oracle: out of numbers"
+    assert (state.number <= LOW_40 and state.seq <= LOW_32), "oracle: out of numbers"
     self._header = (
         state.timestamp
         | (state.posted_block << 40)
@@ -693,8 +703,14 @@ def _set_state(state: State):
 
 @internal
 @pure
-def _pack_spot(effective: uint256, ten: uint256, hour: uint256, cumulative: uint256, packed_bands: uint256) -> uint256:
-    return (effective << 200) | (ten << 144) | (hour << 88) | (cumulative << 20) | packed_bands
+def _pack_spot(
+    effective: uint256,
+    ten: uint256,
+    hour: uint256,
+    cumulative: uint256,
+    packed_bands: uint256,
+) -> uint256:
+    return ((effective << 200) | (ten << 144) | (hour << 88) | (cumulative << 20) | packed_bands)
 
 
 @internal
@@ -703,10 +719,10 @@ def _pack_bands(bands: IRiskOracle.Bands) -> uint256:
     minute: uint256 = convert(bands.minute, uint256)
     ten: uint256 = convert(bands.tenMinutes, uint256)
     hour: uint256 = convert(bands.hour, uint256)
-    assert minute % BAND_UNIT == 0 and ten % BAND_UNIT == 0 and hour % BAND_UNIT == 0, "oracle: band off 25 bp"
-    assert 0 < minute and minute <= ten and ten <= hour, "oracle: bands not rising"
-    assert minute <= LOW_6 * BAND_UNIT and hour <= LOW_7 * BAND_UNIT, "oracle: band too wide"
-    return (minute // BAND_UNIT << 14) | (ten // BAND_UNIT << 7) | (hour // BAND_UNIT)
+    assert (minute % BAND_UNIT == 0 and ten % BAND_UNIT == 0 and hour % BAND_UNIT == 0), "oracle: band off 25 bp"
+    assert (0 < minute and minute <= ten and ten <= hour), "oracle: bands not rising"
+    assert (minute <= LOW_6 * BAND_UNIT and hour <= LOW_7 * BAND_UNIT), "oracle: band too wide"
+    return ((minute // BAND_UNIT << 14) | (ten // BAND_UNIT << 7) | (hour // BAND_UNIT))
 
 
 @internal
@@ -723,7 +739,7 @@ def _set_limits(limits: IRiskOracle.Limits):
     frozen: uint256 = convert(limits.frozenAfter, uint256)
     distance: uint256 = convert(limits.minBlocks, uint256)
     assert 0 < max_age and max_age <= LOW_24, "oracle: bad max age"
-    assert 0 < stale and stale <= frozen and frozen <= LOW_24, "oracle: bad staleness"
+    assert (0 < stale and stale <= frozen and frozen <= LOW_24), "oracle: bad staleness"
     assert distance <= LOW_16, "oracle: bad distance"
     config: uint256 = self._config
     self._config = (

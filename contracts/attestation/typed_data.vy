@@ -101,9 +101,7 @@ def _reports_hash(
     if count == 1:
         return keccak256(abi_encode(REPORTS_TYPEHASH, keccak256(first)))
     second: bytes32 = self._report_hash(epoch, action, deadline, leaves[1])
-    return keccak256(
-        abi_encode(REPORTS_TYPEHASH, keccak256(concat(first, second)))
-    )
+    return keccak256(abi_encode(REPORTS_TYPEHASH, keccak256(concat(first, second))))
 
 
 @internal
@@ -117,11 +115,7 @@ def _report_hash(
     """
     @notice Struct hash of one account's report.
     """
-    return keccak256(
-        abi_encode(
-            REPORT_TYPEHASH, epoch, action, self._margin_hash(leaf), deadline
-        )
-    )
+    return keccak256(abi_encode(REPORT_TYPEHASH, epoch, action, self._margin_hash(leaf), deadline))
 
 
 @internal
@@ -142,11 +136,7 @@ def _withdrawal_hash(
     @param nonce The account's withdrawal nonce before the withdrawal.
     @return The struct hash.
     """
-    return keccak256(
-        abi_encode(
-            WITHDRAWAL_TYPEHASH, account, token, amount, recipient, nonce
-        )
-    )
+    return keccak256(abi_encode(WITHDRAWAL_TYPEHASH, account, token, amount, recipient, nonce))
 
 
 @internal

@@ -36,7 +36,12 @@ initializes: roles
 exports: (roles.owner, roles.guardian, roles.transfer_ownership, roles.set_guardian)
 # a guardian's pause, which expires
 initializes: pausing[roles := roles]
-exports: (pausing.pause, pausing.unpause, pausing.paused_until, pausing.guardian_may_pause_from)
+exports: (
+    pausing.pause,
+    pausing.unpause,
+    pausing.paused_until,
+    pausing.guardian_may_pause_from,
+)
 # identity, cash and counters
 initializes: accounts
 # legs
@@ -82,7 +87,13 @@ struct Side:
 
 
 @deploy
-def __init__(token: IERC20, decimals: uint8, outflow_share: uint256, gate: IMarginGate, oracle: IRiskOracle):
+def __init__(
+    token: IERC20,
+    decimals: uint8,
+    outflow_share: uint256,
+    gate: IMarginGate,
+    oracle: IRiskOracle,
+):
     """
     @param token Settlement token.
     @param decimals Its decimals, 0 to 18.
@@ -123,7 +134,12 @@ def set_operator(account: uint256, operator: address, allowed: bool):
     """
     assert msg.sender == accounts._owner(account), "clearing: not the owner"
     accounts._operators[account][msg.sender][operator] = allowed
-    log IClearinghouse.OperatorSet(account=account, operator=operator, allowed=allowed, seq=self._next_seq())
+    log IClearinghouse.OperatorSet(
+        account=account,
+        operator=operator,
+        allowed=allowed,
+        seq=self._next_seq(),
+    )
 
 
 # Money
@@ -144,7 +160,13 @@ def deposit(account: uint256, token: address, amount: uint256):
     cash += convert(added, int256)
     accounts._money[account] = accounts._pack_signed(cash, exempt + added)
     custody._receive(amount)
-    log IClearinghouse.Deposited(account=account, token=token, amount=amount, cash=cash, seq=self._next_seq())
+    log IClearinghouse.Deposited(
+        account=account,
+        token=token,
+        amount=amount,
+        cash=cash,
+        seq=self._next_seq(),
+    )
 
 
 @external
@@ -192,7 +214,12 @@ def withdraw(
         assert (staticcall self.oracle.header()).outside == 0, "clearing: spot outside its band"
     custody._release(amount, exempt // custody.SCALE)
     log IClearinghouse.Withdrawn(
-        account=account, token=token, recipient=recipient, amount=amount, cash=cash, seq=self._next_seq()
+        account=account,
+        token=token,
+        recipient=recipient,
+        amount=amount,
+        cash=cash,
+        seq=self._next_seq(),
     )
     custody._send(recipient, amount)
 
@@ -237,11 +264,21 @@ def trade(
     shown: DynArray[IAttestation.Evidence, 2] = evidence
     counted: bool = shared.instrument.instrument != 0
     if counted:
-        assert shared.instrument.instrument == trade.instrument, "clearing: leaf of another instrument"
+        assert (shared.instrument.instrument == trade.instrument), "clearing: leaf of another instrument"
         assert staticcall self.gate.require_instrument(shared.epoch, shared.instrument, shared.instrumentProof)
     sides: Side[2] = [
-        Side(account=trade.maker, quantity=trade.quantity, fee=trade.makerFee, before=empty(IMarginGate.Health)),
-        Side(account=trade.taker, quantity=-trade.quantity, fee=trade.takerFee, before=empty(IMarginGate.Health)),
+        Side(
+            account=trade.maker,
+            quantity=trade.quantity,
+            fee=trade.makerFee,
+            before=empty(IMarginGate.Health),
+        ),
+        Side(
+            account=trade.taker,
+            quantity=-trade.quantity,
+            fee=trade.takerFee,
+            before=empty(IMarginGate.Health),
+        ),
     ]
     for i: uint256 in range(2):
         sides[i].before = self._prepare(sides[i], trade.price, shown[i], shared.epoch, shared.instrument)
@@ -273,7 +310,8 @@ def settle(account: uint256, instruments: DynArray[uint128, 128]):
         if convert(instrument, uint256) >> 72 != group:
             group = convert(instrument, uint256) >> 72
             price = staticcall self.oracle.settlement_price(
-                convert(ins._underlying(instrument), uint16), convert(expiry, uint40)
+                convert(ins._underlying(instrument), uint16),
+                convert(expiry, uint40),
             )
         if price == 0:
             continue
@@ -283,7 +321,13 @@ def settle(account: uint256, instruments: DynArray[uint128, 128]):
         positions._positions[account][instrument] = 0
         closed += 1
         self._record_change(
-            account, instrument, c.CHANGE_SETTLEMENT, -quantity, convert(unit, uint256), 0, 0, cash
+            account,
+            instrument,
+            c.CHANGE_SETTLEMENT, -quantity,
+            convert(unit, uint256),
+            0,
+            0,
+            cash,
         )
     assert closed != 0, "clearing: nothing to settle"
     accounts._identity[account] -= closed << accounts.LEGS_SHIFT
@@ -505,7 +549,11 @@ def _measure(account: uint256) -> IMarginGate.Health:
 
 @internal
 def _fill(
-    side: Side, instrument: uint128, price: uint256, counted: bool, leaf: IAttestation.InstrumentLeaf
+    side: Side,
+    instrument: uint128,
+    price: uint256,
+    counted: bool,
+    leaf: IAttestation.InstrumentLeaf,
 ):
     """
     @notice One side of a trade: position, cash, counters, book hash.
@@ -576,7 +624,12 @@ def _record_change(
 
 @internal
 @pure
-def _counted(counters: uint256, quantity: int256, paid: int256, leaf: IAttestation.InstrumentLeaf) -> uint256:
+def _counted(
+    counters: uint256,
+    quantity: int256,
+    paid: int256,
+    leaf: IAttestation.InstrumentLeaf,
+) -> uint256:
     """
     @notice U and Q after a fill. The mark is credited at the adverse of leaf and price: a gain against the mark is
             never credited, a loss always charged.
@@ -586,11 +639,20 @@ def _counted(counters: uint256, quantity: int256, paid: int256, leaf: IAttestati
         alone = convert(leaf.imShort, uint256)
     added: uint256 = fp._mul_up(convert(abs(quantity), uint256), alone)
     worth: int256 = fp._signed_mul_down(quantity, convert(leaf.mark, int256))
-    return accounts._pack_signed_low((counters >> 128) + added, accounts._signed_low(counters) + min(paid, worth))
+    return accounts._pack_signed_low(
+        (counters >> 128) + added,
+        accounts._signed_low(counters) + min(paid, worth),
+    )
 
 
 @internal
-def _count_leg(account: uint256, old: int256, new: int256, underlying: uint256, is_perp: bool):
+def _count_leg(
+    account: uint256,
+    old: int256,
+    new: int256,
+    underlying: uint256,
+    is_perp: bool,
+):
     """
     @notice Keeps the number of legs and the perps held.
     """
@@ -613,7 +675,9 @@ def _count_leg(account: uint256, old: int256, new: int256, underlying: uint256, 
 @internal
 @view
 def _require_reports(
-    action: bytes32, evidence: DynArray[IAttestation.Evidence, 2], statement: IAttestation.Statement
+    action: bytes32,
+    evidence: DynArray[IAttestation.Evidence, 2],
+    statement: IAttestation.Statement,
 ):
     """
     @notice One signature set covers the reports of both sides.
@@ -629,15 +693,26 @@ def _require_reports(
 @internal
 @view
 def _require_signed(
-    action: bytes32, leaves: DynArray[IAttestation.MarginLeaf, 2], statement: IAttestation.Statement
+    action: bytes32,
+    leaves: DynArray[IAttestation.MarginLeaf, 2],
+    statement: IAttestation.Statement,
 ):
     assert staticcall self.gate.require_reports(
-        statement.epoch, action, statement.deadline, leaves, statement.signatures
+        statement.epoch,
+        action,
+        statement.deadline,
+        leaves,
+        statement.signatures,
     )
 
 
 @internal
-def _pass(side: Side, instrument: uint128, evidence: IAttestation.Evidence, epoch: uint64):
+def _pass(
+    side: Side,
+    instrument: uint128,
+    evidence: IAttestation.Evidence,
+    epoch: uint64,
+):
     """
     @notice Reverts unless the account passes after the trade.
     """
@@ -712,7 +787,11 @@ def _pass_reduction(side: Side, evidence: IAttestation.Evidence, epoch: uint64):
     self._adopt(side.account, evidence, epoch)
     after: IMarginGate.Health = self._measure(side.account)
     assert staticcall self.gate.require_reduced(
-        side.before.equity, side.before.maintenance, after.equity, after.maintenance, side.fee
+        side.before.equity,
+        side.before.maintenance,
+        after.equity,
+        after.maintenance,
+        side.fee,
     )
     assert after.settled >= min(0, side.before.settled), "clearing: settled cash below zero"
     self._lower_exempt(side.account, after.settled)
@@ -732,7 +811,7 @@ def _adopt(account: uint256, evidence: IAttestation.Evidence, epoch: uint64) -> 
         accounts._book_hash[account],
         accounts._signed_low(accounts._counters[account]),
     )
-    assert convert(epoch, uint256) >= self._records[account][0] >> 192, "clearing: older than the record"
+    assert (convert(epoch, uint256) >= self._records[account][0] >> 192), "clearing: older than the record"
     self._records[account] = adopted.words
     log IClearinghouse.RecordSet(account=account, epoch=epoch, way=evidence.way, seq=self._next_seq())
     return adopted.floor
@@ -742,7 +821,12 @@ def _adopt(account: uint256, evidence: IAttestation.Evidence, epoch: uint64) -> 
 
 
 @internal
-def _extend_record(account: uint256, instrument: uint128, quantity: int256, leaf: IAttestation.InstrumentLeaf):
+def _extend_record(
+    account: uint256,
+    instrument: uint128,
+    quantity: int256,
+    leaf: IAttestation.InstrumentLeaf,
+):
     """
     @notice A counted fill moves the linear value and may bring the earliest expiry forward.
     """

@@ -67,20 +67,27 @@ def _pack_signed_low(high: uint256, low: int256) -> uint256:
     @notice An unsigned 128-bit number above a signed one; reverts where either does not fit.
     """
     narrow: int128 = convert(low, int128)
-    lower: uint256 = convert(convert(convert(narrow, int256), bytes32), uint256) & LOW_128
+    lower: uint256 = (convert(convert(convert(narrow, int256), bytes32), uint256) & LOW_128)
     return (convert(convert(high, uint128), uint256) << 128) | lower
 
 
 @internal
 @pure
 def _fold(
-    book_hash: bytes32, kind: uint8, instrument: uint128, quantity: int256, price: uint256
+    book_hash: bytes32,
+    kind: uint8,
+    instrument: uint128,
+    quantity: int256,
+    price: uint256,
 ) -> bytes32:
     """
     @notice The book hash after one more change. The digest gives up 48 bits to two counters, so that a leaf itself
             says how many changes of either sort lie between it and now.
     """
-    digest: uint256 = convert(keccak256(abi_encode(book_hash, kind, instrument, quantity, price)), uint256)
+    digest: uint256 = convert(
+        keccak256(abi_encode(book_hash, kind, instrument, quantity, price)),
+        uint256,
+    )
     word: uint256 = convert(book_hash, uint256)
     fills: uint256 = word & COUNT_MASK
     others: uint256 = (word >> COUNT_BITS) & COUNT_MASK

@@ -33,7 +33,7 @@ def __init__(token: IERC20, decimals: uint8, share: uint256):
     assert decimals <= 18, "custody: more than 18 decimals"
     TOKEN = token
     DECIMALS = decimals
-    SCALE = 10 ** convert(18 - decimals, uint256)
+    SCALE = 10**convert(18 - decimals, uint256)
     self._set_share(share)
 
 
@@ -56,7 +56,7 @@ def _level(capacity: uint256) -> uint256:
     @notice Level of the bucket now.
     """
     bucket: uint256 = self._bucket
-    drained: uint256 = capacity * (block.timestamp - (bucket & LOW_64)) // DRAIN_SECONDS
+    drained: uint256 = (capacity * (block.timestamp - (bucket & LOW_64)) // DRAIN_SECONDS)
     level: uint256 = bucket >> 64
     return level - min(level, drained)
 
@@ -66,7 +66,10 @@ def _level(capacity: uint256) -> uint256:
 def _outflow() -> IClearinghouse.Outflow:
     capacity: uint256 = self._limit()
     return IClearinghouse.Outflow(
-        decimals=DECIMALS, share=self._outflow_share, level=self._level(capacity), limit=capacity
+        decimals=DECIMALS,
+        share=self._outflow_share,
+        level=self._level(capacity),
+        limit=capacity,
     )
 
 
@@ -77,7 +80,7 @@ def _receive(amount: uint256):
     """
     before: uint256 = staticcall TOKEN.balanceOf(self)
     assert extcall TOKEN.transferFrom(msg.sender, self, amount, default_return_value=True), "custody: transfer failed"
-    assert staticcall TOKEN.balanceOf(self) - before == amount, "custody: amount differs"
+    assert (staticcall TOKEN.balanceOf(self) - before == amount), "custody: amount differs"
     self._held += amount
 
 

@@ -35,7 +35,8 @@ def _quantity(account: uint256, instrument: uint128) -> int256:
 def _position(account: uint256, instrument: uint128) -> IClearinghouse.Position:
     word: uint256 = self._positions[account][instrument]
     return IClearinghouse.Position(
-        quantity=accounts._signed_low(word), entryIndex=accounts._signed_high(word)
+        quantity=accounts._signed_low(word),
+        entryIndex=accounts._signed_high(word),
     )
 
 
@@ -85,7 +86,7 @@ def _funding(account: uint256, perps: uint256) -> int256:
 @view
 def _accrued(account: uint256, underlying: uint256, instrument: uint128) -> int256:
     word: uint256 = self._positions[account][instrument]
-    moved: int256 = accounts._signed_high(word) - self._funding_index[underlying]
+    moved: int256 = (accounts._signed_high(word) - self._funding_index[underlying])
     if moved == 0:
         return 0
     product: int256 = accounts._signed_low(word) * moved
@@ -97,7 +98,13 @@ def _accrued(account: uint256, underlying: uint256, instrument: uint128) -> int2
 
 
 @internal
-def _set(account: uint256, instrument: uint128, underlying: uint256, quantity: int256, is_perp: bool):
+def _set(
+    account: uint256,
+    instrument: uint128,
+    underlying: uint256,
+    quantity: int256,
+    is_perp: bool,
+):
     """
     @notice Writes a position; a perp's entry index becomes the index now. A closed one leaves no word behind.
     """
@@ -108,5 +115,5 @@ def _set(account: uint256, instrument: uint128, underlying: uint256, quantity: i
     if is_perp:
         index = self._funding_index[underlying]
     narrow: int128 = convert(quantity, int128)
-    low: uint256 = convert(convert(convert(narrow, int256), bytes32), uint256) & LOW_128
+    low: uint256 = (convert(convert(convert(narrow, int256), bytes32), uint256) & LOW_128)
     self._positions[account][instrument] = accounts._pack_signed(index, low)

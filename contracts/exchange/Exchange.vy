@@ -83,9 +83,7 @@ def __init__(
     @param taker_rate Fee of the taker, likewise.
     """
     assert (
-        clearinghouse != empty(address)
-        and markets != empty(address)
-        and oracle != empty(address)
+        clearinghouse != empty(address) and markets != empty(address) and oracle != empty(address)
     ), "exchange: zero address"
     ownable.__init__()
     domain.__init__("Plimsoll", "1")
@@ -125,21 +123,13 @@ def fill(
     @param statement What both share.
     """
     assert maker.account != taker.account, "exchange: same account"
-    maker_hash: bytes32 = self._accept(
-        maker, makerSignature, units, price, taker.account
-    )
-    taker_hash: bytes32 = self._accept(
-        taker, takerSignature, units, -price, maker.account
-    )
+    maker_hash: bytes32 = self._accept(maker, makerSignature, units, price, taker.account)
+    taker_hash: bytes32 = self._accept(taker, takerSignature, units, -price, maker.account)
 
     instrument: uint128 = maker.legs[0].instrument
     leg_quantity: int256 = convert(maker.legs[0].quantity, int256)
-    assert (
-        taker.legs[0].instrument == instrument
-    ), "exchange: instruments differ"
-    assert (
-        convert(taker.legs[0].quantity, int256) == -leg_quantity
-    ), "exchange: legs do not mirror"
+    assert (taker.legs[0].instrument == instrument), "exchange: instruments differ"
+    assert (convert(taker.legs[0].quantity, int256) == -leg_quantity), "exchange: legs do not mirror"
 
     trade: IClearinghouse.Trade = IClearinghouse.Trade(
         maker=maker.account,
@@ -159,15 +149,11 @@ def fill(
             )
         ),
     )
-    assert staticcall IMarkets(MARKETS).require_tradable(
-        instrument, trade.quantity, trade.price
-    )
+    assert staticcall IMarkets(MARKETS).require_tradable(instrument, trade.quantity, trade.price)
 
     rates: uint256 = self._state
     notional_spot: uint256 = self._effective_spot(instrument)
-    trade.makerFee = orders._fee_of(
-        rates & _RATE_MASK, convert(abs(trade.quantity), uint256), notional_spot
-    )
+    trade.makerFee = orders._fee_of(rates & _RATE_MASK, convert(abs(trade.quantity), uint256), notional_spot)
     trade.takerFee = orders._fee_of(
         rates >> 64 & _RATE_MASK,
         convert(abs(trade.quantity), uint256),
@@ -176,9 +162,7 @@ def fill(
     orders._require_fee(trade.makerFee, maker.maxFee, units, maker.units)
     orders._require_fee(trade.takerFee, taker.maxFee, units, taker.units)
 
-    extcall IClearinghouse(CLEARINGHOUSE).trade(
-        trade, [makerEvidence, takerEvidence], statement
-    )
+    extcall IClearinghouse(CLEARINGHOUSE).trade(trade, [makerEvidence, takerEvidence], statement)
     log IExchange.OrderFilled(
         maker=maker.account,
         taker=taker.account,
@@ -202,9 +186,7 @@ def cancel(account: uint256, nonces: DynArray[uint64, 32]):
     @param account Whose orders.
     @param nonces Of the orders; one that is dead already changes nothing.
     """
-    assert staticcall IClearinghouse(CLEARINGHOUSE).may_act(
-        account, msg.sender
-    ), "exchange: not owner or operator"
+    assert staticcall IClearinghouse(CLEARINGHOUSE).may_act(account, msg.sender), "exchange: not owner or operator"
     for nonce: uint64 in nonces:
         slot: uint256 = orders._slot_of(nonce)
         generation: uint256 = orders._generation_of(nonce) + 1
@@ -265,9 +247,7 @@ def filled(account: uint256, nonce: uint64) -> uint256:
     @param nonce Its nonce. Reverts when it is dead.
     @return Units filled so far.
     """
-    return orders._filled_in(
-        self._slots[account][orders._slot_of(nonce)], nonce
-    )
+    return orders._filled_in(self._slots[account][orders._slot_of(nonce)], nonce)
 
 
 @view
@@ -313,27 +293,17 @@ def _accept(
     assert len(order.legs) == 1, "exchange: one leg"
     assert order.legs[0].quantity != 0, "exchange: empty leg"
     assert order.flags == 0, "exchange: unknown flag"
-    assert block.timestamp <= convert(
-        order.expiry, uint256
-    ), "exchange: order expired"
+    assert block.timestamp <= convert(order.expiry, uint256), "exchange: order expired"
     assert price <= order.limit, "exchange: price beyond limit"
     assert order.units < 2**128, "exchange: units too many"
     if order.taker != empty(address):
-        owner: address = (
-            staticcall IClearinghouse(CLEARINGHOUSE).account(counterpart)
-        ).owner
+        owner: address = (staticcall IClearinghouse(CLEARINGHOUSE).account(counterpart)).owner
         assert owner == order.taker, "exchange: taker not allowed"
 
     slot: uint256 = orders._slot_of(order.nonce)
-    filled: uint256 = orders._filled_in(
-        self._slots[order.account][slot], order.nonce
-    )
-    assert (
-        units != 0 and units <= order.units and filled + units <= order.units
-    ), "exchange: units beyond order"
-    self._slots[order.account][slot] = orders._slot_word(
-        orders._generation_of(order.nonce), filled + units
-    )
+    filled: uint256 = orders._filled_in(self._slots[order.account][slot], order.nonce)
+    assert (units != 0 and units <= order.units and filled + units <= order.units), "exchange: units beyond order"
+    self._slots[order.account][slot] = orders._slot_word(orders._generation_of(order.nonce), filled + units)
 
     struct_hash: bytes32 = orders._order_hash(order)
     signer: address = ecdsa._try_recover_r_vs(
@@ -341,9 +311,7 @@ def _accept(
         convert(signature.r, uint256),
         signature.vs,
     )
-    assert staticcall IClearinghouse(CLEARINGHOUSE).may_act(
-        order.account, signer
-    ), "exchange: signer may not act"
+    assert staticcall IClearinghouse(CLEARINGHOUSE).may_act(order.account, signer), "exchange: signer may not act"
 
     return struct_hash
 
@@ -357,9 +325,7 @@ def _effective_spot(instrument: uint128) -> uint256:
     """
     underlying: uint16 = convert(instruments._underlying(instrument), uint16)
 
-    return (
-        staticcall IRiskOracle(ORACLE).spot(underlying)
-    ).effective * c.PRICE_UNIT
+    return (staticcall IRiskOracle(ORACLE).spot(underlying)).effective * c.PRICE_UNIT
 
 
 @internal
@@ -371,9 +337,7 @@ def _set_fees(maker_rate: uint256, taker_rate: uint256):
     assert maker_rate <= MAX_FEE_RATE, "exchange: maker rate too high"
     assert taker_rate <= MAX_FEE_RATE, "exchange: taker rate too high"
     self._state = self._state >> 128 << 128 | taker_rate << 64 | maker_rate
-    log IExchange.FeesSet(
-        makerRate=maker_rate, takerRate=taker_rate, seq=self._next_seq()
-    )
+    log IExchange.FeesSet(makerRate=maker_rate, takerRate=taker_rate, seq=self._next_seq())
 
 
 @internal

@@ -10,9 +10,7 @@
 from ..interfaces import IExchange
 from ..units import constants as c
 
-_LEG_TYPEHASH: constant(bytes32) = keccak256(
-    "Leg(uint128 instrument,int128 quantity)"
-)
+_LEG_TYPEHASH: constant(bytes32) = keccak256("Leg(uint128 instrument,int128 quantity)")
 _ORDER_TYPEHASH: constant(bytes32) = keccak256(
     "Order(uint256 account,Leg[] legs,uint256 units,int256 limit,uint256 maxFee,uint64 nonce,uint64 expiry,address taker,uint8 flags)Leg(uint128 instrument,int128 quantity)"
 )
@@ -115,9 +113,7 @@ def _fee_of(rate: uint256, quantity: uint256, spot: uint256) -> uint256:
 
 @internal
 @pure
-def _require_fee(
-    fee: uint256, max_fee: uint256, units: uint256, order_units: uint256
-):
+def _require_fee(fee: uint256, max_fee: uint256, units: uint256, order_units: uint256):
     """
     @notice A partial fill may use the same part of the order's fee limit.
     @dev Divides the fee side, so an order without a limit (all bits set) does not overflow.
@@ -126,9 +122,7 @@ def _require_fee(
     @param units Filled now, > 0.
     @param order_units In the whole order, below 2**128.
     """
-    assert (
-        fee * order_units + units - 1
-    ) // units <= max_fee, "exchange: fee above limit"
+    assert (fee * order_units + units - 1) // units <= max_fee, "exchange: fee above limit"
 
 
 # Fill slots

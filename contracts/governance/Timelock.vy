@@ -35,6 +35,4 @@ def __init__(
     """
     assert len(proposers) != 0, "timelock: no proposer"
     access_control.__init__()
-    timelock_controller.__init__(
-        minimum_delay, proposers, executors, empty(address)
-    )
+    timelock_controller.__init__(minimum_delay, proposers, executors, empty(address))

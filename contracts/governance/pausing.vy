@@ -38,9 +38,7 @@ def pause(duration: uint256):
     assert 0 < duration and duration <= MAX_PAUSE, "pausing: bad duration"
     until: uint256 = block.timestamp + duration
     if roles._is_guardian():
-        assert (
-            block.timestamp >= self.guardian_may_pause_from
-        ), "pausing: too soon"
+        assert (block.timestamp >= self.guardian_may_pause_from), "pausing: too soon"
         assert until > self.paused_until, "pausing: shorter than the pause"
         self.guardian_may_pause_from = until + duration
     else:

@@ -80,7 +80,7 @@ def view_account(account: uint256, instruments: DynArray[uint128, 128]) -> View:
         ascending = ascending and key > previous
         previous = key
         if held.quantity != 0:
-            low: uint256 = convert(convert(held.quantity, bytes32), uint256) & LOW_128
+            low: uint256 = (convert(convert(held.quantity, bytes32), uint256) & LOW_128)
             book.append((key << 128) | low)
     result.complete = ascending and len(book) == result.account.legCount
     if result.complete:

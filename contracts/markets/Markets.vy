@@ -57,9 +57,7 @@ def list_underlying(spec: IMarkets.Underlying) -> uint16:
     """
     ownable._check_owner()
     count: uint16 = self._count + 1
-    assert (
-        convert(count, uint256) <= c.MAX_UNDERLYINGS
-    ), "markets: too many underlyings"
+    assert (convert(count, uint256) <= c.MAX_UNDERLYINGS), "markets: too many underlyings"
     self._count = count
     self._set_spec(count, spec)
     return count
@@ -87,28 +85,18 @@ def list_expiry(underlying: uint16, expiry: uint40, grid: IMarkets.StrikeGrid):
     """
     ownable._check_owner()
     self._require_listed(underlying)
-    assert (
-        convert(expiry, uint256) > block.timestamp
-    ), "markets: expiry in the past"
-    assert (
-        convert(expiry, uint256) % c.SETTLEMENT_GRID == 0
-    ), "markets: expiry off grid"
+    assert (convert(expiry, uint256) > block.timestamp), "markets: expiry in the past"
+    assert (convert(expiry, uint256) % c.SETTLEMENT_GRID == 0), "markets: expiry off grid"
     self._check_grid(grid)
     old: uint256 = self._grids[underlying][expiry]
     if old == 0:
         self._insert(underlying, expiry)
     else:
-        assert self._contains(
-            grid, self._unpack_grid(old)
-        ), "markets: grid shrinks"
+        assert self._contains(grid, self._unpack_grid(old)), "markets: grid shrinks"
     self._grids[underlying][expiry] = (
-        (convert(grid.lowest, uint256) << 128)
-        | (convert(grid.highest, uint256) << 64)
-        | convert(grid.step, uint256)
+        (convert(grid.lowest, uint256) << 128) | (convert(grid.highest, uint256) << 64) | convert(grid.step, uint256)
     )
-    log IMarkets.ExpiryListed(
-        underlying=underlying, expiry=expiry, seq=self._next_seq(), grid=grid
-    )
+    log IMarkets.ExpiryListed(underlying=underlying, expiry=expiry, seq=self._next_seq(), grid=grid)
 
 
 @external
@@ -158,9 +146,7 @@ def strike_grid(underlying: uint16, expiry: uint40) -> IMarkets.StrikeGrid:
 
 @external
 @view
-def require_tradable(
-    instrument: uint128, quantity: int256, price: uint256
-) -> bool:
+def require_tradable(instrument: uint128, quantity: int256, price: uint256) -> bool:
     """
     @notice Reverts unless the trade fits the contract specification.
     @param instrument Packed instrument.
@@ -187,12 +173,8 @@ def require_tradable(
         return True
     strike: uint256 = codec._strike(instrument)
     lowest: uint256 = packed >> 128
-    assert (
-        strike >= lowest and strike <= (packed >> 64) & LOW_64
-    ), "markets: strike off grid"
-    assert (strike - lowest) % (
-        packed & LOW_64
-    ) == 0, "markets: strike off grid"
+    assert (strike >= lowest and strike <= (packed >> 64) & LOW_64), "markets: strike off grid"
+    assert (strike - lowest) % (packed & LOW_64) == 0, "markets: strike off grid"
     return True
 
 
@@ -224,9 +206,7 @@ def _set_spec(underlying: uint16, spec: IMarkets.Underlying):
     self._symbols[underlying] = spec.symbol
     self._steps[underlying] = (spec.lot << 128) | spec.tick
     self._forward_bands[underlying] = (spec.basis << 128) | spec.carry
-    log IMarkets.UnderlyingListed(
-        underlying=underlying, seq=self._next_seq(), spec=spec
-    )
+    log IMarkets.UnderlyingListed(underlying=underlying, seq=self._next_seq(), spec=spec)
 
 
 @internal
@@ -258,9 +238,7 @@ def _require_listed(underlying: uint16):
     """
     @notice Reverts for an identifier that is not listed.
     """
-    assert (
-        underlying != 0 and underlying <= self._count
-    ), "markets: unknown underlying"
+    assert (underlying != 0 and underlying <= self._count), "markets: unknown underlying"
 
 
 @internal
@@ -269,9 +247,7 @@ def _check_step(step: uint256):
     """
     @notice Lots and ticks are multiples of 1e-8, so quantity times price is exact.
     """
-    assert (
-        step != 0 and step % c.PRICE_UNIT == 0 and step <= c.MAX_QUANTITY
-    ), "markets: bad lot or tick"
+    assert (step != 0 and step % c.PRICE_UNIT == 0 and step <= c.MAX_QUANTITY), "markets: bad lot or tick"
 
 
 @internal
@@ -286,9 +262,7 @@ def _check_grid(grid: IMarkets.StrikeGrid):
         and grid.lowest <= grid.highest
         and convert(grid.highest, uint256) <= c.MAX_PRICE
     ), "markets: bad strike grid"
-    assert (
-        grid.highest - grid.lowest
-    ) % grid.step == 0, "markets: bad strike grid"
+    assert (grid.highest - grid.lowest) % grid.step == 0, "markets: bad strike grid"
 
 
 @internal
@@ -299,10 +273,7 @@ def _contains(wide: IMarkets.StrikeGrid, narrow: IMarkets.StrikeGrid) -> bool:
     """
     if wide.lowest > narrow.lowest or wide.highest < narrow.highest:
         return False
-    return (
-        narrow.step % wide.step == 0
-        and (narrow.lowest - wide.lowest) % wide.step == 0
-    )
+    return (narrow.step % wide.step == 0 and (narrow.lowest - wide.lowest) % wide.step == 0)
 
 
 @internal

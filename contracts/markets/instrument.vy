@@ -25,9 +25,7 @@ QUANTITY_MASK: constant(uint256) = 2**128 - 1
 
 @internal
 @pure
-def _pack(
-    underlying: uint256, expiry: uint256, strike: uint256, kind: uint256
-) -> uint128:
+def _pack(underlying: uint256, expiry: uint256, strike: uint256, kind: uint256) -> uint128:
     """
     @notice The instrument of four fields. Says nothing about whether they make sense together.
     @param underlying Identifier, below 2**16.
@@ -41,10 +39,7 @@ def _pack(
     assert strike <= STRIKE_MASK, "instrument: strike too large"
     assert kind <= KIND_MASK, "instrument: kind too large"
     return convert(
-        (underlying << UNDERLYING_SHIFT)
-        | (expiry << EXPIRY_SHIFT)
-        | (strike << STRIKE_SHIFT)
-        | kind,
+        (underlying << UNDERLYING_SHIFT) | (expiry << EXPIRY_SHIFT) | (strike << STRIKE_SHIFT) | kind,
         uint128,
     )
 
@@ -95,10 +90,7 @@ def _word(instrument: uint128, quantity: int256) -> uint256:
     @return The book word.
     """
     narrow: int128 = convert(quantity, int128)
-    low: uint256 = (
-        convert(convert(convert(narrow, int256), bytes32), uint256)
-        & QUANTITY_MASK
-    )
+    low: uint256 = (convert(convert(convert(narrow, int256), bytes32), uint256) & QUANTITY_MASK)
     return (convert(instrument, uint256) << INSTRUMENT_SHIFT) | low
 
 
@@ -118,10 +110,7 @@ def _quantity_of(word: uint256) -> int256:
     @notice The signed quantity of a book word, WAD.
     @dev Moves the sign bit to the top, then shifts back arithmetically.
     """
-    return (
-        convert(convert(word << INSTRUMENT_SHIFT, bytes32), int256)
-        >> INSTRUMENT_SHIFT
-    )
+    return (convert(convert(word << INSTRUMENT_SHIFT, bytes32), int256) >> INSTRUMENT_SHIFT)
 
 
 @internal
@@ -134,13 +123,9 @@ def _require_valid(instrument: uint128):
     kind: uint256 = self._kind(instrument)
     strike: uint256 = self._strike(instrument)
     underlying: uint256 = self._underlying(instrument)
-    assert (
-        0 < underlying and underlying <= c.MAX_UNDERLYINGS
-    ), "instrument: unknown underlying"
+    assert (0 < underlying and underlying <= c.MAX_UNDERLYINGS), "instrument: unknown underlying"
     assert kind <= c.PUT, "instrument: unknown kind"
-    assert (self._expiry(instrument) == 0) == (
-        kind == c.PERP
-    ), "instrument: bad expiry"
+    assert (self._expiry(instrument) == 0) == (kind == c.PERP), "instrument: bad expiry"
     if kind <= c.FUTURE:
         assert strike == 0, "instrument: linear with a strike"
     else:

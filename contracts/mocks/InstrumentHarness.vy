@@ -13,9 +13,7 @@ from ..markets import instrument as ins
 
 @pure
 @external
-def pack(
-    underlying: uint256, expiry: uint256, strike: uint256, kind: uint256
-) -> uint128:
+def pack(underlying: uint256, expiry: uint256, strike: uint256, kind: uint256) -> uint128:
     """
     @notice See `instrument._pack`.
     """

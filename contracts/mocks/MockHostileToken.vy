@@ -106,9 +106,7 @@ def _move(owner: address, receiver: address, amount: uint256) -> bool:
     if self.mode == MOVES_NOTHING:
         return True
     if self.mode == CALLS_BACK:
-        success: bool = raw_call(
-            self._target, self._data, revert_on_failure=False
-        )
+        success: bool = raw_call(self._target, self._data, revert_on_failure=False)
         self.entered = 2 if success else 1
     self.balanceOf[owner] -= amount
     received: uint256 = amount

@@ -70,9 +70,7 @@ def last() -> IClearinghouse.Trade:
 
 @external
 @view
-def require_tradable(
-    instrument: uint128, quantity: int256, price: uint256
-) -> bool:
+def require_tradable(instrument: uint128, quantity: int256, price: uint256) -> bool:
     assert self.tradable, "markets: not tradable"
     return True
 

@@ -50,8 +50,6 @@ def gas_of_walk(
     for _: uint256 in range(c.MAX_LEGS):
         if start == len(book):
             break
-        bounds: payoff.Bounds = payoff._expiry_bounds(
-            book, start, forward_low, forward_high
-        )
+        bounds: payoff.Bounds = payoff._expiry_bounds(book, start, forward_low, forward_high)
         start = bounds.next_index
     return before - msg.gas

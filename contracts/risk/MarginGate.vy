@@ -123,15 +123,17 @@ def assess(
     """
     leaf: IAttestation.MarginLeaf = evidence.leaf
     assert leaf.account == account, "gate: margin of another account"
-    assert convert(leaf.marginal, uint256) >= WAD, "gate: bad marginal multiplier"
+    assert (convert(leaf.marginal, uint256) >= WAD), "gate: bad marginal multiplier"
     now: uint256 = convert(bookHash, uint256)
     then: uint256 = convert(leaf.bookHash, uint256)
     if evidence.way == c.WAY_LEAF:
         assert staticcall ORACLE.require_in_epoch(
-            epoch, typed_data._leaf(typed_data._margin_hash(leaf)), evidence.proof
+            epoch,
+            typed_data._leaf(typed_data._margin_hash(leaf)),
+            evidence.proof,
         )
         assert (now >> COUNT_BITS) & COUNT_MASK == (then >> COUNT_BITS) & COUNT_MASK, "gate: book changed otherwise"
-        assert unsafe_sub(now, then) & COUNT_MASK <= c.MAX_FILLS_SINCE_LEAF, "gate: too many fills since the leaf"
+        assert (unsafe_sub(now, then) & COUNT_MASK <= c.MAX_FILLS_SINCE_LEAF), "gate: too many fills since the leaf"
     else:
         assert now == then, "gate: report of another book"
     valuation: IMarginGate.Valuation = self._value(book)
@@ -163,7 +165,11 @@ def assess(
 @view
 @external
 def require_headroom(
-    words: uint256[4], bookHash: bytes32, counters: uint256, liquid: int256, least: int256
+    words: uint256[4],
+    bookHash: bytes32,
+    counters: uint256,
+    liquid: int256,
+    least: int256,
 ) -> int256:
     """
     @notice Reverts unless equity covers the initial margin. That is at most the record's plus m times the stand-alone
@@ -203,7 +209,7 @@ def measure(words: uint256[4], bookHash: bytes32, counters: uint256, liquid: int
     """
     record: IMarginGate.Record = records._unpack(words)
     assert staticcall ORACLE.is_usable(record.epoch), "gate: record of another epoch"
-    assert record.changes == convert(bookHash, uint256) & CHANGES_MASK, "gate: record of another book"
+    assert (record.changes == convert(bookHash, uint256) & CHANGES_MASK), "gate: record of another book"
     return IMarginGate.Health(
         equity=liquid + record.markBase + records._signed(counters),
         maintenance=record.maintenanceMargin,
@@ -223,7 +229,12 @@ def unpack(words: uint256[4]) -> IMarginGate.Record:
 @view
 @external
 def require_shrinks_at_mark(
-    leaf: IAttestation.InstrumentLeaf, legs: uint256, held: int256, quantity: int256, price: uint256, liquid: int256
+    leaf: IAttestation.InstrumentLeaf,
+    legs: uint256,
+    held: int256,
+    quantity: int256,
+    price: uint256,
+    liquid: int256,
 ) -> bool:
     """
     @notice Reverts unless the book is this one leg, shrinks, at exactly its last attested mark, and equity at that mark
@@ -239,19 +250,23 @@ def require_shrinks_at_mark(
     assert price == convert(leaf.mark, uint256), "gate: not at the mark"
     assert legs == 1, "gate: not the whole book"
     assert (held > 0) != (quantity > 0) and abs(quantity) <= abs(held), "gate: does not shrink"
-    assert liquid + fp._signed_mul_down(held, convert(price, int256)) >= 0, "gate: equity below zero"
+    assert (liquid + fp._signed_mul_down(held, convert(price, int256)) >= 0), "gate: equity below zero"
     return True
 
 
 @view
 @external
 def require_reduced(
-    equityBefore: int256, maintenanceBefore: uint256, equityAfter: int256, maintenanceAfter: uint256, fee: uint256
+    equityBefore: int256,
+    maintenanceBefore: uint256,
+    equityAfter: int256,
+    maintenanceAfter: uint256,
+    fee: uint256,
 ) -> bool:
     """
     @notice Reverts unless equity falls by no more than the fee and the buffer above maintenance margin does not fall.
     """
-    assert equityAfter + convert(fee, int256) >= equityBefore, "gate: equity falls"
+    assert (equityAfter + convert(fee, int256) >= equityBefore), "gate: equity falls"
     assert (
         equityAfter - convert(maintenanceAfter, int256) >= equityBefore - convert(maintenanceBefore, int256)
     ), "gate: risk not reduced"
@@ -260,7 +275,11 @@ def require_reduced(
 
 @view
 @external
-def require_instrument(epoch: uint64, leaf: IAttestation.InstrumentLeaf, proof: DynArray[bytes32, 32]) -> bool:
+def require_instrument(
+    epoch: uint64,
+    leaf: IAttestation.InstrumentLeaf,
+    proof: DynArray[bytes32, 32],
+) -> bool:
     """
     @notice Reverts unless the instrument leaf belongs to a usable epoch.
     """
@@ -348,7 +367,12 @@ def _band(underlying: uint256) -> Band:
     spots: DynArray[uint256, 32] = staticcall ORACLE.effective_spots(ids)
     packed: DynArray[uint256, 32] = staticcall MARKETS.forward_bands(ids)
     assert spots[0] != 0, "gate: no spot"
-    return Band(underlying=underlying, spot=spots[0], basis=packed[0] >> 128, carry=packed[0] & LOW_128)
+    return Band(
+        underlying=underlying,
+        spot=spots[0],
+        basis=packed[0] >> 128,
+        carry=packed[0] & LOW_128,
+    )
 
 
 @internal
@@ -359,9 +383,7 @@ def _forwards(band: Band, expiry: uint256) -> (uint256, uint256):
             is fixed, and spot and its band act on the remaining share; after expiry the settlement price is exact.
     """
     if expiry <= block.timestamp:
-        settled: uint256 = staticcall ORACLE.settlement_price(
-            convert(band.underlying, uint16), convert(expiry, uint40)
-        )
+        settled: uint256 = staticcall ORACLE.settlement_price(convert(band.underlying, uint16), convert(expiry, uint40))
         if settled != 0:
             return settled, settled
         return self._widen(band.spot, band.basis)
@@ -374,9 +396,7 @@ def _forwards(band: Band, expiry: uint256) -> (uint256, uint256):
         return low, high
     doubled: uint256 = 0
     covered: uint256 = 0
-    doubled, covered = staticcall ORACLE.settlement_window(
-        convert(band.underlying, uint16), convert(expiry, uint40)
-    )
+    doubled, covered = staticcall ORACLE.settlement_window(convert(band.underlying, uint16), convert(expiry, uint40))
     if covered == 0:
         return low, high
     covered = min(covered, WINDOW)

@@ -21,13 +21,9 @@ from ..markets import instrument as ins
 # Constants
 
 MAX_LEGS: constant(uint256) = c.MAX_LEGS
-MAX_KNOTS: constant(uint256) = (
-    c.MAX_LEGS + 1
-)  # one per strike, and the price zero
+MAX_KNOTS: constant(uint256) = (c.MAX_LEGS + 1)  # one per strike, and the price zero
 MAX_FORWARD: constant(uint256) = 2**64 - 1  # 1e-8 USD
-SIGNED_MAX_QUANTITY: constant(int256) = (
-    2**96
-)  # MAX_QUANTITY: the compiler does not fold conversions
+SIGNED_MAX_QUANTITY: constant(int256) = (2**96)  # MAX_QUANTITY: the compiler does not fold conversions
 GROUP_SHIFT: constant(uint256) = 200  # of a word: leaves underlying and expiry
 STRIKE_SHIFT: constant(uint256) = 136  # of a word
 PRICE_BITS: constant(uint256) = 64
@@ -118,9 +114,7 @@ def _expiry_bounds(
 
 @internal
 @pure
-def _profile(
-    book: DynArray[uint256, MAX_LEGS], start: uint256
-) -> (Profile, DynArray[int256, MAX_KNOTS]):
+def _profile(book: DynArray[uint256, MAX_LEGS], start: uint256) -> (Profile, DynArray[int256, MAX_KNOTS]):
     """
     @notice Kinks and affine part of the group that starts at `start`.
     @dev Knot prices rise strictly, the first is zero. A leg's instrument must exceed the one before it, so a strike is
@@ -148,13 +142,8 @@ def _profile(
         instrument: uint256 = word >> ins.INSTRUMENT_SHIFT
         assert instrument > before, "payoff: book not ascending"
         before = instrument
-        quantity: int256 = (
-            convert(convert(word << ins.INSTRUMENT_SHIFT, bytes32), int256)
-            >> ins.INSTRUMENT_SHIFT
-        )
-        assert (
-            abs(quantity) <= SIGNED_MAX_QUANTITY
-        ), "payoff: quantity too large"
+        quantity: int256 = (convert(convert(word << ins.INSTRUMENT_SHIFT, bytes32), int256) >> ins.INSTRUMENT_SHIFT)
+        assert (abs(quantity) <= SIGNED_MAX_QUANTITY), "payoff: quantity too large"
 
         kind: uint256 = instrument & ins.KIND_MASK
         if kind <= c.FUTURE:
@@ -170,12 +159,8 @@ def _profile(
         bend = unsafe_add(bend, quantity)
         if kind == c.PUT:
             slope = unsafe_sub(slope, quantity)
-            base = unsafe_add(
-                base, unsafe_mul(quantity, convert(strike, int256))
-            )
-    return Profile(
-        base=base, slope=slope, bend=bend, next_index=next_index
-    ), knots
+            base = unsafe_add(base, unsafe_mul(quantity, convert(strike, int256)))
+    return Profile(base=base, slope=slope, bend=bend, next_index=next_index), knots
 
 
 @internal
@@ -193,9 +178,7 @@ def _lower(
     @param sign 1 or -1.
     @return WAD, both rounded down.
     """
-    hull: DynArray[int256, MAX_KNOTS] = self._hull(
-        knots, unsafe_mul(profile.bend, sign), sign
-    )
+    hull: DynArray[int256, MAX_KNOTS] = self._hull(knots, unsafe_mul(profile.bend, sign), sign)
     base: int256 = unsafe_mul(profile.base, sign)
     slope: int256 = unsafe_mul(profile.slope, sign)
     first: int256 = convert(forward_low, int256)
@@ -212,9 +195,7 @@ def _lower(
         knot: int256 = hull[i]
         next_x: int256 = knot & PRICE_MASK
         next_y: int256 = knot >> PRICE_BITS
-        value: int256 = unsafe_add(
-            next_y, unsafe_add(base, unsafe_mul(slope, next_x))
-        )
+        value: int256 = unsafe_add(next_y, unsafe_add(base, unsafe_mul(slope, next_x)))
         least = min(least, value)
         if first <= next_x:
             dx: int256 = unsafe_sub(next_x, x)
@@ -222,18 +203,14 @@ def _lower(
             if x <= first:
                 low = min(
                     low,
-                    self._on_edge(
-                        unsafe_add(y, at_first), unsafe_sub(first, x), dx, dy
-                    ),
+                    self._on_edge(unsafe_add(y, at_first), unsafe_sub(first, x), dx, dy),
                 )
             if next_x <= last:
                 within = min(within, value)
             elif x <= last:
                 low = min(
                     low,
-                    self._on_edge(
-                        unsafe_add(y, at_last), unsafe_sub(last, x), dx, dy
-                    ),
+                    self._on_edge(unsafe_add(y, at_last), unsafe_sub(last, x), dx, dy),
                 )
         x = next_x
         y = next_y
@@ -242,9 +219,7 @@ def _lower(
     if x <= first:
         low = min(
             low,
-            self._on_edge(
-                unsafe_add(y, at_first), unsafe_sub(first, x), 1, bend
-            ),
+            self._on_edge(unsafe_add(y, at_first), unsafe_sub(first, x), 1, bend),
         )
     if x <= last:
         low = min(
@@ -258,9 +233,7 @@ def _lower(
 
 @internal
 @pure
-def _hull(
-    knots: DynArray[int256, MAX_KNOTS], bend: int256, sign: int256
-) -> DynArray[int256, MAX_KNOTS]:
+def _hull(knots: DynArray[int256, MAX_KNOTS], bend: int256, sign: int256) -> DynArray[int256, MAX_KNOTS]:
     """
     @notice Lower convex hull of sign * knots with a ray of slope `bend` behind the last one.
     @dev Every knot enters once and leaves at most once.

@@ -68,5 +68,5 @@ def _pair(high: uint256, low: int256) -> uint256:
     @notice An unsigned 128-bit number above a signed one.
     """
     narrow: int128 = convert(low, int128)
-    lower: uint256 = convert(convert(convert(narrow, int256), bytes32), uint256) & LOW_128
+    lower: uint256 = (convert(convert(convert(narrow, int256), bytes32), uint256) & LOW_128)
     return (convert(convert(high, uint128), uint256) << 128) | lower

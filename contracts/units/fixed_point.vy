@@ -9,9 +9,7 @@
 from . import constants as c
 
 WAD: constant(uint256) = c.WAD
-SIGNED_WAD: constant(int256) = (
-    10**18
-)  # WAD: the compiler does not fold conversions
+SIGNED_WAD: constant(int256) = (10**18)  # WAD: the compiler does not fold conversions
 
 
 @internal
