@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,14 @@ import httpx
 import pytest
 from web3 import HTTPProvider, Web3
 
+from keeper.attestation.typed_data import digest, domain_separator, sign
 from keeper.chain.keys import create_keystore
+from keeper.exchange.order import Leg as OrderLeg
+from keeper.exchange.order import Order, nonce_of
+from keeper.markets.instrument import Instrument, Kind
 from keeper.risk.methodology import Methodology
 from keeper.sources.recorded import RecordedSource
+from scripts import _trading
 from scripts._artifacts import ROOT
 from scripts._devnet import Devnet, anvil_path, free_port, start_anvil
 from scripts._protocol import BTC, ETH, Deployment, Parameters, deploy, write_record
@@ -24,6 +30,7 @@ from scripts._web3_backend import Web3Backend
 
 GENESIS = 1_743_984_000  # 2025-04-07 00:00 UTC, inside the recorded market
 EXPIRY = GENESIS + 7 * 86_400
+SOON = GENESIS + 2_700
 DEPLOYER_KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 USDC = 10**6
 VENUES = ("binance", "bybit", "hyperliquid")
@@ -47,8 +54,6 @@ class Loop:
 
     def _deploy(self) -> Deployment:
         observed = RecordedSource("binance", {1: "BTC", 2: "ETH"}).observe(GENESIS, {1: [], 2: []})
-        from dataclasses import replace
-
         parameters = Parameters(
             attesters=tuple(sorted((s.address for s in self.signers[:3]), key=lambda a: int(a, 16))),
             threshold=2,
@@ -56,7 +61,7 @@ class Loop:
             guardian=self.backend.deployer,
             proposers=(self.backend.deployer,),
             underlyings=(replace(BTC, spot8=observed.spots[1]), replace(ETH, spot8=observed.spots[2])),
-            expiries=((2, EXPIRY, (1_000 * 10**8, 3_000 * 10**8, 100 * 10**8)),),
+            expiries=tuple((2, e, (1_000 * 10**8, 3_000 * 10**8, 100 * 10**8)) for e in (SOON, EXPIRY)),
         )
         deployment = deploy(self.backend, parameters)
         write_record(deployment, self.devnet.chain_id, 0, self.folder)
@@ -128,6 +133,20 @@ class Loop:
         for i in range(1, blocks + 1):
             self.devnet.mine_at(now + seconds * i // blocks)
 
+    def time(self) -> int:
+        """Of the latest block."""
+        return int(self.devnet.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    def nudge(self) -> None:
+        """A little time, so that the settler looks again."""
+        self.pass_time(10, 1)
+        time.sleep(0.2)
+
+    def fees(self) -> int:
+        """Collected by the clearing house, WAD."""
+        names = [c["name"] for c in _output(self, "totals")]
+        return int(self.backend.call(self.deployment["Clearinghouse"], "totals")[names.index("fees")])
+
     def wait(self, condition: Any, seconds: float) -> bool:
         """Whether the condition came true in time."""
         deadline = time.monotonic() + seconds
@@ -137,10 +156,10 @@ class Loop:
             time.sleep(0.02)
         return False
 
-    def next_epoch(self, seconds: float = 15) -> bool:
+    def next_epoch(self, seconds: float = 15, pass_seconds: int = 40) -> bool:
         """Let time pass and wait for one more epoch."""
         before = self.number()
-        self.pass_time(40)
+        self.pass_time(pass_seconds)
         return self.wait(lambda: self.number() > before, seconds)
 
     def get(self, path: str, i: int = 3) -> Any:
@@ -188,6 +207,59 @@ def test_loop__attesters_fall__goes_on_then_stops_and_worst_case_still_withdraws
     loop.kill(1)
     assert not loop.next_epoch(4), "two killed: no epoch may come"
     _withdraw_worst_case(loop, account)
+
+
+def test_loop__future_and_option_traded_by_report__settled_at_the_average(loop: Loop) -> None:
+    maker, taker = loop.open_account(20_000 * USDC), loop.open_account(20_000 * USDC)
+    loop.start()
+    assert loop.next_epoch(), _logs(loop)
+    instruments = [Instrument(2, SOON, 0, Kind.FUTURE), Instrument(2, SOON, 1_500 * 10**8, Kind.CALL)]
+    for nonce, instrument in enumerate(instruments):
+        _trade_by_report(loop, maker, taker, instrument.pack(), nonce)
+    assert _account(loop, maker)["legCount"] == 2
+
+    while loop.time() < SOON + 100:
+        assert loop.next_epoch(pass_seconds=100), _logs(loop)
+    settled = loop.wait(lambda: loop.nudge() or _account(loop, maker)["legCount"] == 0, 20)
+    assert settled, _logs(loop)
+    assert loop.wait(lambda: _account(loop, taker)["legCount"] == 0, 20), _logs(loop)
+    price = loop.backend.call(loop.deployment["RiskOracle"], "settlement_price", 2, SOON)
+    assert price > 0
+    cash = _account(loop, maker)["cash"] + _account(loop, taker)["cash"] + loop.fees()
+    assert cash == 40_000 * 10**18, "conserved to the wei"
+
+
+def _trade_by_report(loop: Loop, maker: int, taker: int, instrument: int, nonce: int) -> None:
+    """One unit of the instrument at its mark, both sides by report."""
+    number = loop.number()
+    assert loop.wait(lambda: loop.get("/v1/epochs/latest")["number"] == number, 5)
+    tick = 10**16
+    mark = int(loop.get(f"/v1/instruments/{instrument}")["leaf"]["mark"]) // tick * tick
+    expiry = loop.time() + 600
+    terms = {"units": 1, "max_fee": 10**20, "nonce": nonce_of(nonce, 0), "expiry": expiry}
+    buy = Order(maker, (OrderLeg(instrument, 10**18),), limit=mark, **terms)
+    sell = Order(taker, (OrderLeg(instrument, -(10**18)),), limit=-mark, **terms)
+    action = _trading.fill_action(buy, sell, 1, mark, nonce, ("maker", "taker"), counted=False)
+    answer = _trading.KeeperClient(f"http://127.0.0.1:{loop.ports[3]}").report(action)
+    evidence = [_trading.report_evidence(answer, party) for party in (0, 1)]
+    exchange = loop.deployment["Exchange"]
+    domain = domain_separator(loop.devnet.chain_id, exchange.address)
+    signed = [sign(digest(domain, order.struct_hash()), DEPLOYER_KEY) for order in (buy, sell)]
+    statement = _trading.with_reports(answer).tuple()
+    arguments = (buy.values(), signed[0], sell.values(), signed[1], 1, mark, nonce, *evidence, statement)
+    loop.backend.send(exchange, "fill", *arguments)
+
+
+def _account(loop: Loop, account: int) -> dict[str, Any]:
+    names = [c["name"] for c in _output(loop, "account")]
+    return dict(
+        zip(names, loop.backend.call(loop.deployment["Clearinghouse"], "account", account), strict=True)
+    )
+
+
+def _output(loop: Loop, function: str) -> Any:
+    contract = loop.backend.at(loop.deployment["Clearinghouse"])
+    return next(e for e in contract.abi if e.get("name") == function)["outputs"][0]["components"]
 
 
 def _withdrawal_report(loop: Loop, account: int) -> Any:
