@@ -1,4 +1,5 @@
-"""`plimsoll`: init, run, once, check, status. Bad input ends in one sentence and exit code 1; nothing is sent."""
+"""`plimsoll`: init, run, once, check, status. Bad input ends in one sentence and exit code 1; nothing is
+sent."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""Configuration: one TOML file per process. Every problem is reported at once; paths are relative to the file."""
+"""Configuration: one TOML file per process. Every problem is reported at once; paths are relative to the
+file."""
 
 import tomllib
 from pathlib import Path

@@ -49,7 +49,8 @@ class Keeper:
     problem: str = "starting"
 
     def tick(self) -> str | None:
-        """One round of every duty; returns why an epoch was proposed. Transient failures are kept, not raised."""
+        """One round of every duty; returns why an epoch was proposed. Transient failures are kept, not
+        raised."""
         reason = None
         try:
             if self.sender is not None:
@@ -161,7 +162,8 @@ def _with_roles(config: Config, keeper: Keeper) -> Keeper:
 
 
 def run(keeper: Keeper) -> None:
-    """Serve and tick until SIGTERM or SIGINT. Raises IndexingError when the chain's logs cannot be trusted."""
+    """Serve and tick until SIGTERM or SIGINT. Raises IndexingError when the chain's logs cannot be
+    trusted."""
     stop, wake = threading.Event(), threading.Event()
 
     def on_signal(_number: int, _frame: Any) -> None:

@@ -1,4 +1,5 @@
-"""Calls and events by ABI: eth_abi directly, which decodes an order of magnitude faster than contract objects."""
+"""Calls and events by ABI: eth_abi directly, which decodes an order of magnitude faster than contract
+objects."""
 
 import json
 from collections.abc import Mapping, Sequence

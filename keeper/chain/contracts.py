@@ -1,4 +1,5 @@
-"""The protocol's contracts, read at one block. Prices of the oracle are 1e-8 USD, the rest WAD; times unix seconds."""
+"""The protocol's contracts, read at one block. Prices of the oracle are 1e-8 USD, the rest WAD; times unix
+seconds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

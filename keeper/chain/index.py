@@ -1,4 +1,5 @@
-"""The index: every event of the protocol's contracts, read by block hash, checked for gaps, rolled back on a reorg."""
+"""The index: every event of the protocol's contracts, read by block hash, checked for gaps, rolled back on
+a reorg."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

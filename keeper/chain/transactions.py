@@ -1,6 +1,7 @@
 """The only sender: intents become transactions, one step at a time, every step persisted before its effect.
 
-queued -> simulated -> signed (nonce reserved) -> broadcast -> confirmed | reverted | lost; dropped when refused.
+queued -> simulated -> signed (nonce reserved) -> broadcast -> confirmed | reverted | lost;
+dropped when refused.
 Fees are wei. A stuck transaction is replaced under its nonce with both fees at least 12.5 % higher.
 """
 
@@ -181,7 +182,8 @@ class Sender:
             store.change(connection, intent.id, state=State.BROADCAST)
 
     def _confirm(self, intent: Intent) -> None:
-        """Confirmation by mined nonce: then one of the attempts has a receipt, or somebody else used the nonce."""
+        """Confirmation by mined nonce: then one of the attempts has a receipt, or somebody else used the
+        nonce."""
         assert intent.nonce is not None
         attempts = self._attempts(intent)
         if self._node.nonce(self._signer.address) <= intent.nonce:

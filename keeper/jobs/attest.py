@@ -1,4 +1,5 @@
-"""The attester: recomputes what it is asked to sign, from its own node, sources and parameters, and signs or says why not."""
+"""The attester: recomputes what it is asked to sign, from its own node, sources and parameters, and signs
+or says why not."""
 
 from dataclasses import replace
 
@@ -30,7 +31,8 @@ MAX_BLOCKS_BACK = 64
 
 
 class Attester:
-    """Signs at most one epoch per number, ever; everything signed is kept, and served, before it is signed."""
+    """Signs at most one epoch per number, ever; everything signed is kept, and served, before it is
+    signed."""
 
     def __init__(self, desk: Desk, database: Database, signer: Signer) -> None:
         self._desk = desk
@@ -40,7 +42,8 @@ class Attester:
         self.last_refusal = ""
 
     def sign_epoch(self, proposal: EpochProposal) -> SignatureAnswer:
-        """Signature over the epoch. Raises Refusal with the first difference, Unavailable if nothing can be checked."""
+        """Signature over the epoch. Raises Refusal with the first difference, Unavailable if nothing can be
+        checked."""
         try:
             with self._desk.lock:
                 return self._sign_epoch(proposal)
@@ -50,7 +53,8 @@ class Attester:
             raise
 
     def sign_report(self, proposal: ReportProposal) -> SignatureAnswer:
-        """Signature over the reports after an action; proposer and attester compare digests by the signature."""
+        """Signature over the reports after an action; proposer and attester compare digests by the
+        signature."""
         with self._desk.lock:
             draft = self._desk.draft_report(proposal)
             text = hex_text(draft.digest)

@@ -23,7 +23,8 @@ def snapshot_of(view: ChainView, market: Market, methodology: Methodology) -> Sn
 
 
 def snapshot_difference(ours: Snapshot, theirs: Snapshot) -> str | None:
-    """The first thing in which two snapshots differ, as text; None when they are the same. Markets are not compared."""
+    """The first thing in which two snapshots differ, as text; None when they are the same. Markets are not
+    compared."""
     for name in ("chain_id", "block_number", "block_hash", "methodology_hash"):
         if getattr(ours, name) != getattr(theirs, name):
             return f"snapshot {name}: {getattr(ours, name)!r} here, {getattr(theirs, name)!r} there"
@@ -34,5 +35,6 @@ def snapshot_difference(ours: Snapshot, theirs: Snapshot) -> str | None:
             if getattr(mine, name) != getattr(other, name):
                 return f"snapshot account {mine.account}: {name} differs"
     if ours.instruments != theirs.instruments:
-        return f"snapshot instruments: {len(ours.instruments)} here, {len(theirs.instruments)} there or not the same ones"
+        counts = f"{len(ours.instruments)} here, {len(theirs.instruments)} there"
+        return f"snapshot instruments: {counts}, or not the same ones"
     return None

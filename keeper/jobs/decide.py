@@ -55,7 +55,8 @@ class Settlements:
 
 
 def decide_settlements(view: ChainView) -> Settlements:
-    """Fix the price of every expired, still held expiry; then settle every account that holds a leg of one."""
+    """Fix the price of every expired, still held expiry; then settle every account that holds a leg of
+    one."""
     finalize = tuple(sorted(pair for pair, price in view.prices.items() if price == 0))
     final = {pair for pair, price in view.prices.items() if price}
     due = tuple(

@@ -1,6 +1,7 @@
 """Effective spots: the edge of the oracle's bands, reproduced to the unit from its state at one block. Pure.
 
-Reference prices: for the minute the last effective spot; for ten minutes and the hour anchors, which move to the last
+Reference prices: for the minute the last effective spot; for ten minutes and the hour anchors, which move
+to the last
 effective spot once they are older than their window. Prices 1e-8 USD, ages in seconds, bands in basis points.
 """
 

@@ -96,7 +96,8 @@ def observe(index: Index, protocol: Protocol, block: BlockRef) -> ChainView:
 
 
 def verify_books(accounts: tuple[AccountRow, ...], heads: list[AccountHead]) -> None:
-    """The index must hold exactly the book whose hash the chain states. Raises ObservationError naming the account."""
+    """The index must hold exactly the book whose hash the chain states. Raises ObservationError naming the
+    account."""
     for row, head in zip(accounts, heads, strict=True):
         ours = (len(row.positions), row.added_im, row.added_mark, row.book_hash)
         theirs = (head.leg_count, head.added_im, head.added_mark, head.book_hash)

@@ -1,4 +1,5 @@
-"""The proposer: composes an epoch when one is due, gathers a threshold of signatures, and hands the post to the sender."""
+"""The proposer: composes an epoch when one is due, gathers a threshold of signatures, and hands the post to
+the sender."""
 
 import time
 from dataclasses import dataclass, field
@@ -59,7 +60,8 @@ class Proposer:
         self.status = ProposerStatus()
 
     def tick(self) -> str | None:
-        """Post an epoch if one is due. Returns the reason, None if nothing was due. Failures are kept in `status`."""
+        """Post an epoch if one is due. Returns the reason, None if nothing was due. Failures are kept in
+        `status`."""
         if self._is_pending():
             return None
         try:

@@ -1,4 +1,5 @@
-"""The settler: fixes the price of expired legs, then turns them into cash, account by account. Anyone may do the same."""
+"""The settler: fixes the price of expired legs, then turns them into cash, account by account. Anyone may
+do the same."""
 
 from keeper.chain.contracts import CLEARINGHOUSE, ORACLE, Protocol
 from keeper.chain.transactions import Sender

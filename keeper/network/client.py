@@ -43,7 +43,8 @@ class Attesters:
     ) -> Gathered:
         """Ask everybody, return as soon as `threshold` valid signatures over `digest` are there.
 
-        A signature counts if it recovers to a member of the quorum; whose server it came from does not matter.
+        A signature counts if it recovers to a member of the quorum; whose server it came from does not
+        matter.
         """
         body = message.model_dump_json()
         futures = {self._pool.submit(self._ask, url + path, body): url for url in self.urls}

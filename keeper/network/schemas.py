@@ -18,7 +18,8 @@ class Message(BaseModel):
 
 
 class EpochProposal(Message):
-    """A whole epoch: the snapshot's canonical JSON, the epoch as the proposer computed it, and its margin leaves."""
+    """A whole epoch: the snapshot's canonical JSON, the epoch as the proposer computed it, and its margin
+    leaves."""
 
     number: int = Field(gt=0, lt=2**63)
     snapshot: str
@@ -90,7 +91,8 @@ class ReportRequest(Message):
 
 
 class ReportProposal(Message):
-    """What the proposer asks attesters to sign: the action on the market of `epoch`, valid until `deadline`."""
+    """What the proposer asks attesters to sign: the action on the market of `epoch`, valid until
+    `deadline`."""
 
     epoch: int
     deadline: int
@@ -112,7 +114,8 @@ class SignaturesMessage(Message):
 
 
 class ReportAnswer(Message):
-    """Signed reports. `margins` are leaves field by field, `instruments` the whole book after the action, per party."""
+    """Signed reports. `margins` are leaves field by field, `instruments` the whole book after the action,
+    per party."""
 
     epoch: int
     deadline: int

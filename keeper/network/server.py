@@ -1,4 +1,5 @@
-"""The HTTP server. Services are passed in; this file maps them to paths and their refusals to status codes."""
+"""The HTTP server. Services are passed in; this file maps them to paths and their refusals to status
+codes."""
 
 from collections.abc import Callable
 from typing import Any, Protocol

@@ -1,4 +1,5 @@
-"""Structured logs to standard error: JSON for machines, lines for people. Nothing secret is ever passed to them."""
+"""Structured logs to standard error: JSON for machines, lines for people. Nothing secret is ever passed to
+them."""
 
 import logging
 import sys

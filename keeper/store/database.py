@@ -1,4 +1,5 @@
-"""Opening the database: WAL, full synchronisation, and transactions that take the write lock when they begin."""
+"""Opening the database: WAL, full synchronisation, and transactions that take the write lock when they
+begin."""
 
 import sqlite3
 from collections.abc import Iterator

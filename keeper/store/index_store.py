@@ -35,7 +35,8 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """One account in one block; WAD integers, `book_hash` 32 bytes, positions by packed instrument, ascending."""
+    """One account in one block; WAD integers, `book_hash` 32 bytes, positions by packed instrument,
+    ascending."""
 
     account: int
     owner: str

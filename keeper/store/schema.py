@@ -1,6 +1,8 @@
-"""Tables. Integers above 63 bits are decimal text, hashes and addresses are text; versions carry the blocks they hold in.
+"""Tables. Integers above 63 bits are decimal text, hashes and addresses are text; versions carry the blocks
+they hold in.
 
-A row of `account_version` or `position_version` is valid in blocks valid_from <= b < valid_to (NULL: until now), so a reorg
+A row of `account_version` or `position_version` is valid in blocks valid_from <= b < valid_to (NULL: until
+now), so a reorg
 is undone mechanically: rows that begin above the common ancestor go, rows that ended above it open again.
 """
 
@@ -54,7 +56,8 @@ position_version = Table(
     Column("quantity", Text, nullable=False),
 )
 
-# What this attester has signed. One row per epoch number, for ever: two digests under one number would be equivocation.
+# What this attester has signed. One row per epoch number, for ever: two digests under one number would be
+# equivocation.
 signed_epoch = Table(
     "signed_epoch",
     metadata,

@@ -28,7 +28,8 @@ def highest_number(connection: Connection) -> int:
 def claim_epoch(database: Database, number: int, digest: str, now: int) -> bool:
     """Record, durably and before signing, that `number` is signed with `digest`.
 
-    True when it is this digest's (a repeated request may be answered again), False when another digest has the number.
+    True when it is this digest's (a repeated request may be answered again), False when another digest has
+    the number.
     """
     try:
         with database.begin() as connection:
