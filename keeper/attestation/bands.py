@@ -1,9 +1,10 @@
 """Bands that effective spots stay in, as `contracts/attestation/RiskOracle.vy` computes them.
 
-A posted spot outside its bands is not refused but followed at their edge. Prices are 1e-8 USD integers, times and
-ages seconds, bands basis points. The minute band starts from the last effective spot; the ten-minute and hour
-bands from anchors that move to the last effective spot once they are older than their window, so a rolling window
-sees at most twice the budget.
+A posted spot outside its bands is not refused but followed at their edge. Prices are 1e-8 USD integers,
+times and ages seconds, bands basis points. The minute band starts from the last effective spot; the
+ten-minute and hour bands from anchors that move to the last effective spot once they are older than their
+window. Two anchors can lie in a rolling window, so it sees at most three times the budget: from the lower
+edge of the first to the upper edge of the second.
 """
 
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class Anchors:
     hour: int
 
     def renewed(self, ages: Ages) -> "Anchors":
-        """With the anchors that are overdue at `ages` (of the last epoch) moved to the last effective spot."""
+        """With the anchors that are overdue at the last epoch's `ages` moved to the last effective spot."""
         ten = self.effective if ages.ten > TEN_MINUTES else self.ten
         hour = self.effective if ages.hour > HOUR else self.hour
         return Anchors(self.effective, ten, hour)
@@ -66,8 +67,8 @@ def band(anchor: int, basis_points: int, age: int, window: int) -> tuple[int, in
 def edges(anchors: Anchors, ages: Ages, elapsed: int, bands: Bands) -> tuple[int, int]:
     """Lowest and highest effective spot `elapsed` seconds after the last epoch.
 
-    `anchors` and `ages` are those of the last epoch, as the oracle stores them. The last effective spot always
-    lies between the edges.
+    `anchors` and `ages` are those of the last epoch, as the oracle stores them. The last effective spot lies
+    between the edges.
     """
     now = ages.after(elapsed)
     start = anchors.renewed(ages)
@@ -92,5 +93,5 @@ def effective_spot(
 
 
 def is_calm(last: int, effective: int, minute: int) -> bool:
-    """Whether a spot moved by no more than a quarter of its minute band; if all did, the old epoch has grace."""
+    """Whether a spot moved by at most a quarter of its minute band: if all did, the old epoch has grace."""
     return abs(effective - last) * 4 * BASIS_POINTS <= last * minute

@@ -1,9 +1,9 @@
 """Averages that settle expiries, as `contracts/attestation/RiskOracle.vy` keeps them.
 
-The oracle integrates the effective spot by trapezoids between epochs; a segment longer than two minutes does not
-count. Wherever a boundary of the five-minute grid is passed it keeps integral and covered seconds, so any window on
-the grid is a difference of two checkpoints. Prices are 1e-8 USD integers, integrals twice the area (1e-8 USD
-seconds), mod 2**68; covered seconds mod 2**16.
+The oracle integrates the effective spot by trapezoids between epochs; a segment longer than two minutes does
+not count. Wherever a boundary of the five-minute grid is passed it keeps integral and covered seconds, so any
+window on the grid is a difference of two checkpoints. Prices are 1e-8 USD integers, integrals twice the area
+(1e-8 USD seconds), mod 2**68; covered seconds mod 2**16.
 """
 
 from collections.abc import Mapping
@@ -47,8 +47,8 @@ def accumulate(before: Accumulator, timestamp: int, spot: int) -> Accumulator:
 def checkpoint(before: Accumulator, timestamp: int, spot: int) -> tuple[int, Checkpoint] | None:
     """Boundary (unix seconds) and checkpoint that the next epoch pins down, if it does.
 
-    Spots move linearly between epochs, and a counted segment holds one boundary at most. A segment that does not
-    count pins a boundary down only at its end.
+    Spots move linearly between epochs, and a counted segment holds one boundary at most. A segment that does
+    not count pins a boundary down only at its end.
     """
     boundary = timestamp - timestamp % c.SETTLEMENT_GRID
     if boundary <= before.timestamp:
@@ -80,8 +80,8 @@ def window_average(start: Checkpoint | None, end: Checkpoint | None) -> int | No
 def settlement(expiry: int, latest: int, checkpoints: Mapping[int, Checkpoint]) -> tuple[int, int] | None:
     """Price and end of the first complete window whose end an epoch has passed; None if there is none yet.
 
-    `latest` is the last epoch's timestamp, `checkpoints` by boundary. A day after expiry the oracle takes the last
-    effective spot instead.
+    `latest` is the last epoch's timestamp, `checkpoints` by boundary. A day after expiry the oracle takes the
+    last effective spot instead.
     """
     for end in range(expiry, expiry + c.SETTLEMENT_FALLBACK + 1, c.SETTLEMENT_GRID):
         if end > latest:
