@@ -1,6 +1,6 @@
 """The recipe over plain web3: one key, one transaction at a time, each below half of the gas cap."""
 
-from typing import Any
+from typing import Any, cast
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -55,7 +55,7 @@ class Web3Backend:
         }
 
     def _transact(self, fields: TxParams, what: str) -> TxReceipt:
-        signed = self._account.sign_transaction(fields)
+        signed = self._account.sign_transaction(cast(dict[str, Any], fields))
         sent = self.web3.eth.send_raw_transaction(signed.raw_transaction)
         receipt = self.web3.eth.wait_for_transaction_receipt(sent, timeout=60, poll_latency=0.005)
         if not receipt["status"]:
@@ -64,7 +64,7 @@ class Web3Backend:
         return receipt
 
     def _reason(self, fields: TxParams, receipt: TxReceipt) -> str:
-        replay: TxParams = {key: fields[key] for key in ("from", "to", "data", "gas") if key in fields}  # type: ignore[misc, literal-required]
+        replay = cast(TxParams, {k: v for k, v in fields.items() if k in ("from", "to", "data", "gas")})
         try:
             self.web3.eth.call(replay, receipt["blockNumber"])
         except Exception as error:  # whatever the node answers is the reason
