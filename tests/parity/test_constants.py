@@ -1,0 +1,33 @@
+"""The keeper's constants against those of the compiled contract, name by name, both ways."""
+
+import boa
+import pytest
+
+from keeper.attestation import merkle
+from keeper.markets.instrument import Kind
+from keeper.units import constants
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    return vars(boa.load("contracts/units/constants.vy")._constants)
+
+
+def typed_by_hand():
+    return {name: value for name, value in vars(constants).items() if name.isupper()}
+
+
+def test_constants__keeper__are_those_of_the_contract(compiled):
+    assert typed_by_hand() == compiled
+
+
+def test_kind__keeper__is_that_of_the_contract(compiled):
+    assert {kind.name: int(kind) for kind in Kind} == {
+        name: compiled[name] for name in ("PERP", "FUTURE", "CALL", "PUT")
+    }
+
+
+def test_empty_root__keeper__is_that_of_the_contract():
+    compiled = boa.load("contracts/attestation/merkle.vy")._constants
+
+    assert compiled.EMPTY_ROOT == "0x" + merkle.EMPTY_ROOT.hex()
