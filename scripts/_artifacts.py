@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -39,13 +40,7 @@ def source_of(name: str) -> Path:
 @cache
 def artifact(name: str) -> Artifact:
     """Compiles `name`, or reads what an earlier run compiled from the same sources."""
-    path = _CACHE / f"{name}-{_sources_hash()}.json"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(dict(zip(_FORMATS, compiler_output(name, *_FORMATS), strict=True))))
-        part.replace(path)
-    output = json.loads(path.read_text())
+    output = _cached(name, "", _FORMATS)
     return Artifact(
         name,
         json.loads(output["abi"]),
@@ -54,6 +49,22 @@ def artifact(name: str) -> Artifact:
         json.loads(output["layout"]),
         json.loads(output["method_identifiers"]),
     )
+
+
+def verification(name: str) -> tuple[str, str]:
+    """Integrity hash of all sources of `name`, and the standard-json input that reproduces its code."""
+    output = _cached(name, "-verification", ("integrity", "solc_json"))
+    return output["integrity"], output["solc_json"]
+
+
+def _cached(name: str, suffix: str, formats: tuple[str, ...]) -> dict[str, str]:
+    path = _CACHE / f"{name}{suffix}-{_sources_hash()}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}")  # several processes may compile at once
+        part.write_text(json.dumps(dict(zip(formats, compiler_output(name, *formats), strict=True))))
+        part.replace(path)
+    return dict(json.loads(path.read_text()))
 
 
 def compiler_output(name: str, *formats: str) -> list[str]:

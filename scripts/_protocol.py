@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from typing import Protocol as Shape
 
-from scripts._artifacts import ROOT, artifact, compiler_output
+from scripts._artifacts import ROOT, artifact, verification
 
 ZERO_ADDRESS = "0x" + "00" * 20
 USD8 = 10**8  # 1 USD as a price8
@@ -165,10 +165,8 @@ def write_record(
     inputs.mkdir(parents=True, exist_ok=True)
     contracts, integrity = {}, {}
     for name, contract in deployment.contracts.items():
-        (hash_,) = compiler_output(name, "integrity")
-        (standard_json,) = compiler_output(name, "solc_json")
+        integrity[name], standard_json = verification(name)
         (inputs / f"{name}.json").write_text(standard_json + "\n")
-        integrity[name] = hash_
         arguments = [_plain(argument) for argument in deployment.arguments[name]]
         contracts[name] = {"address": contract.address, "arguments": arguments, "abi": artifact(name).abi}
     record = {
