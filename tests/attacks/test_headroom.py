@@ -93,6 +93,25 @@ def test_leaf_of_a_book_changed_otherwise__is_refused(stage):
     assert p.refresh(stage.attacker) == "gate: book changed otherwise"
 
 
+def test_leaf_older_than_a_fill__overstates_the_mark_by_no_more_than_the_move(stage):
+    """Fills between snapshot and post are credited at the marks of the epoch before.
+
+    The leaf that outlives them is off by one epoch's move on the quantity filled, until the next leaf.
+    """
+    p = maker_with_record(stage, 100_000)
+    p.world.chain.mine(1, 15)
+    spots = [word >> 64 for word in p.epoch.words]
+    pending = p.propose([(s - s // 100) << 64 | (s - s // 100) for s in spots])
+    p.trade(stage.deal(stage.attacker, stage.honest, stage.perp, 10, 2_000, (HEADROOM, REPORT)))
+    p.publish(pending)
+    assert p.refresh(stage.attacker) == ""
+
+    account = p.account(stage.attacker)
+    exact = p.predictor.report(stage.attacker, account)["markToMarket"]
+    credited = account.record.mark_base + account.added_mark
+    assert 0 < credited - exact <= 10 * 20 * WAD
+
+
 def test_leaf_of_another_account__is_refused(stage):
     p = maker_with_record(stage, 50_000)
     foreign = p.side(stage.depositor, LEAF, p.account(stage.depositor))

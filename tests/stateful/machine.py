@@ -88,6 +88,16 @@ class ClearingMachine(RuleBasedStateMachine):
         by = tuple(REPORT if way == LEAF and not self.has_leaf(n) else way for n, way in sides)
         self.protocol.trade(replace(deal, ways=by, with_leaf=leaf))
 
+    @precondition(lambda self: self.unexpired())
+    @rule(data=st.data(), quantity=st.integers(-5, 5).filter(bool))
+    def trade_at_the_mark_by_headroom(self, data: Any, quantity: int) -> None:
+        """The cheap path of market makers: fresh records on both sides, no signature."""
+        self.post_epoch((0, 0), 12)
+        deal = self.deal(data, quantity, 100, (HEADROOM, HEADROOM))
+        for number in (deal.maker, deal.taker):
+            self.protocol.refresh(number)
+        self.protocol.trade(deal)
+
     @rule(trader=traders)
     def refresh(self, trader: int) -> None:
         number = self.numbers[trader]
@@ -133,7 +143,7 @@ class ClearingMachine(RuleBasedStateMachine):
         self.pending = None
         self.protocol.summary["silence"] += 1
 
-    @precondition(lambda self: self.unexpired())
+    @precondition(lambda self: self.whole_window_ahead())
     @rule(move=st.tuples(moves, moves))
     def expire_with_epochs(self, move: tuple[int, int]) -> None:
         """Epochs every 100 seconds through the settlement window of the next expiry, then its price."""
@@ -180,6 +190,10 @@ class ClearingMachine(RuleBasedStateMachine):
     def unexpired(self) -> list[int]:
         now = self.protocol.world.chain.timestamp
         return [e for e in self.deployment.expiries if e > now]
+
+    def whole_window_ahead(self) -> bool:
+        now = self.protocol.world.chain.timestamp
+        return bool(self.unexpired()) and self.unexpired()[0] - now > LAST_WINDOW + 300
 
     def deal(self, data: Any, quantity: int, price: int, by: tuple[int, int]) -> Deal:
         """A trade of `quantity` lots at `price` per cent of the mark between two different traders."""

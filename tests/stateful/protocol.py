@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from keeper.clearing import account as accounts
+from keeper.clearing import book_hash as hashes
 from keeper.clearing.account import Account, InstrumentMargin
 from keeper.clearing.ledger import Ledger, Token, Trade
 from tests.stateful.prediction import Predictor
@@ -51,6 +52,7 @@ class Protocol:
         self.predictor = Predictor(world, self.ledger)
         self.summary: Counter[str] = Counter()
         self.donated = 0  # tokens sent past the books
+        self.exact: set[int] = set()  # accounts whose record was of their book when it was taken
 
     @property
     def epoch(self) -> EpochBook:
@@ -196,6 +198,9 @@ class Protocol:
     def _set_record(self, number: int, way: int) -> None:
         account = self.account(number)
         record = self.predictor.record(number, way, account)
+        if way in (LEAF, REPORT):
+            self.exact.discard(number)
+            self.exact.update({number} if record.changes == hashes.changes(account.book_hash) else ())
         self.ledger.accounts[number] = replace(account, record=record)
 
     def _as_predicted(self, action: str, refusal: str | None, reason: str) -> bool:
