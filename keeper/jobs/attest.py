@@ -128,9 +128,12 @@ class Attester:
                 window = view.windows.get((listed.underlying, expiry.expiry), (0, 0))
                 if (expiry.settlement_sum, expiry.settlement_covered) != window:
                     raise Refusal(f"market: settlement window of {listed.underlying} {expiry.expiry} differs")
-        edges = effective_spots(
-            view.header, view.spots, view.bands, posted_spots(market), view.block.timestamp
-        )
+        try:
+            edges = effective_spots(
+                view.header, view.spots, view.bands, posted_spots(market), view.block.timestamp
+            )
+        except ValueError as error:
+            raise Refusal(str(error)) from error
         for listed in market.underlyings:
             if listed.effective != edges[listed.underlying]:
                 ours = edges[listed.underlying]
