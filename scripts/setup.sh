@@ -30,7 +30,7 @@ install_python() {
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
     -r requirements.lock
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index \
-    --editable .
+    --editable . 2> .venv/editable.log || { cat .venv/editable.log >&2; die "the package itself does not install"; }
 }
 
 anvil_version() { sed -n 's/.*"@foundry-rs\/anvil": "\(.*\)".*/\1/p' package.json; }
@@ -52,7 +52,7 @@ npm_install() {
 }
 
 install_anvil() {
-  local anvil=${ANVIL:-$(PATH=${PATH#"$PWD/.venv/bin:"} command -v anvil || true)}
+  local anvil=${ANVIL:-$(PATH=${PATH//"$PWD/.venv/bin:"/} command -v anvil || true)}
   if [ -z "$anvil" ] || ! is_pinned "$anvil"; then
     [ -z "${ANVIL:-}" ] || die "$ANVIL is not anvil $(anvil_version)"
     npm_install
