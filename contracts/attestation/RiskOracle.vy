@@ -306,8 +306,8 @@ def set_methodology(methodology_hash: bytes32, registered: bool):
 # Views
 
 
-@view
 @external
+@view
 def header() -> IRiskOracle.Header:
     """
     @notice The latest epoch; number 0 before the first.
@@ -327,8 +327,8 @@ def header() -> IRiskOracle.Header:
     )
 
 
-@view
 @external
+@view
 def limits() -> IRiskOracle.Limits:
     """
     @notice Ages in seconds and the least distance of epochs in blocks.
@@ -342,8 +342,8 @@ def limits() -> IRiskOracle.Limits:
     )
 
 
-@view
 @external
+@view
 def quorum() -> address:
     """
     @notice The attester set in force.
@@ -351,8 +351,8 @@ def quorum() -> address:
     return convert(self._config & LOW_160, address)
 
 
-@view
 @external
+@view
 def underlying_count() -> uint16:
     """
     @notice Underlyings are numbered from 1 to this.
@@ -360,8 +360,8 @@ def underlying_count() -> uint16:
     return convert(self._config >> 248, uint16)
 
 
-@view
 @external
+@view
 def spot(underlying: uint16) -> IRiskOracle.Spot:
     """
     @notice Posted and effective spot and the anchors of the bands, 1e-8 USD; zeros where unknown.
@@ -379,8 +379,8 @@ def spot(underlying: uint16) -> IRiskOracle.Spot:
     )
 
 
-@view
 @external
+@view
 def bands(underlying: uint16) -> IRiskOracle.Bands:
     """
     @notice Moves allowed, basis points.
@@ -393,8 +393,8 @@ def bands(underlying: uint16) -> IRiskOracle.Bands:
     )
 
 
-@view
 @external
+@view
 def effective_spots(underlyings: DynArray[uint16, 32]) -> DynArray[uint256, 32]:
     """
     @notice Effective spots, 1e-8 USD, in the order asked; 0 where unknown.
@@ -405,8 +405,8 @@ def effective_spots(underlyings: DynArray[uint16, 32]) -> DynArray[uint256, 32]:
     return result
 
 
-@view
 @external
+@view
 def settlement_price(underlying: uint16, expiry: uint40) -> uint256:
     """
     @notice 1e-8 USD; 0 until it is final.
@@ -414,8 +414,8 @@ def settlement_price(underlying: uint16, expiry: uint40) -> uint256:
     return self._settlement[convert(underlying, uint256)][convert(expiry, uint256)]
 
 
-@view
 @external
+@view
 def settlement_window(underlying: uint16, expiry: uint40) -> (uint256, uint256):
     """
     @notice What the half hour before an expiry has averaged so far.
@@ -436,8 +436,8 @@ def settlement_window(underlying: uint16, expiry: uint40) -> (uint256, uint256):
     )
 
 
-@view
 @external
+@view
 def is_usable(number: uint64) -> bool:
     """
     @notice Whether statements of an epoch pass: the latest, or for two blocks its predecessor after a small move.
@@ -445,8 +445,8 @@ def is_usable(number: uint64) -> bool:
     return self._is_usable(convert(number, uint256), self._state())
 
 
-@view
 @external
+@view
 def is_fresh() -> bool:
     """
     @notice Whether the latest epoch is young enough to increase risk on.
@@ -455,8 +455,8 @@ def is_fresh() -> bool:
     return (state.number != 0 and block.timestamp - state.timestamp <= (self._config >> 184) & LOW_24)
 
 
-@view
 @external
+@view
 def require_in_epoch(number: uint64, leaf: bytes32, proof: DynArray[bytes32, 32]) -> bool:
     """
     @notice Reverts unless a leaf belongs to a usable epoch.
@@ -475,8 +475,8 @@ def require_in_epoch(number: uint64, leaf: bytes32, proof: DynArray[bytes32, 32]
     return True
 
 
-@view
 @external
+@view
 def is_registered(methodology_hash: bytes32) -> bool:
     """
     @notice Whether epochs may name a methodology.

@@ -250,7 +250,7 @@ def trade(
     """
     @notice Moves a quantity and its price between two accounts, if both pass. Only modules, which have the owners'
             signatures.
-    @param trade What is traded. Quantity and price are multiples of 1e10, so that their product is exact.
+    @param trade What is traded; the module vouches that the instrument is listed. Quantity and price are multiples of 1e10, so that their product is exact.
     @param evidence How the maker and the taker pass, in this order.
     @param statement What both share.
     """
@@ -331,7 +331,8 @@ def settle(account: uint256, instruments: DynArray[uint128, 128]):
         )
     assert closed != 0, "clearing: nothing to settle"
     accounts._identity[account] -= closed << accounts.LEGS_SHIFT
-    accounts._money[account] = accounts._pack_signed(cash, self._ratchet(exempt, cash))
+    lost: uint256 = convert(max(0, accounts._signed_high(accounts._money[account]) - cash), uint256)
+    accounts._money[account] = accounts._pack_signed(cash, exempt - min(exempt, lost))
 
 
 # Administration
@@ -388,8 +389,8 @@ def collect_fees(recipient: address) -> uint256:
 # Views
 
 
-@view
 @external
+@view
 def account(account: uint256) -> IClearinghouse.Account:
     """
     @notice The stored state of an account; zero where it does not exist.
@@ -410,8 +411,8 @@ def account(account: uint256) -> IClearinghouse.Account:
     )
 
 
-@view
 @external
+@view
 def record(account: uint256) -> uint256[4]:
     """
     @notice What headroom is measured from, as stored; zero where there is none. `AccountLens` unpacks it.
@@ -419,8 +420,8 @@ def record(account: uint256) -> uint256[4]:
     return self._records[account]
 
 
-@view
 @external
+@view
 def position(account: uint256, instrument: uint128) -> IClearinghouse.Position:
     """
     @notice Quantity and, of a perp, the funding index at the last touch.
@@ -428,8 +429,8 @@ def position(account: uint256, instrument: uint128) -> IClearinghouse.Position:
     return positions._position(account, instrument)
 
 
-@view
 @external
+@view
 def funding(account: uint256) -> int256:
     """
     @notice Funding accrued to now: what the account receives, WAD.
@@ -437,8 +438,8 @@ def funding(account: uint256) -> int256:
     return positions._funding(account, accounts._identity[account] >> accounts.PERPS_SHIFT)
 
 
-@view
 @external
+@view
 def may_act(account: uint256, actor: address) -> bool:
     """
     @notice Whether an address may sign for an account: its owner or an operator.
@@ -446,8 +447,8 @@ def may_act(account: uint256, actor: address) -> bool:
     return accounts._may_act(account, actor)
 
 
-@view
 @external
+@view
 def totals() -> IClearinghouse.Totals:
     """
     @notice Protocol-wide sums, WAD.
@@ -462,8 +463,8 @@ def totals() -> IClearinghouse.Totals:
     )
 
 
-@view
 @external
+@view
 def outflow(token: address) -> IClearinghouse.Outflow:
     """
     @notice The outflow limit of a token, in its decimals.
@@ -472,8 +473,8 @@ def outflow(token: address) -> IClearinghouse.Outflow:
     return custody._outflow()
 
 
-@view
 @external
+@view
 def held() -> uint256:
     """
     @notice Settlement tokens in custody, in their decimals. Donations do not count.
@@ -481,8 +482,8 @@ def held() -> uint256:
     return custody._held
 
 
-@view
 @external
+@view
 def settlement_token() -> address:
     """
     @notice The token that cash is paid in.
@@ -490,8 +491,8 @@ def settlement_token() -> address:
     return custody.TOKEN.address
 
 
-@view
 @external
+@view
 def funding_index(underlying: uint16) -> int256:
     """
     @notice Cash that one long unit of the perp has paid since the start, WAD. Stays 0 until funding rates exist.
@@ -848,7 +849,7 @@ def _extend_record(
 
 @internal
 def _set_gate(gate: IMarginGate, oracle: IRiskOracle):
-    assert gate.address != empty(address) and oracle.address != empty(address), "clearing: zero address"
+    assert staticcall gate.require_succeeds(oracle.address, self.oracle.address)
     self.gate = gate
     self.oracle = oracle
     log IClearinghouse.GateSet(gate=gate.address, oracle=oracle.address, seq=self._next_seq())

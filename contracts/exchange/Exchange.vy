@@ -217,8 +217,8 @@ def set_fees(makerRate: uint256, takerRate: uint256):
 # Views
 
 
-@view
 @external
+@view
 def order_hash(order: IExchange.Order) -> bytes32:
     """
     @param order With one leg.
@@ -229,8 +229,8 @@ def order_hash(order: IExchange.Order) -> bytes32:
     return orders._order_hash(order)
 
 
-@view
 @external
+@view
 def digest(struct_hash: bytes32) -> bytes32:
     """
     @param struct_hash Of an order.
@@ -239,8 +239,8 @@ def digest(struct_hash: bytes32) -> bytes32:
     return domain._hash_typed_data_v4(struct_hash)
 
 
-@view
 @external
+@view
 def filled(account: uint256, nonce: uint64) -> uint256:
     """
     @param account Whose order.
@@ -250,8 +250,8 @@ def filled(account: uint256, nonce: uint64) -> uint256:
     return orders._filled_in(self._slots[account][orders._slot_of(nonce)], nonce)
 
 
-@view
 @external
+@view
 def fee_rates() -> (uint256, uint256):
     """
     @return Rates of the maker and the taker as shares of the notional, WAD.
@@ -261,8 +261,8 @@ def fee_rates() -> (uint256, uint256):
     return (rates & _RATE_MASK, rates >> 64 & _RATE_MASK)
 
 
-@view
 @external
+@view
 def seq() -> uint64:
     """
     @return Number of the last event.
@@ -316,8 +316,8 @@ def _accept(
     return struct_hash
 
 
-@view
 @internal
+@view
 def _effective_spot(instrument: uint128) -> uint256:
     """
     @param instrument Any instrument of the underlying.

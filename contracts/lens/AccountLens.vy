@@ -56,8 +56,8 @@ def __init__(clearinghouse: IClearinghouse):
     CLEARINGHOUSE = clearinghouse
 
 
-@view
 @external
+@view
 def view_account(account: uint256, instruments: DynArray[uint128, 128]) -> View:
     """
     @notice State and health of an account.
@@ -91,8 +91,8 @@ def view_account(account: uint256, instruments: DynArray[uint128, 128]) -> View:
     return result
 
 
-@view
 @external
+@view
 def summaries(accounts: DynArray[uint256, MAX_ACCOUNTS]) -> DynArray[Summary, MAX_ACCOUNTS]:
     """
     @notice What an index needs to know that its books are the chain's.

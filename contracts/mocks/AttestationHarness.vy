@@ -14,8 +14,8 @@ from ..attestation import merkle
 from ..attestation import typed_data
 
 
-@pure
 @external
+@pure
 def epoch_hash(epoch: IAttestation.Epoch) -> bytes32:
     """
     @notice See `typed_data._epoch_hash`.
@@ -23,8 +23,8 @@ def epoch_hash(epoch: IAttestation.Epoch) -> bytes32:
     return typed_data._epoch_hash(epoch)
 
 
-@pure
 @external
+@pure
 def margin_hash(leaf: IAttestation.MarginLeaf) -> bytes32:
     """
     @notice See `typed_data._margin_hash`.
@@ -32,8 +32,8 @@ def margin_hash(leaf: IAttestation.MarginLeaf) -> bytes32:
     return typed_data._margin_hash(leaf)
 
 
-@pure
 @external
+@pure
 def instrument_hash(leaf: IAttestation.InstrumentLeaf) -> bytes32:
     """
     @notice See `typed_data._instrument_hash`.
@@ -41,8 +41,8 @@ def instrument_hash(leaf: IAttestation.InstrumentLeaf) -> bytes32:
     return typed_data._instrument_hash(leaf)
 
 
-@pure
 @external
+@pure
 def forward_hash(leaf: IAttestation.ForwardLeaf) -> bytes32:
     """
     @notice See `typed_data._forward_hash`.
@@ -50,8 +50,8 @@ def forward_hash(leaf: IAttestation.ForwardLeaf) -> bytes32:
     return typed_data._forward_hash(leaf)
 
 
-@pure
 @external
+@pure
 def reports_hash(
     epoch: uint64,
     action: bytes32,
@@ -64,8 +64,8 @@ def reports_hash(
     return typed_data._reports_hash(epoch, action, deadline, leaves)
 
 
-@pure
 @external
+@pure
 def withdrawal_hash(
     account: uint256,
     token: address,
@@ -79,8 +79,8 @@ def withdrawal_hash(
     return typed_data._withdrawal_hash(account, token, amount, recipient, nonce)
 
 
-@pure
 @external
+@pure
 def leaf(struct_hash: bytes32) -> bytes32:
     """
     @notice See `typed_data._leaf`.
@@ -88,8 +88,8 @@ def leaf(struct_hash: bytes32) -> bytes32:
     return typed_data._leaf(struct_hash)
 
 
-@pure
 @external
+@pure
 def node(a: bytes32, b: bytes32) -> bytes32:
     """
     @notice See `merkle._node`.
@@ -97,8 +97,8 @@ def node(a: bytes32, b: bytes32) -> bytes32:
     return merkle._node(a, b)
 
 
-@pure
 @external
+@pure
 def root_from(leaf: bytes32, proof: DynArray[bytes32, c.MAX_PROOF]) -> bytes32:
     """
     @notice See `merkle._root_from`.

@@ -11,8 +11,8 @@
 from ..markets import instrument as ins
 
 
-@pure
 @external
+@pure
 def pack(underlying: uint256, expiry: uint256, strike: uint256, kind: uint256) -> uint128:
     """
     @notice See `instrument._pack`.
@@ -20,8 +20,8 @@ def pack(underlying: uint256, expiry: uint256, strike: uint256, kind: uint256) -
     return ins._pack(underlying, expiry, strike, kind)
 
 
-@pure
 @external
+@pure
 def unpack(instrument: uint128) -> (uint256, uint256, uint256, uint256):
     """
     @notice Underlying, expiry, strike and kind.
@@ -34,8 +34,8 @@ def unpack(instrument: uint128) -> (uint256, uint256, uint256, uint256):
     )
 
 
-@pure
 @external
+@pure
 def word(instrument: uint128, quantity: int256) -> uint256:
     """
     @notice See `instrument._word`.
@@ -43,8 +43,8 @@ def word(instrument: uint128, quantity: int256) -> uint256:
     return ins._word(instrument, quantity)
 
 
-@pure
 @external
+@pure
 def leg_of(word: uint256) -> (uint128, int256):
     """
     @notice Instrument and quantity of a book word.
@@ -52,8 +52,8 @@ def leg_of(word: uint256) -> (uint128, int256):
     return ins._instrument_of(word), ins._quantity_of(word)
 
 
-@pure
 @external
+@pure
 def require_valid(instrument: uint128):
     """
     @notice See `instrument._require_valid`.

@@ -12,8 +12,8 @@ from ..units import constants as c
 from ..risk import payoff
 
 
-@pure
 @external
+@pure
 def payoff_of(instrument: uint128, price8: uint256) -> int256:
     """
     @notice See `payoff._payoff`.
@@ -21,8 +21,8 @@ def payoff_of(instrument: uint128, price8: uint256) -> int256:
     return payoff._payoff(instrument, price8)
 
 
-@pure
 @external
+@pure
 def expiry_bounds(
     book: DynArray[uint256, c.MAX_LEGS],
     start: uint256,
@@ -35,8 +35,8 @@ def expiry_bounds(
     return payoff._expiry_bounds(book, start, forward_low, forward_high)
 
 
-@view
 @external
+@view
 def gas_of_walk(
     book: DynArray[uint256, c.MAX_LEGS],
     forward_low: uint256,

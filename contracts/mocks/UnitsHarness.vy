@@ -11,8 +11,8 @@
 from ..units import fixed_point as fp
 
 
-@pure
 @external
+@pure
 def mul_down(a: uint256, b: uint256) -> uint256:
     """
     @notice See `fixed_point._mul_down`.
@@ -20,8 +20,8 @@ def mul_down(a: uint256, b: uint256) -> uint256:
     return fp._mul_down(a, b)
 
 
-@pure
 @external
+@pure
 def mul_up(a: uint256, b: uint256) -> uint256:
     """
     @notice See `fixed_point._mul_up`.
@@ -29,8 +29,8 @@ def mul_up(a: uint256, b: uint256) -> uint256:
     return fp._mul_up(a, b)
 
 
-@pure
 @external
+@pure
 def signed_mul_down(a: int256, b: int256) -> int256:
     """
     @notice See `fixed_point._signed_mul_down`.
@@ -38,8 +38,8 @@ def signed_mul_down(a: int256, b: int256) -> int256:
     return fp._signed_mul_down(a, b)
 
 
-@pure
 @external
+@pure
 def signed_mul_up(a: int256, b: int256) -> int256:
     """
     @notice See `fixed_point._signed_mul_up`.
@@ -47,8 +47,8 @@ def signed_mul_up(a: int256, b: int256) -> int256:
     return fp._signed_mul_up(a, b)
 
 
-@pure
 @external
+@pure
 def divide(a: int256, b: int256) -> int256:
     """
     @notice The EVM's signed division, for the twin `div_trunc`.
@@ -56,8 +56,8 @@ def divide(a: int256, b: int256) -> int256:
     return a // b
 
 
-@pure
 @external
+@pure
 def modulo(a: int256, b: int256) -> int256:
     """
     @notice The EVM's signed remainder, for the twin `mod_trunc`.

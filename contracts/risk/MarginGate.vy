@@ -64,8 +64,8 @@ def __init__(oracle: IRiskOracle, markets: IMarkets):
     MARKETS = markets
 
 
-@view
 @external
+@view
 def worst_case(book: DynArray[uint256, 128]) -> int256:
     """
     @notice The least that the book can ever pay, cash aside: the sum over expiries of min(0, least payoff). A sure
@@ -88,8 +88,8 @@ def worst_case(book: DynArray[uint256, 128]) -> int256:
     return total
 
 
-@view
 @external
+@view
 def value(book: DynArray[uint256, 128]) -> IMarginGate.Valuation:
     """
     @notice Bounds of a book without its cash, at the effective spots, worst over the carry band.
@@ -99,8 +99,8 @@ def value(book: DynArray[uint256, 128]) -> IMarginGate.Valuation:
     return self._value(book)
 
 
-@view
 @external
+@view
 def assess(
     account: uint256,
     epoch: uint64,
@@ -162,8 +162,8 @@ def assess(
     )
 
 
-@view
 @external
+@view
 def require_headroom(
     words: uint256[4],
     bookHash: bytes32,
@@ -201,8 +201,8 @@ def require_headroom(
     return liquid + record.linear
 
 
-@view
 @external
+@view
 def measure(words: uint256[4], bookHash: bytes32, counters: uint256, liquid: int256) -> IMarginGate.Health:
     """
     @notice Equity, maintenance margin and settled cash by a record; reverts unless it is of the present book and epoch.
@@ -217,8 +217,8 @@ def measure(words: uint256[4], bookHash: bytes32, counters: uint256, liquid: int
     )
 
 
-@pure
 @external
+@pure
 def unpack(words: uint256[4]) -> IMarginGate.Record:
     """
     @notice The record that the Clearinghouse stores, field by field.
@@ -226,8 +226,25 @@ def unpack(words: uint256[4]) -> IMarginGate.Record:
     return records._unpack(words)
 
 
-@view
 @external
+@view
+def require_succeeds(oracle: address, previous: address) -> bool:
+    """
+    @notice Reverts unless this gate speaks of an oracle, and that one's epochs are numbered above its predecessor's:
+            else an old record would pass again once the new oracle came to its number.
+    @param oracle The oracle to come.
+    @param previous The oracle so far; the zero address: none.
+    @return True.
+    """
+    assert oracle == ORACLE.address, "gate: of another oracle"
+    if previous != empty(address) and previous != oracle:
+        last: uint64 = (staticcall IRiskOracle(previous).header()).number
+        assert (staticcall ORACLE.header()).number > last, "gate: oracle numbers below the old one"
+    return True
+
+
+@external
+@view
 def require_shrinks_at_mark(
     leaf: IAttestation.InstrumentLeaf,
     legs: uint256,
@@ -254,8 +271,8 @@ def require_shrinks_at_mark(
     return True
 
 
-@view
 @external
+@view
 def require_reduced(
     equityBefore: int256,
     maintenanceBefore: uint256,
@@ -273,21 +290,32 @@ def require_reduced(
     return True
 
 
-@view
 @external
+@view
 def require_instrument(
     epoch: uint64,
     leaf: IAttestation.InstrumentLeaf,
     proof: DynArray[bytes32, 32],
 ) -> bool:
     """
-    @notice Reverts unless the instrument leaf belongs to a usable epoch.
+    @notice Reverts unless the instrument leaf belongs to a usable epoch and, of a perp or future, its mark lies inside
+            the carry band: it moves settled cash.
     """
+    if ins._kind(leaf.instrument) <= c.FUTURE:
+        low: uint256 = 0
+        high: uint256 = 0
+        band: Band = self._band(ins._underlying(leaf.instrument))
+        if ins._kind(leaf.instrument) == c.PERP:
+            low, high = self._widen(band.spot, band.basis)
+        else:
+            low, high = self._forwards(band, ins._expiry(leaf.instrument))
+        mark: uint256 = convert(leaf.mark, uint256)
+        assert low * c.PRICE_UNIT <= mark and mark <= high * c.PRICE_UNIT, "gate: mark outside its band"
     return staticcall ORACLE.require_in_epoch(epoch, typed_data._leaf(typed_data._instrument_hash(leaf)), proof)
 
 
-@view
 @external
+@view
 def require_reports(
     epoch: uint64,
     action: bytes32,

@@ -113,8 +113,9 @@ def filled(account: Account, fill: Fill) -> Account:
 
 def settled(account: Account, payoffs: Mapping[int, int]) -> Account:
     """After the legs in `payoffs` (instrument -> cash per unit long) became cash, in the instruments'
-    order.
+    order. What it lost is a realised loss.
     """
+    before = account.cash
     for instrument in sorted(set(payoffs) & set(account.positions)):
         quantity = account.positions[instrument]
         account = replace(
@@ -125,7 +126,7 @@ def settled(account: Account, payoffs: Mapping[int, int]) -> Account:
                 account.book_hash, CHANGE_SETTLEMENT, instrument, -quantity, payoffs[instrument]
             ),
         )
-    return ratcheted(account, account.cash)
+    return replace(account, exempt=max(0, account.exempt - max(0, before - account.cash)))
 
 
 def ratcheted(account: Account, settled_cash: int) -> Account:
