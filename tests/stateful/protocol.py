@@ -102,7 +102,7 @@ class Protocol:
         ]
         refusal = self.predictor.tradable(deal.instrument) or refusals[0] or refusals[1]
         statement = self.world.statement(orders.action(), sides, deal.instrument if deal.with_leaf else None)
-        label = " / ".join(WAY_NAMES[way] for way in deal.ways)
+        label = " / ".join(sorted(WAY_NAMES[way] for way in deal.ways))
         reason = self.world.fill(orders, sides, statement)
         if self._as_predicted(f"trade by {label}", refusal, reason):
             self._apply(trade, margin, deal.ways)

@@ -21,8 +21,6 @@ SUCCEEDS_OFTEN = (
     "withdraw by worst case",
     "trade by headroom / headroom",
     "trade by report / report",
-    "trade by headroom / report",
-    "trade by worst case / report",
     "trade by leaf / report",
 )
 IS_REFUSED = (
