@@ -53,8 +53,9 @@ def artifact(name: str) -> Artifact:
 
 def verification(name: str) -> tuple[str, str]:
     """Integrity hash of all sources of `name`, and the standard-json input that reproduces its code."""
-    output = _cached(name, "-verification", ("integrity", "solc_json"))
-    return output["integrity"], output["solc_json"]
+    # the compiler gives the standard-json input only when it is asked for alone
+    integrity = _cached(name, "-integrity", ("integrity",))["integrity"]
+    return integrity, _cached(name, "-input", ("solc_json",))["solc_json"]
 
 
 def _cached(name: str, suffix: str, formats: tuple[str, ...]) -> dict[str, str]:
