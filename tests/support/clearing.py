@@ -1,0 +1,117 @@
+"""The clearing contracts on boa, and what a trade through them consists of.
+
+Numbers are WAD. Underlying 1 stands at 2,000 USD. Trades come straight from a module, without orders.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import boa
+from eth_utils.crypto import keccak
+
+from keeper.attestation.typed_data import MarginLeaf
+from keeper.markets.instrument import Instrument, Kind
+from keeper.units import constants as c
+from tests.support.keys import ATTESTERS
+from tests.support.statements import NO_MARGIN, evidence
+
+boa.interpret.set_cache_dir(".build/boa")
+
+WAD, USD8, USDC = c.WAD, 10**8, 10**6
+GENESIS = 1_743_465_600  # 1 April 2025, a multiple of 300
+EXPIRY, LATER = GENESIS + 7 * 86_400, GENESIS + 30 * 86_400
+SPOT = 2_000 * USD8
+SPEC = ("ETH", WAD // 100, WAD // 100, WAD // 50, WAD // 5)
+BANDS = (200, 1_500, 3_000)
+STALE_AFTER = 180
+LIMITS = (120, STALE_AFTER, 600, 1)
+METHODOLOGY = keccak(text="methodology")
+ACTION = keccak(text="fill")
+BLOCK_HASH = keccak(text="block")
+OUTFLOW_SHARE = WAD // 20
+
+
+def call(strike: int, expiry: int = EXPIRY) -> int:
+    """Call on underlying 1, strike in USD."""
+    return Instrument(1, expiry, strike * USD8, Kind.CALL).pack()
+
+
+def put(strike: int, expiry: int = EXPIRY) -> int:
+    """Put on underlying 1, strike in USD."""
+    return Instrument(1, expiry, strike * USD8, Kind.PUT).pack()
+
+
+PERP = Instrument(1, 0, 0, Kind.PERP).pack()
+FUTURE = Instrument(1, EXPIRY, 0, Kind.FUTURE).pack()
+CALL, PUT = call(2_000), put(2_000)
+
+
+@dataclass(frozen=True)
+class Deal:
+    """A trade: the maker's quantity, the price of one unit, both fees."""
+
+    instrument: int
+    quantity: int = WAD
+    price: int = 100 * WAD
+    fees: tuple[int, int] = (0, 0)
+    counted: bool = True  # presents the instrument's leaf
+
+    def values(self, maker: int, taker: int) -> tuple[Any, ...]:
+        """IClearinghouse.Trade."""
+        return maker, taker, self.instrument, self.quantity, self.price, *self.fees, ACTION
+
+
+@dataclass(frozen=True)
+class Side:
+    """How one account passes."""
+
+    way: int = c.WAY_HEADROOM
+    instruments: Sequence[int] = ()
+    leaf: MarginLeaf = NO_MARGIN
+    proof: Sequence[bytes] = ()
+
+    def evidence(self) -> tuple[Any, ...]:
+        """IAttestation.Evidence."""
+        return evidence(self.way, self.instruments, self.leaf, self.proof)
+
+
+HEADROOM = Side()
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """The real contracts, boa's objects."""
+
+    token: Any
+    markets: Any
+    quorum: Any
+    oracle: Any
+    gate: Any
+    clearing: Any
+    owner: str
+    guardian: str
+    module: str
+
+
+def deploy(decimals: int = 6, token: str = "MockToken") -> Contracts:
+    """Everything wired at GENESIS; call inside an anchor."""
+    patch = boa.env.evm.patch
+    patch.timestamp, patch.prev_hashes = GENESIS, [BLOCK_HASH] * 256
+    owner, guardian, module = (boa.env.generate_address(name) for name in ("owner", "guardian", "module"))
+    with boa.env.prank(owner):
+        token = boa.load(f"contracts/mocks/{token}.vy", decimals)
+        markets = boa.load("contracts/markets/Markets.vy")
+        markets.list_underlying(SPEC)
+        quorum = boa.load("contracts/attestation/AttesterQuorum.vy", ATTESTERS, 3)
+        oracle = boa.load("contracts/attestation/RiskOracle.vy", quorum.address, LIMITS)
+        oracle.add_underlying(SPOT, BANDS)
+        oracle.set_methodology(METHODOLOGY, True)
+        gate = boa.load("contracts/risk/MarginGate.vy", oracle.address, markets.address)
+        where = (gate.address, oracle.address)
+        clearing = boa.load(
+            "contracts/clearing/Clearinghouse.vy", token.address, decimals, OUTFLOW_SHARE, *where
+        )
+        clearing.set_guardian(guardian)
+        clearing.set_module(module, True)
+    return Contracts(token, markets, quorum, oracle, gate, clearing, owner, guardian, module)
