@@ -1,4 +1,4 @@
-"""Writes what must not drift unnoticed to tests/snapshots: selectors, storage layout, runtime size."""
+"""Writes what must not drift unnoticed to tests/snapshots: selectors, storage layout, runtime size, gas."""
 
 import json
 import sys
@@ -6,6 +6,7 @@ from typing import Any
 
 from scripts._artifacts import ROOT, artifact
 from scripts._protocol import DEPLOYED
+from scripts._scenario import measure
 
 FOLDER = ROOT / "tests" / "snapshots"
 
@@ -20,11 +21,18 @@ def current() -> dict[str, dict[str, Any]]:
     }
 
 
-def main() -> int:
-    """Writes the files."""
+def write(name: str, content: Any) -> None:
+    """One file of facts."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, content in current().items():
-        (FOLDER / f"{name}.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    (FOLDER / f"{name}.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def main() -> int:
+    """Writes the files; with the argument `gas`, only the gas."""
+    if "gas" not in sys.argv[1:]:
+        for name, content in current().items():
+            write(name, content)
+    write("gas", measure())
     return 0
 
 

@@ -1,0 +1,419 @@
+"""Transactions whose gas is kept on record, in one run on a fresh devnet: the same keys, clock and blocks.
+
+The attesters' statements are made here, with a margin simple enough to read: gas depends on their shape and
+on the size of the books, not on the numbers. Signatures are 3 of 5; both Merkle trees have 256 leaves.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from eth_utils.crypto import keccak
+from web3 import HTTPProvider, Web3
+from web3.types import TxParams, TxReceipt
+
+from keeper.attestation.epoch import spots_hash
+from keeper.attestation.merkle import Tree
+from keeper.attestation.typed_data import (
+    Epoch,
+    InstrumentLeaf,
+    MarginLeaf,
+    Report,
+    Withdrawal,
+    digest,
+    domain_separator,
+    leaf,
+    reports_hash,
+    sign,
+)
+from keeper.clearing.book_hash import fold
+from keeper.exchange.order import Fill, Leg, Order, nonce_of
+from keeper.markets.instrument import Instrument, Kind
+from keeper.units.constants import (
+    CHANGE_UNCOUNTED_FILL,
+    PRICE_UNIT,
+    WAD,
+    WAY_HEADROOM,
+    WAY_LEAF,
+    WAY_REPORT,
+    WAY_WORST_CASE,
+)
+from scripts._devnet import Devnet, start_anvil
+from scripts._protocol import BTC, ETH, USD8, Deployment, Parameters, Underlying, deploy
+from scripts._web3_backend import Web3Backend
+
+GENESIS = 1_743_465_600  # 1 April 2025, a multiple of 300
+SENDER_KEY = keccak(text="plimsoll gas figures: sender")
+ATTESTER_KEYS = tuple(keccak(text=f"plimsoll gas figures: attester {i}") for i in range(5))
+SIGNERS = (0, 2, 4)
+METHODOLOGY = keccak(text="plimsoll gas figures: methodology")
+EXPIRIES = (GENESIS + 4 * 3_600, GENESIS + 28 * 3_600)
+FINAL = EXPIRIES[1] + 86_400 + 300  # by then every expiry may settle at the last spot
+SOL = Underlying("SOL", WAD, WAD // 1_000, WAD // 50, WAD // 5, 120 * USD8, (200, 500, 1_000))
+UNDERLYINGS = (ETH, BTC, SOL)
+STRIKES = {1: (1_600, 1_800, 2_000), 2: (80_000, 82_000, 84_000)}
+GRIDS = {1: (1_000 * USD8, 3_000 * USD8, 100 * USD8), 2: (60_000 * USD8, 100_000 * USD8, 1_000 * USD8)}
+TREE_LEAVES = 256
+UNIT_MARGIN = 1_000 * WAD  # stand-alone margin of every instrument
+DEPOSIT = 1_000_000 * 10**6
+PAYMENT = 1_000 * 10**6
+EPOCH_SECONDS = 12
+MIN_BLOCKS = 4
+DEADLINE = 2**40
+NO_HASH = bytes(32)
+NO_LEAF = MarginLeaf(0, 0, 0, NO_HASH, 0, 0, 0, 0, 0, 0, 0, NO_HASH)
+NO_INSTRUMENT = InstrumentLeaf(0, 0, 0, 0, 0, 0)
+NO_SIGNATURES: tuple[int, list[tuple[bytes, int]]] = (0, [])
+Values = tuple[Any, ...]
+
+
+class Clocked(Web3Backend):
+    """Every block one second after the last, so that block hashes and signatures repeat."""
+
+    def __init__(self, devnet: Devnet, key: bytes) -> None:
+        super().__init__(Web3(HTTPProvider(devnet.url)), key)
+        self.devnet = devnet
+        self.now = GENESIS
+
+    def _transact(self, fields: TxParams, what: str) -> TxReceipt:
+        self.now += 1
+        self.devnet.rpc("evm_setNextBlockTimestamp", self.now)
+        return super()._transact(fields, what)
+
+    def mine(self, seconds: int = 1) -> None:
+        """One empty block."""
+        self.now += seconds
+        self.devnet.mine_at(self.now)
+
+
+@dataclass
+class Scenario:
+    """The deployed protocol, what its attesters last stated, and the books of its accounts."""
+
+    backend: Clocked
+    deployment: Deployment
+    epoch: int = 0
+    margins: Tree = field(default_factory=lambda: Tree(()))
+    instruments: Tree = field(default_factory=lambda: Tree(()))
+    spots: list[int] = field(default_factory=lambda: [u.spot8 for u in UNDERLYINGS])
+    books: dict[int, dict[int, int]] = field(default_factory=dict)
+    orders: int = 0
+
+    # Transactions
+
+    def send(self, contract: str, function: str, *arguments: Any) -> int:
+        """Gas of one transaction."""
+        return int(self.backend.send(self.deployment[contract], function, *arguments)["gasUsed"])
+
+    def open_account(self) -> int:
+        """Gas; the account belongs to the sender, who also signs its orders."""
+        gas = self.send("Clearinghouse", "open_account", self.backend.deployer)
+        self.books[len(self.books) + 1] = {}
+        return gas
+
+    def deposit(self, account: int) -> int:
+        return self.send("Clearinghouse", "deposit", account, self._token, DEPOSIT)
+
+    def post_epoch(self, timestamp: int | None = None) -> int:
+        """Gas of the next epoch: every account's margin, every instrument, spots up by a basis point."""
+        for _ in range(MIN_BLOCKS):
+            self.backend.mine()
+        self.backend.now = max(self.backend.now, (timestamp or 0) - 1)
+        self.backend.mine()
+        self.epoch += 1
+        self.spots = [spot + spot // 10_000 for spot in self.spots]
+        block = self.backend.web3.eth.get_block("latest")
+        self._state()
+        words = [spot << 64 | spot for spot in self.spots]
+        epoch = Epoch(
+            self.epoch,
+            block["timestamp"],
+            block["number"],
+            bytes(block["hash"]),
+            keccak(text="snapshot"),
+            METHODOLOGY,
+            self.instruments.root,
+            self.margins.root,
+            spots_hash(words),
+        )
+        return self.send(
+            "RiskOracle", "post_epoch", epoch.values(), words, self.signatures(epoch.struct_hash())
+        )
+
+    def refresh(self, account: int) -> int:
+        evidence = self.evidence(WAY_LEAF, account, self.books[account])
+        return self.send("Clearinghouse", "refresh", account, evidence, self.epoch)
+
+    def settle(self, account: int) -> int:
+        """Settles every leg."""
+        gas = self.send("Clearinghouse", "settle", account, sorted(self.books[account]))
+        self.books[account] = {}
+        return gas
+
+    def finalize(self, underlying: int, expiry: int) -> int:
+        return self.send("RiskOracle", "finalize_settlement", underlying, expiry)
+
+    def trade(self, way: int, maker: int, taker: int, instrument: int, quantity: int) -> int:
+        """Gas of a fill, both sides passing the same way. `quantity` is the maker's, WAD."""
+        price = self.mark(instrument)
+        cash = price if quantity > 0 else -price
+        sides = (
+            self._order(maker, instrument, quantity, cash),
+            self._order(taker, instrument, -quantity, -cash),
+        )
+        fill = Fill(sides[0].struct_hash(), sides[1].struct_hash(), 1, cash, self.orders)
+        before = [dict(self.books[n]) for n in (maker, taker)]
+        for account, signed in ((maker, quantity), (taker, -quantity)):
+            held = self.books[account].get(instrument, 0) + signed
+            self.books[account] = {**self.books[account], instrument: held}
+        deltas = {maker: quantity, taker: -quantity}
+        shown, statement = self._shown(way, fill.struct_hash(), instrument, price, deltas, before)
+        separator = domain_separator(self._chain_id, self.deployment.address("Exchange"))
+        signed_by = [sign(digest(separator, order.struct_hash()), SENDER_KEY) for order in sides]
+        return self.send(
+            "Exchange",
+            "fill",
+            sides[0].values(),
+            signed_by[0],
+            sides[1].values(),
+            signed_by[1],
+            1,
+            cash,
+            self.orders,
+            shown[0],
+            shown[1],
+            statement,
+        )
+
+    def withdraw(self, way: int, account: int) -> int:
+        """Gas of a withdrawal inside the exempt amount."""
+        token, book = self._token, self.books[account]
+        recipient, statement = self.backend.deployer, self.statement()
+        shown = self.evidence(way, account, book)
+        if way == WAY_REPORT:
+            nonce = self._account(account)[2]
+            action = Withdrawal(account, token, PAYMENT, recipient, nonce).struct_hash()
+            margin = self.margin(account)
+            shown = evidence(way, sorted(book), margin)
+            statement = self._signed(action, [margin])
+        arguments = (account, token, PAYMENT, recipient, shown, statement)
+        return self.send("Clearinghouse", "withdraw", *arguments)
+
+    # What attesters state
+
+    def mark(self, instrument: int) -> int:
+        """The mean of the payoffs a fifth below and above the spot, on tick: inside every bracket. WAD."""
+        of = Instrument.unpack(instrument)
+        spot, tick = self.spots[of.underlying - 1], UNDERLYINGS[of.underlying - 1].tick
+        prices = (spot * 4 // 5, spot * 6 // 5)
+        sign_of = 1 if of.kind == Kind.CALL else -1
+        mean = sum(max(0, sign_of * (price - of.strike)) for price in prices) * PRICE_UNIT // 2
+        return mean // tick * tick
+
+    def margin(self, account: int) -> MarginLeaf:
+        """Of an account as the chain has it now."""
+        state, book = self._account(account), self.books[account]
+        mark = sum(q * self.mark(i) // WAD for i, q in book.items())
+        gross = sum(abs(q) * UNIT_MARGIN // WAD for q in book.values())
+        counters = (state[6], state[7], bytes(state[8]))
+        return MarginLeaf(
+            account, *counters, mark, gross, gross, mark, gross, WAD * 5 // 4, 10**24, keccak(text="why")
+        )
+
+    def instrument(self, packed: int) -> InstrumentLeaf:
+        """Its mark and stand-alone margins now."""
+        return InstrumentLeaf(packed, self.mark(packed), *[UNIT_MARGIN] * 4)
+
+    def evidence(self, way: int, account: int, book: dict[int, int]) -> Values:
+        """How an account passes without a report. `book`: before the action for a leaf, else after it."""
+        if way != WAY_LEAF:
+            return evidence(way, sorted(book) if way == WAY_WORST_CASE else ())
+        margin = self.margin(account)
+        proof = (*self.margins.proof(leaf(margin.struct_hash())), self.instruments.root)
+        return evidence(way, sorted(book), margin, proof)
+
+    def statement(self, instrument: int | None = None) -> Values:
+        """Shows an instrument's leaf, or nothing."""
+        if instrument is None:
+            return self.epoch, 0, NO_SIGNATURES, NO_INSTRUMENT.values(), []
+        shown = self.instrument(instrument)
+        proof = [*self.instruments.proof(leaf(shown.struct_hash())), self.margins.root]
+        return self.epoch, 0, NO_SIGNATURES, shown.values(), proof
+
+    def signatures(self, struct_hash: bytes) -> tuple[int, list[tuple[bytes, int]]]:
+        """Of three of the five attesters."""
+        message = digest(
+            domain_separator(self._chain_id, self.deployment.address("AttesterQuorum")), struct_hash
+        )
+        return sum(1 << i for i in SIGNERS), [sign(message, ATTESTER_KEYS[i]) for i in SIGNERS]
+
+    def _signed(self, action: bytes, margins: Sequence[MarginLeaf]) -> Values:
+        reports = [Report(self.epoch, action, margin, DEADLINE) for margin in margins]
+        return self.epoch, DEADLINE, self.signatures(reports_hash(reports)), NO_INSTRUMENT.values(), []
+
+    def _shown(
+        self,
+        way: int,
+        action: bytes,
+        instrument: int,
+        price: int,
+        deltas: dict[int, int],
+        before: Sequence[dict[int, int]],
+    ) -> tuple[list[Values], Values]:
+        """Evidence of maker and taker, and the statement that they share."""
+        if way == WAY_REPORT:
+            margins = [self._after(account, instrument, q, price) for account, q in deltas.items()]
+            shown = [evidence(way, sorted(self.books[m.account]), m) for m in margins]
+            return shown, self._signed(action, margins)
+        books = before if way == WAY_LEAF else [self.books[account] for account in deltas]
+        shown = [self.evidence(way, account, book) for account, book in zip(deltas, books, strict=True)]
+        return shown, self.statement(None if way == WAY_WORST_CASE else instrument)
+
+    def _after(self, account: int, instrument: int, quantity: int, price: int) -> MarginLeaf:
+        """What a report states: the book is already the later one, the chain's hash is not."""
+        margin = self.margin(account)
+        later = fold(margin.book_hash, CHANGE_UNCOUNTED_FILL, instrument, quantity, price)
+        return replace(margin, book_hash=later)
+
+    def _state(self) -> None:
+        margins = [leaf(self.margin(account).struct_hash()) for account in self.books]
+        instruments = [leaf(self.instrument(i).struct_hash()) for i in sorted(LISTED)]
+        self.margins = Tree((*margins, *_others("margin", TREE_LEAVES - len(margins))))
+        self.instruments = Tree((*instruments, *_others("instrument", TREE_LEAVES - len(instruments))))
+
+    # Small things
+
+    def _order(self, account: int, instrument: int, quantity: int, cash: int) -> Order:
+        self.orders += 1
+        legs = (Leg(instrument, quantity),)
+        return Order(account, legs, 1, cash, 2**200, nonce_of(0, self.orders), DEADLINE)
+
+    def _account(self, account: int) -> Any:
+        return self.backend.call(self.deployment["Clearinghouse"], "account", account)
+
+    @property
+    def _token(self) -> str:
+        return self.deployment.address("MockToken")
+
+    @property
+    def _chain_id(self) -> int:
+        return self.backend.devnet.chain_id
+
+
+def evidence(
+    way: int, instruments: Sequence[int] = (), margin: MarginLeaf = NO_LEAF, proof: Sequence[bytes] = ()
+) -> Values:
+    """IAttestation.Evidence."""
+    return way, list(instruments), margin.values(), list(proof)
+
+
+def options(underlying: int, expiry: int) -> list[int]:
+    """Four options: two calls, two puts."""
+    low, middle, high = (strike * USD8 for strike in STRIKES[underlying])
+    kinds = ((middle, Kind.CALL), (high, Kind.CALL), (low, Kind.PUT), (middle, Kind.PUT))
+    return [Instrument(underlying, expiry, strike, kind).pack() for strike, kind in kinds]
+
+
+LISTED = [i for underlying in STRIKES for expiry in EXPIRIES for i in options(underlying, expiry)]
+
+
+@contextmanager
+def fresh() -> Iterator[Scenario]:
+    """The protocol on a new devnet; no accounts yet. The sender holds and has approved tokens."""
+    with start_anvil(genesis_timestamp=GENESIS) as devnet:
+        backend = Clocked(devnet, SENDER_KEY)
+        devnet.rpc("anvil_setBalance", backend.deployer, hex(10**24))
+        scenario = Scenario(backend, deploy(backend, _parameters(backend.deployer)))
+        scenario.send("MockToken", "mint", backend.deployer, 100 * DEPOSIT)
+        scenario.send("MockToken", "approve", scenario.deployment.address("Clearinghouse"), 2**256 - 1)
+        yield scenario
+
+
+def _parameters(sender: str) -> Parameters:
+    addresses = tuple(Web3().eth.account.from_key(key).address for key in ATTESTER_KEYS)
+    return Parameters(
+        attesters=addresses,
+        threshold=3,
+        methodology_hash=METHODOLOGY,
+        guardian=sender,
+        proposers=(sender,),
+        underlyings=UNDERLYINGS,
+        expiries=tuple((u, expiry, GRIDS[u]) for u in STRIKES for expiry in EXPIRIES),
+    )
+
+
+def _others(what: str, count: int) -> list[bytes]:
+    """Leaves of everybody else, so that proofs are as long as in use."""
+    return [keccak(text=f"another {what} {i}") for i in range(count)]
+
+
+def measure() -> dict[str, int]:
+    """Name -> gas of every transaction on record."""
+    with fresh() as s:
+        gas = {f"deploy_{name}": used for name, used in _deployments(s).items()}
+        gas |= _accounts(s)
+        gas |= _epochs(s)
+        gas |= _trades(s)
+        gas |= _withdrawals(s)
+        gas |= _settlement(s)
+    return gas
+
+
+SMALL, SMALL_TAKER, LARGE, LARGE_TAKER = 1, 2, 3, 4  # accounts: books of one leg and of sixteen
+PUT = LISTED[2]
+
+
+def _deployments(s: Scenario) -> dict[str, int]:
+    receipts = [r for r in s.backend.receipts if r["contractAddress"]]
+    return {n: r["gasUsed"] for n, r in zip(s.deployment.contracts, receipts, strict=True)}
+
+
+def _accounts(s: Scenario) -> dict[str, int]:
+    opened = [s.open_account() for _ in range(4)]
+    first = [s.deposit(account) for account in s.books]
+    return {"open_account": opened[-1], "deposit_first": first[-1], "deposit_again": s.deposit(SMALL)}
+
+
+def _epochs(s: Scenario) -> dict[str, int]:
+    """Books are built by headroom over the first epoch."""
+    s.post_epoch()
+    for account in s.books:
+        s.refresh(account)
+    s.trade(WAY_HEADROOM, SMALL, SMALL_TAKER, PUT, WAD)
+    for n, instrument in enumerate(LISTED):
+        s.trade(WAY_HEADROOM, LARGE, LARGE_TAKER, instrument, -WAD if n % 2 else WAD)
+    s.post_epoch()
+    s.post_epoch()
+    steady = s.post_epoch(s.backend.now + EPOCH_SECONDS)
+    s.refresh(SMALL_TAKER)
+    s.refresh(LARGE_TAKER)
+    refreshed = {"refresh_1": s.refresh(SMALL), "refresh_16": s.refresh(LARGE)}
+    return {"epoch_3_of_5": steady, **refreshed}
+
+
+def _trades(s: Scenario) -> dict[str, int]:
+    """Of an instrument that both sides hold already."""
+    gas = {}
+    for name, way in (("headroom", WAY_HEADROOM), ("report", WAY_REPORT)):
+        gas[f"trade_{name}_1"] = s.trade(way, SMALL, SMALL_TAKER, PUT, WAD)
+        gas[f"trade_{name}_16"] = s.trade(way, LARGE, LARGE_TAKER, LISTED[0], WAD)
+    gas["trade_worst_case_1"] = s.trade(WAY_WORST_CASE, SMALL, SMALL_TAKER, PUT, WAD)
+    return gas
+
+
+def _withdrawals(s: Scenario) -> dict[str, int]:
+    gas = {"withdraw_headroom": s.withdraw(WAY_HEADROOM, LARGE)}
+    boundary = -(-s.backend.now // 300) * 300
+    s.post_epoch(boundary - 60)
+    gas["epoch_3_of_5_checkpoint"] = s.post_epoch(boundary + 1)
+    gas["withdraw_leaf_16"] = s.withdraw(WAY_LEAF, LARGE)
+    gas["withdraw_report_16"] = s.withdraw(WAY_REPORT, LARGE)
+    gas["withdraw_worst_case_1"] = s.withdraw(WAY_WORST_CASE, SMALL)
+    return gas
+
+
+def _settlement(s: Scenario) -> dict[str, int]:
+    s.backend.mine(FINAL - s.backend.now)
+    final = [s.finalize(u, expiry) for u in STRIKES for expiry in EXPIRIES]
+    return {"finalize_settlement": final[-1], "settle_16": s.settle(LARGE)}
