@@ -1,11 +1,14 @@
-"""The recipe over ape: the connected network, an account that ape unlocks."""
+"""The recipe over ape: the connected network, and an account that ape unlocks."""
 
+from functools import cache
 from typing import Any
 
 from ape import Contract as ContractAt
-from ape import project
 from ape.api import AccountAPI
+from ape.contracts import ContractContainer
+from ethpm_types import ContractType
 
+from scripts._artifacts import artifact
 from scripts._protocol import Contract
 
 
@@ -18,8 +21,8 @@ class ApeBackend:
 
     def deploy(self, name: str, *arguments: Any) -> Contract:
         """Deploys `name`."""
-        container = getattr(project, name)
-        return Contract(name, str(container.deploy(*arguments, sender=self._account).address))
+        deployed = self._account.deploy(ContractContainer(_type_of(name)), *arguments)
+        return Contract(name, str(deployed.address))
 
     def send(self, contract: Contract, function: str, *arguments: Any) -> Any:
         """Sends one transaction and waits; ape raises if it reverts."""
@@ -30,5 +33,12 @@ class ApeBackend:
         return getattr(self._at(contract), function)(*arguments)
 
     def _at(self, contract: Contract) -> Any:
-        container = getattr(project, contract.name)
-        return ContractAt(contract.address, contract_type=container.contract_type)
+        return ContractAt(contract.address, contract_type=_type_of(contract.name))
+
+
+@cache
+def _type_of(name: str) -> ContractType:
+    built = artifact(name)
+    return ContractType.model_validate(
+        {"contractName": name, "abi": built.abi, "deploymentBytecode": {"bytecode": built.bytecode}}
+    )

@@ -1,5 +1,6 @@
 """Four keeper processes: three attesters at three venues, and a proposer that also settles and serves."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -8,8 +9,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts._devnet import Devnet, free_port, stop
+from eth_account import Account
+from web3 import Web3
+
+from keeper.risk.methodology import Methodology
+from keeper.units.constants import WAD
+from scripts import _demo_story as story
+from scripts._devnet import CHAIN_ID, MNEMONIC, Devnet, free_port, stop
+from scripts._protocol import BTC, ETH, Deployment, Parameters, deploy, write_record
 from scripts._trading import KeeperClient, KeeperError
+from scripts._web3_backend import Web3Backend
 
 VENUES = ("binance", "bybit", "hyperliquid")
 THRESHOLD = 2
@@ -44,10 +53,31 @@ class Keepers:
                 raise RuntimeError(f"{name} ended with code {process.returncode}: {' | '.join(tail)}")
 
 
-def configure(folder: Path, devnet: Devnet, deployment: Path) -> Keepers:
+def deploy_protocol(devnet: Devnet, keepers: Keepers, path: Path) -> Deployment:
+    """Deploys by the recipe, with these attesters; writes the record to `path`; pays the proposer's gas."""
+    Account.enable_unaudited_hdwallet_features()
+    deployer = Account.from_mnemonic(MNEMONIC)
+    parameters = Parameters(
+        attesters=keepers.attesters,
+        threshold=THRESHOLD,
+        methodology_hash=Methodology.default().hash(),
+        guardian=deployer.address,
+        proposers=(deployer.address,),
+        underlyings=(BTC, ETH),
+        expiries=story.GRIDS,
+    )
+    web3 = Web3(Web3.HTTPProvider(devnet.url, request_kwargs={"timeout": 60}))
+    deployment = deploy(Web3Backend(web3, bytes(deployer.key)), parameters)
+    devnet.rpc("anvil_setBalance", keepers.proposer, hex(1000 * WAD))
+    write_record(deployment, CHAIN_ID, 0, path.parent)
+    return deployment
+
+
+def configure(folder: Path, devnet: Devnet, deployment: Path, api_port: int | None = None) -> Keepers:
     """Runs `plimsoll init` for each process: configuration, a key of its own, a port."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ports = tuple(free_port() for _ in _names())
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    ports = (*(free_port() for _ in VENUES), api_port or free_port())
     attesters = [f"http://127.0.0.1:{port}" for port in ports[:-1]]
     started = []
     for name, venue, port in zip(_names(), (*VENUES, VENUES[0]), ports, strict=True):

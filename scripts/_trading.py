@@ -1,7 +1,7 @@
 """Orders, evidence and statements as contract arguments; leaves and reports come from a keeper over HTTP.
 
-Cash, prices and quantities are WAD integers. What callers pass to `Exchange.fill` and `Clearinghouse.withdraw` is
-built here once, for wallet scripts and the demo alike.
+Cash, prices and quantities are WAD integers. Wallet scripts and the demo build here what they pass to
+`Exchange.fill` and `Clearinghouse.withdraw`.
 """
 
 from collections.abc import Mapping, Sequence

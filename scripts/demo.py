@@ -1,4 +1,4 @@
-"""`ape run demo`: the whole protocol on a fresh devnet, over a recorded crash, until expiry and settlement."""
+"""`ape run demo`: the whole protocol on a fresh devnet, over a recorded crash, until settlement."""
 
 import json
 import shutil
@@ -16,15 +16,12 @@ from rich.table import Table
 from web3 import Web3
 
 from keeper.markets.instrument import Instrument
-from keeper.risk.methodology import Methodology
 from keeper.units.constants import WAD
 from scripts import _demo_checks as checks
 from scripts import _demo_network as network
 from scripts import _demo_story as story
 from scripts._demo_desk import Desk, Trader
 from scripts._devnet import CHAIN_ID, ROOT, Devnet, start_anvil
-from scripts._protocol import BTC, ETH, Parameters, deploy, write_record
-from scripts._web3_backend import Web3Backend
 
 _HOUR = 3_600
 _WINDOW_STEP = 90  # seconds between epochs in the settlement window: longer gaps than 120 s do not count
@@ -85,31 +82,14 @@ def _play(out: Path, console: Console) -> dict[str, Any]:
             def advance(what: str) -> None:
                 progress.update(task, advance=1, description=what)
 
-            desk = _deploy(devnet, keepers, path)
+            deployment = network.deploy_protocol(devnet, keepers, path)
+            web3 = Web3(Web3.HTTPProvider(devnet.url, request_kwargs={"timeout": 60}))
+            desk = Desk(web3, deployment, keepers)
             advance("start four keepers")
             with network.running(keepers):
                 network.wait_until_live(keepers)
                 advance("open accounts")
                 return _story(desk, devnet, advance)
-
-
-def _deploy(devnet: Devnet, keepers: network.Keepers, path: Path) -> Desk:
-    web3 = Web3(Web3.HTTPProvider(devnet.url, request_kwargs={"timeout": 60}))
-    desk = Desk(web3, None, keepers)  # type: ignore[arg-type]  # deployed on the next lines
-    deployer = desk.trader("deployer", 0)
-    parameters = Parameters(
-        attesters=keepers.attesters,
-        threshold=network.THRESHOLD,
-        methodology_hash=Methodology.default().hash(),
-        guardian=deployer.key.address,
-        proposers=(deployer.key.address,),
-        underlyings=(BTC, ETH),
-        expiries=story.GRIDS,
-    )
-    desk.deployment = deploy(Web3Backend(web3, bytes(deployer.key.key)), parameters)
-    devnet.rpc("anvil_setBalance", keepers.proposer, hex(1000 * WAD))
-    write_record(desk.deployment, CHAIN_ID, 0, path.parent)
-    return desk
 
 
 def _story(desk: Desk, devnet: Devnet, advance: Callable[[str], None]) -> dict[str, Any]:

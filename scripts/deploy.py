@@ -1,0 +1,77 @@
+"""`ape run deploy`: the deployment recipe; writes deployments/<chain id>.json."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keeper.risk.methodology import Methodology
+from scripts._devnet import CHAIN_ID, ROOT
+from scripts._wallet import Command, Sentence, address_of, emit, guarded, options, signer_of
+
+_DEVNET_QUORUM = 3
+
+
+@click.command(cls=Command)
+@options("account", "json", "yes")
+@click.option("--attester", "attesters", multiple=True, help="Address of an attester; repeatable.")
+@click.option(
+    "--threshold", type=click.IntRange(1, 16), default=2, show_default=True, help="Attesters that must sign."
+)
+@click.option("--token", help="Settlement token; on the devnet a mintable one is deployed.")
+@guarded
+def cli(
+    provider: Any,
+    alias: str | None,
+    as_json: bool,
+    yes: bool,
+    attesters: tuple[str, ...],
+    threshold: int,
+    token: str | None,
+) -> None:
+    """Deploy the whole protocol and hand it to its Timelock.
+
+    \b
+    Examples:
+      ape run deploy --account TEST::0
+      ape run deploy --account ops --network ethereum:sepolia --token 0x… --attester 0x… --attester 0x… --yes
+    """
+    from scripts._ape_backend import ApeBackend
+    from scripts._protocol import Parameters, deploy, write_record
+
+    chain_id = int(provider.chain_id)
+    is_devnet = chain_id == CHAIN_ID
+    signer = signer_of(alias, is_devnet)
+    members = tuple(address_of(a) for a in attesters) or _devnet_members(is_devnet)
+    if threshold > len(members) or len(set(members)) != len(members):
+        raise Sentence(f"{len(set(members))} different attesters cannot reach a threshold of {threshold}")
+    if not is_devnet and token is None:
+        raise Sentence("no settlement token given: --token ADDRESS")
+    if not is_devnet and not yes:
+        click.echo(
+            f"dry run on chain {chain_id}: would deploy from {signer.address}; nothing is sent without --yes"
+        )
+        return
+    parameters = Parameters(
+        attesters=members,
+        threshold=threshold,
+        methodology_hash=Methodology.default().hash(),
+        guardian=str(signer.address),
+        proposers=(str(signer.address),),
+        token=address_of(token) if token else None,
+    )
+    deployment = deploy(ApeBackend(signer), parameters)
+    folder = Path(os.environ.get("PLIMSOLL_DEPLOYMENTS", ROOT / "deployments"))
+    path = write_record(deployment, chain_id, int(provider.get_block("latest").number), folder)
+    addresses = {name: contract.address for name, contract in deployment.contracts.items()}
+    lines = "\n".join(f"{name:<16} {address}" for name, address in addresses.items())
+    emit(as_json, {"record": str(path), "contracts": addresses}, f"{lines}\n{path}")
+
+
+def _devnet_members(is_devnet: bool) -> tuple[str, ...]:
+    from ape import accounts
+
+    if not is_devnet:
+        raise Sentence("no attester given: --attester ADDRESS, once for each")
+    return tuple(str(accounts.test_accounts[5 + i].address) for i in range(_DEVNET_QUORUM))

@@ -1,0 +1,65 @@
+"""`ape run portfolio`: an account's legs, cash and margins."""
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from scripts import _trading as trading
+from scripts._wallet import Command, Wallet, emit, guarded, options, plain, symbol_of
+
+
+@click.command(cls=Command)
+@options("id", "keeper", "json")
+@guarded
+def cli(provider: Any, account: int, keeper: str, as_json: bool) -> None:
+    """Show an account: legs and cash from the chain, mark and margins of the latest epoch from a keeper.
+
+    \b
+    Example:
+      ape run portfolio --id 1 --keeper http://127.0.0.1:8600
+    """
+    wallet = Wallet(provider)
+    found = wallet.require_account(account)
+    book = wallet.book(account)
+    symbols = wallet.symbols()
+    cash = found[4] + wallet.read("Clearinghouse", "funding", account)
+    shown: dict[str, Any] = {
+        "account": account,
+        "owner": found[0],
+        "cash": plain(cash),
+        "exempt": plain(found[5]),
+        "legs": {symbol_of(i, symbols): plain(q) for i, q in book.items()},
+        **_margins(keeper, account, cash),
+    }
+    if as_json:
+        emit(True, shown, "")
+        return
+    table = Table(title=f"account {account}", show_header=False)
+    for name, text in shown["legs"].items():
+        table.add_row(name, text)
+    table.add_section()
+    for name, value in shown.items():
+        if name not in ("legs", "account"):
+            table.add_row(name.replace("_", " "), str(value))
+    Console().print(table)
+
+
+def _margins(url: str, account: int, cash: int) -> dict[str, Any]:
+    """Mark, IM, MM, equity and headroom by the latest epoch's leaf, or why there are none."""
+    keeper = trading.KeeperClient(url)
+    try:
+        epoch = keeper.latest_epoch()["number"]
+        leaf = keeper.account(epoch, account)["leaf"]
+    except trading.KeeperError as error:
+        return {"margins": f"unknown: {error}"}
+    mark, initial = int(leaf["markToMarket"]), int(leaf["initialMargin"])
+    return {
+        "epoch": epoch,
+        "mark": plain(mark),
+        "initial_margin": plain(initial),
+        "maintenance_margin": plain(int(leaf["maintenanceMargin"])),
+        "equity": plain(cash + mark),
+        "headroom": plain(cash + mark - initial),
+    }

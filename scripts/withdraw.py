@@ -1,0 +1,96 @@
+"""`ape run withdraw`: settlement tokens out of a margin account."""
+
+from typing import Any
+
+import click
+
+from scripts import _trading as trading
+from scripts._wallet import (
+    Command,
+    Wallet,
+    address_of,
+    amount_of,
+    emit,
+    guarded,
+    is_confirmed,
+    options,
+    plain,
+    signer_of,
+)
+
+_WAYS = ("worst-case", "leaf", "headroom", "report")
+
+
+@click.command(cls=Command)
+@options("account", "id", "keeper", "json", "yes")
+@click.option("--amount", required=True, help="Dollars.")
+@click.option("--to", "receiver", help="Address that receives them; default: the key's own.")
+@click.option(
+    "--way",
+    type=click.Choice(_WAYS),
+    default="worst-case",
+    show_default=True,
+    help="How the margin check is passed.",
+)
+@guarded
+def cli(
+    provider: Any,
+    alias: str | None,
+    account: int,
+    keeper: str,
+    as_json: bool,
+    yes: bool,
+    amount: str,
+    receiver: str | None,
+    way: str,
+) -> None:
+    """Withdraw. `worst-case` needs no keeper; the other ways let a margined account draw on its equity.
+
+    \b
+    Examples:
+      ape run withdraw --account TEST::3 --id 1 --amount 100
+      ape run withdraw --account TEST::3 --id 1 --amount 100 --way report --keeper http://127.0.0.1:8600
+    """
+    wallet = Wallet(provider)
+    signer = signer_of(alias, wallet.is_devnet)
+    wallet.require_may_act(account, str(signer.address))
+    token = wallet.token
+    decimals = token.functions.decimals().call()
+    units = amount_of(amount, decimals)
+    to = address_of(receiver) if receiver else str(signer.address)
+    evidence, statement = _evidence(wallet, keeper, account, token.address, units, to, way)
+    if not is_confirmed(wallet, yes, f"withdraw {amount} from account {account} to {to}"):
+        return
+    clearing = wallet.contract("Clearinghouse")
+    wallet.send(signer, clearing, "withdraw", account, token.address, units, to, evidence, statement.tuple())
+    cash = plain(wallet.require_account(account)[4])
+    emit(
+        as_json,
+        {"account": account, "cash": cash, "recipient": to},
+        f"account {account} has {cash} in cash left",
+    )
+
+
+def _evidence(
+    wallet: Wallet, url: str, account: int, token: str, units: int, to: str, way: str
+) -> tuple[trading.Tuple, trading.Statement]:
+    book = list(wallet.book(account))
+    if way == "worst-case":
+        return trading.worst_case_evidence(book), trading.Statement()
+    if way == "headroom":
+        return trading.NO_EVIDENCE, trading.Statement()
+    keeper = trading.KeeperClient(url)
+    if way == "leaf":
+        answer = keeper.account(keeper.latest_epoch()["number"], account)
+        return trading.leaf_evidence(answer, book), trading.Statement(epoch=answer["epoch"])
+    nonce = wallet.require_account(account)[2]
+    action = {
+        "kind": "withdrawal",
+        "account": str(account),
+        "token": token,
+        "amount": str(units),
+        "recipient": to,
+        "nonce": str(nonce),
+    }
+    answer = keeper.report(action)
+    return trading.report_evidence(answer, 0), trading.with_reports(answer)
