@@ -299,6 +299,7 @@ def settle(account: uint256, instruments: DynArray[uint128, 128]):
     cash: int256 = 0
     exempt: uint256 = 0
     cash, exempt = self._money(account)
+    linear_left: bool = False
     group: uint256 = 0
     price: uint256 = 0
     closed: uint256 = 0
@@ -306,6 +307,7 @@ def settle(account: uint256, instruments: DynArray[uint128, 128]):
         instrument: uint128 = ins._instrument_of(word)
         expiry: uint256 = ins._expiry(instrument)
         if expiry == 0 or expiry > block.timestamp:
+            linear_left = linear_left or ins._kind(instrument) <= c.FUTURE
             continue
         if convert(instrument, uint256) >> 72 != group:
             group = convert(instrument, uint256) >> 72
@@ -314,6 +316,7 @@ def settle(account: uint256, instruments: DynArray[uint128, 128]):
                 convert(expiry, uint40),
             )
         if price == 0:
+            linear_left = linear_left or ins._kind(instrument) <= c.FUTURE
             continue
         quantity: int256 = ins._quantity_of(word)
         unit: int256 = payoff._payoff(instrument, price)
@@ -331,8 +334,13 @@ def settle(account: uint256, instruments: DynArray[uint128, 128]):
         )
     assert closed != 0, "clearing: nothing to settle"
     accounts._identity[account] -= closed << accounts.LEGS_SHIFT
-    lost: uint256 = convert(max(0, accounts._signed_high(accounts._money[account]) - cash), uint256)
-    accounts._money[account] = accounts._pack_signed(cash, exempt - min(exempt, lost))
+    # with perps or futures left, cash says little about settled cash: then only what it lost counts
+    if linear_left:
+        lost: uint256 = convert(max(0, accounts._signed_high(accounts._money[account]) - cash), uint256)
+        exempt -= min(exempt, lost)
+    else:
+        exempt = self._ratchet(exempt, cash)
+    accounts._money[account] = accounts._pack_signed(cash, exempt)
 
 
 # Administration
@@ -585,8 +593,10 @@ def _fill(
     kind: uint8 = c.CHANGE_UNCOUNTED_FILL
     if counted:
         kind = c.CHANGE_FILL
-        accounts._counters[account] = self._counted(accounts._counters[account], quantity, paid, leaf)
-        self._extend_record(account, instrument, quantity, leaf)
+        # the adverse of price and mark: a gain against the mark is never credited, a loss always charged
+        credited: int256 = min(paid, fp._signed_mul_down(quantity, convert(leaf.mark, int256)))
+        accounts._counters[account] = self._counted(accounts._counters[account], quantity, credited, leaf)
+        self._extend_record(account, instrument, credited)
     self._record_change(account, instrument, kind, quantity, price, fee, new, cash)
 
 
@@ -628,22 +638,17 @@ def _record_change(
 def _counted(
     counters: uint256,
     quantity: int256,
-    paid: int256,
+    credited: int256,
     leaf: IAttestation.InstrumentLeaf,
 ) -> uint256:
     """
-    @notice U and Q after a fill. The mark is credited at the adverse of leaf and price: a gain against the mark is
-            never credited, a loss always charged.
+    @notice U and Q after a fill.
     """
     alone: uint256 = convert(leaf.imLong, uint256)
     if quantity < 0:
         alone = convert(leaf.imShort, uint256)
     added: uint256 = fp._mul_up(convert(abs(quantity), uint256), alone)
-    worth: int256 = fp._signed_mul_down(quantity, convert(leaf.mark, int256))
-    return accounts._pack_signed_low(
-        (counters >> 128) + added,
-        accounts._signed_low(counters) + min(paid, worth),
-    )
+    return accounts._pack_signed_low((counters >> 128) + added, accounts._signed_low(counters) + credited)
 
 
 @internal
@@ -822,12 +827,7 @@ def _adopt(account: uint256, evidence: IAttestation.Evidence, epoch: uint64) -> 
 
 
 @internal
-def _extend_record(
-    account: uint256,
-    instrument: uint128,
-    quantity: int256,
-    leaf: IAttestation.InstrumentLeaf,
-):
+def _extend_record(account: uint256, instrument: uint128, credited: int256):
     """
     @notice A counted fill moves the linear value and may bring the earliest expiry forward.
     """
@@ -838,7 +838,7 @@ def _extend_record(
     if own != 0 and own < expiry:
         expiry = own
     if ins._kind(instrument) <= c.FUTURE:
-        linear += fp._signed_mul_down(quantity, convert(leaf.mark, int256))
+        linear += credited
     changed: uint256 = accounts._pack_signed_low(((word >> 168) << 40) | expiry, linear)
     if changed != word:
         self._records[account][3] = changed

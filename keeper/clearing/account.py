@@ -113,7 +113,8 @@ def filled(account: Account, fill: Fill) -> Account:
 
 def settled(account: Account, payoffs: Mapping[int, int]) -> Account:
     """After the legs in `payoffs` (instrument -> cash per unit long) became cash, in the instruments'
-    order. What it lost is a realised loss.
+    order. With perps or futures left, cash says little about settled cash: then only what it lost leaves
+    the exempt amount.
     """
     before = account.cash
     for instrument in sorted(set(payoffs) & set(account.positions)):
@@ -126,7 +127,9 @@ def settled(account: Account, payoffs: Mapping[int, int]) -> Account:
                 account.book_hash, CHANGE_SETTLEMENT, instrument, -quantity, payoffs[instrument]
             ),
         )
-    return replace(account, exempt=max(0, account.exempt - max(0, before - account.cash)))
+    if any(Instrument.unpack(i).kind in (Kind.PERP, Kind.FUTURE) for i in account.positions):
+        return replace(account, exempt=max(0, account.exempt - max(0, before - account.cash)))
+    return ratcheted(account, account.cash)
 
 
 def ratcheted(account: Account, settled_cash: int) -> Account:
@@ -143,7 +146,7 @@ def _counted(account: Account, fill: Fill, margin: InstrumentMargin) -> Account:
     instrument = Instrument.unpack(fill.instrument)
     record = account.record
     if instrument.kind in (Kind.PERP, Kind.FUTURE):
-        record = replace(record, linear=record.linear + value_at(fill.quantity, margin.mark))
+        record = replace(record, linear=record.linear + credited)
     if instrument.kind != Kind.PERP:
         record = replace(record, earliest_expiry=min(record.earliest_expiry, instrument.expiry))
     return replace(
