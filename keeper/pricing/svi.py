@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import lsq_linear, minimize
 
 from keeper.pricing.kernels import Floats
 
@@ -159,6 +158,8 @@ def _inner(k: Floats, w: Floats, weight: Floats, m: float, sigma: float) -> tupl
     [0, 2]:
     Lee's bound and |rho| <= 1 become a box.
     """
+    from scipy.optimize import lsq_linear  # half a second to import, and only calibration needs it
+
     x = k - m
     root = np.sqrt(x * x + sigma * sigma)
     design = np.column_stack([np.ones_like(k), (root - x) / 2.0, (root + x) / 2.0]) * weight[:, None]
@@ -205,6 +206,8 @@ def calibrate(
     Raises:
         ValueError: fewer than five quotes.
     """
+    from scipy.optimize import minimize
+
     k = np.asarray(log_moneyness, dtype=np.float64)
     w = np.asarray(variance, dtype=np.float64)
     if k.size < 5:
