@@ -71,7 +71,8 @@ def _cached(name: str, suffix: str, formats: tuple[str, ...]) -> dict[str, str]:
 def compiler_output(name: str, *formats: str) -> list[str]:
     """One line of compiler output per format. RuntimeError with the compiler's words if it fails."""
     command = [str(COMPILER), "-f", ",".join(formats), str(source_of(name).relative_to(ROOT))]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}  # the order in which exports are listed depends on it
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{name} does not compile:\n{done.stderr}")
     return [line for line in done.stdout.splitlines() if line]

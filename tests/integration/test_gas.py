@@ -1,4 +1,4 @@
-"""Gas of every kind of transaction, exactly as committed: `make gas` rewrites it, the diff says what moved."""
+"""Gas of every kind of transaction, exactly as committed: `make gas` rewrites, the diff says what moved."""
 
 import json
 
