@@ -27,13 +27,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Sentence = click.ClickException
 TOKEN = "MockToken"
+_DEVNET_URL = "http://127.0.0.1:8545"
 _KINDS = {"C": Kind.CALL, "P": Kind.PUT}
 _DAY = re.compile(r"^(\d{1,2})([A-Z]{3})(\d{2})$")
 _SETTLES_AT_HOUR = 8  # UTC
 
 
 class Command(ConnectedProviderCommand):
-    """An ape command whose failures end in one sentence, also those before it starts."""
+    """An ape command on the devnet by default; failures end in one sentence, also those before it starts."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        named = any(argument.split("=")[0] == "--network" for argument in args)
+        return super().parse_args(ctx, args if named else [*args, "--network", _DEVNET_URL])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -121,7 +126,9 @@ class Wallet:
         except Web3Exception as error:
             raise Sentence(f"the chain refuses {function}: {reason_of(error)}") from None
         ecosystem = self.provider.network.ecosystem
-        transaction = ecosystem.create_transaction(receiver=contract.address, data=bytes.fromhex(data[2:]))
+        transaction = ecosystem.create_transaction(
+            sender=str(signer.address), receiver=contract.address, data=bytes.fromhex(data[2:])
+        )
         return signer.call(transaction)
 
 

@@ -199,14 +199,18 @@ def _report(desk: Desk, traders: list[Trader]) -> dict[str, Any]:
         "gas": checks.gas(desk),
         "sources": SOURCES,
         "reanchoring": REANCHORING,
-        "results": {t.name: round(clearing.functions.account(t.account).call()[4] / WAD, 2) for t in traders},
+        "equity": {t.name: round(_equity(desk, t) / WAD, 2) for t in traders},
     }
 
 
 def _equity(desk: Desk, trader: Trader) -> int:
-    """Cash, funding and the mark of what is still open, WAD."""
-    open_legs = sorted(i for i in trader.book if Instrument.unpack(i).expiry != story.NEAR)
-    return int(desk.contract("AccountLens").functions.view_account(trader.account, open_legs).call()[8])
+    """Cash, funding, and what is still open at the latest epoch's marks, WAD."""
+    clearing = desk.contract("Clearinghouse")
+    epoch = desk.keepers.client.latest_epoch()["number"]
+    cash = clearing.functions.account(trader.account).call()[4]
+    cash += clearing.functions.funding(trader.account).call()
+    still_open = {i: q for i, q in trader.book.items() if Instrument.unpack(i).expiry != story.NEAR}
+    return int(cash + sum(q * desk.mark(epoch, i) // WAD for i, q in still_open.items()))
 
 
 def _required(report: dict[str, Any]) -> dict[str, bool]:

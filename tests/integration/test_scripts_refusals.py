@@ -1,0 +1,138 @@
+"""Every wallet script answers bad input with one sentence and a non-zero exit, and sends nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+from web3 import Web3
+
+from keeper.risk.methodology import Methodology
+from scripts._devnet import CHAIN_ID, MNEMONIC, ROOT, Devnet, free_port, start_anvil
+from scripts._protocol import BTC, ETH, Parameters, deploy, write_record
+from scripts._web3_backend import Web3Backend
+
+GENESIS = 1743926400  # 2025-04-06 08:00 UTC
+FAR = 1745568000  # 2025-04-25 08:00 UTC
+APE = Path(sys.executable).parent / "ape"
+DEPOSIT = ("deposit", "--account", "TEST::3", "--id", "1", "--amount")
+WITHDRAW = ("withdraw", "--account", "TEST::3", "--id", "1", "--amount")
+SIGN = ("sign_order", "--account", "TEST::3", "--id", "1", "--limit", "10")
+WRONG_CHECKSUM = "0x90F79bf6EB2c4f870365E785982E1f101E93b90A"
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs scripts against one devnet."""
+
+    devnet: Devnet
+    deployments: Path
+
+    def run(self, *arguments: str, network: str = "") -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PLIMSOLL_DEPLOYMENTS": str(self.deployments)}
+        command = [str(APE), "run", *arguments, "--network", network or self.devnet.url]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+
+    def block(self) -> int:
+        return int(self.devnet.rpc("eth_blockNumber"), 16)
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    folder = tmp_path_factory.mktemp("deployments")
+    with start_anvil(genesis_timestamp=GENESIS) as devnet:
+        Account.enable_unaudited_hdwallet_features()
+        deployer = Account.from_mnemonic(MNEMONIC)
+        parameters = Parameters(
+            attesters=(deployer.address,),
+            threshold=1,
+            methodology_hash=Methodology.default().hash(),
+            guardian=deployer.address,
+            proposers=(deployer.address,),
+            underlyings=(BTC, ETH),
+            expiries=((2, FAR, (1_200 * 10**8, 2_400 * 10**8, 50 * 10**8)),),
+        )
+        web3 = Web3(Web3.HTTPProvider(devnet.url))
+        write_record(deploy(Web3Backend(web3, bytes(deployer.key)), parameters), CHAIN_ID, 0, folder)
+        found = Shell(devnet, folder)
+        for arguments in (
+            ("faucet", "--account", "TEST::3", "--amount", "1000"),
+            ("open_account", "--account", "TEST::3"),
+            (*DEPOSIT, "500"),
+        ):
+            done = found.run(*arguments)
+            assert done.returncode == 0, done.stderr
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((*DEPOSIT, "0.1234567"), "amount 0.1234567 has more than 6 decimals"),
+        ((*DEPOSIT, "-5"), "amount -5 must be above zero"),
+        ((*DEPOSIT, "ten"), "amount ten is not a number"),
+        ((*DEPOSIT, "501"), "less than 501"),
+        ((*WITHDRAW, "501"), "the chain refuses withdraw"),
+        ((*WITHDRAW, "1", "--to", "0x12"), "0x12 is not an address"),
+        ((*WITHDRAW, "1", "--to", WRONG_CHECKSUM), "wrong checksum"),
+        (("withdraw", "--account", "TEST::4", "--id", "1", "--amount", "1"), "neither owns nor operates"),
+        (("withdraw", "--id", "1", "--amount", "1"), "no key given"),
+        (("withdraw", "--account", "nobody", "--id", "1", "--amount", "1"), "there is no key nobody"),
+        (("portfolio", "--id", "9"), "there is no account 9"),
+        ((*WITHDRAW, "1", "--way", "leaf", "--keeper", "http://127.0.0.1:1"), "no keeper answers"),
+        ((*SIGN, "--instrument", "DOGE-PERP", "--quantity", "1"), "DOGE-PERP is none of"),
+        ((*SIGN, "--instrument", "ETH-PERP", "--quantity", "0.001"), "not a multiple of the lot"),
+        ((*SIGN, "--instrument", "ETH-1APR25", "--quantity", "1"), "the instrument has expired"),
+    ],
+)
+def test_script__bad_input__one_sentence(shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
+    _assert_refused(shell, arguments, sentence)
+
+
+def test_script__node_down__one_sentence(shell: Shell) -> None:
+    done = shell.run("portfolio", "--id", "1", network=f"http://127.0.0.1:{free_port()}")
+    assert done.returncode != 0
+    assert "No (supported) node found" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_script__other_chain__one_sentence(shell: Shell) -> None:
+    with start_anvil(chain_id=4242) as other:
+        done = shell.run("portfolio", "--id", "1", network=other.url)
+    assert done.returncode != 0
+    assert "not deployed on chain 4242" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_fill_order__expired_order__one_sentence(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "order.json"
+    signed = shell.run(
+        *SIGN, "--instrument", "ETH-PERP", "--quantity", "1", "--minutes", "1", "--out", str(path)
+    )
+    assert signed.returncode == 0, signed.stderr
+    shell.devnet.rpc("evm_increaseTime", 3_600)
+    shell.devnet.rpc("evm_mine")
+    arguments = ("fill_order", str(path), str(path), "--account", "TEST::3")
+    _assert_refused(shell, arguments, "has expired")
+
+
+def test_fill_order__changed_order__one_sentence(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "order.json"
+    shell.run(*SIGN, "--instrument", "ETH-PERP", "--quantity", "1", "--out", str(path))
+    content = json.loads(path.read_text())
+    content["order"]["limit"] = "1"
+    path.write_text(json.dumps(content))
+    _assert_refused(
+        shell, ("fill_order", str(path), str(path), "--account", "TEST::3"), "neither owns nor operates"
+    )
+
+
+def _assert_refused(shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
+    before = shell.block()
+    done = shell.run(*arguments)
+    assert done.returncode != 0
+    assert sentence in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert shell.block() == before
