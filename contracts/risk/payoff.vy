@@ -52,6 +52,12 @@ struct Profile:
     next_index: uint256
 
 
+# Knots in ascending price, value << 64 | price; a fixed array with a count, as a dynamic one costs a check an access.
+struct Knots:
+    count: uint256
+    words: int256[MAX_KNOTS]
+
+
 @internal
 @pure
 def _payoff(instrument: uint128, price8: uint256) -> int256:
@@ -94,15 +100,16 @@ def _expiry_bounds(
     """
     assert forward_low <= forward_high, "payoff: forward band inverted"
     assert forward_high <= MAX_FORWARD, "payoff: forward too large"
-    knots: DynArray[int256, MAX_KNOTS] = []
+    rising: Knots = empty(Knots)
+    falling: Knots = empty(Knots)
     profile: Profile = empty(Profile)
-    profile, knots = self._profile(book, start)
+    profile, rising, falling = self._profile(book, start)
     worst: int256 = 0
     low: int256 = 0
     ignored: int256 = 0
     upper: int256 = 0
-    worst, low = self._lower(knots, profile, 1, forward_low, forward_high)
-    ignored, upper = self._lower(knots, profile, -1, forward_low, forward_high)
+    worst, low = self._lower(rising, profile, 1, forward_low, forward_high)
+    ignored, upper = self._lower(falling, profile, -1, forward_low, forward_high)
     return Bounds(
         worst=worst,
         finite=unsafe_add(profile.slope, profile.bend) >= 0,
@@ -114,19 +121,22 @@ def _expiry_bounds(
 
 @internal
 @pure
-def _profile(book: DynArray[uint256, MAX_LEGS], start: uint256) -> (Profile, DynArray[int256, MAX_KNOTS]):
+def _profile(book: DynArray[uint256, MAX_LEGS], start: uint256) -> (Profile, Knots, Knots):
     """
     @notice Kinks and affine part of the group that starts at `start`.
-    @dev Knot prices rise strictly, the first is zero. A leg's instrument must exceed the one before it, so a strike is
-         never below the last knot.
+    @dev Knot prices rise strictly. A leg's instrument must exceed the one before it, so a strike is never below the
+         last knot. Where the slope rises, no concave envelope has a corner, and where it falls, no convex one: so a
+         knot is a candidate of one envelope only.
+    @return Profile, knots at which the slope rises, knots at which it falls; neither holds the price zero.
     """
-    knots: DynArray[int256, MAX_KNOTS] = []
+    rising: Knots = empty(Knots)
+    falling: Knots = empty(Knots)
     base: int256 = 0
     slope: int256 = 0
-    bend: int256 = 0
-    value: int256 = 0  # of the kinks at the last knot
-    last: uint256 = 0  # price of the last knot
-    knots.append(0)
+    bend: int256 = 0  # slope of the kinks up to the current strike
+    value: int256 = 0  # of the kinks at the current strike
+    last: int256 = 0  # the current strike
+    kink: int256 = 0  # all quantities at the current strike
 
     count: uint256 = len(book)
     group: uint256 = book[start] >> GROUP_SHIFT
@@ -142,31 +152,46 @@ def _profile(book: DynArray[uint256, MAX_LEGS], start: uint256) -> (Profile, Dyn
         instrument: uint256 = word >> ins.INSTRUMENT_SHIFT
         assert instrument > before, "payoff: book not ascending"
         before = instrument
-        quantity: int256 = (convert(convert(word << ins.INSTRUMENT_SHIFT, bytes32), int256) >> ins.INSTRUMENT_SHIFT)
-        assert (abs(quantity) <= SIGNED_MAX_QUANTITY), "payoff: quantity too large"
+        quantity: int256 = convert(convert(word << ins.INSTRUMENT_SHIFT, bytes32), int256) >> ins.INSTRUMENT_SHIFT
+        assert (quantity <= SIGNED_MAX_QUANTITY and quantity >= -SIGNED_MAX_QUANTITY), "payoff: quantity too large"
 
         kind: uint256 = instrument & ins.KIND_MASK
         if kind <= c.FUTURE:
             slope = unsafe_add(slope, quantity)
             continue
         assert kind <= c.PUT, "payoff: unknown kind"
-        strike: uint256 = (instrument >> ins.STRIKE_SHIFT) & ins.STRIKE_MASK
+        strike: int256 = convert((instrument >> ins.STRIKE_SHIFT) & ins.STRIKE_MASK, int256)
         if strike != last:
-            distance: int256 = convert(unsafe_sub(strike, last), int256)
-            value = unsafe_add(value, unsafe_mul(bend, distance))
+            if last != 0:
+                if kink > 0:
+                    rising.words[rising.count] = (value << PRICE_BITS) | last
+                    rising.count = unsafe_add(rising.count, 1)
+                elif kink < 0:
+                    falling.words[falling.count] = (value << PRICE_BITS) | last
+                    falling.count = unsafe_add(falling.count, 1)
+            bend = unsafe_add(bend, kink)
+            kink = 0
+            value = unsafe_add(value, unsafe_mul(bend, unsafe_sub(strike, last)))
             last = strike
-            knots.append((value << PRICE_BITS) + convert(strike, int256))
-        bend = unsafe_add(bend, quantity)
+        kink = unsafe_add(kink, quantity)
         if kind == c.PUT:
             slope = unsafe_sub(slope, quantity)
-            base = unsafe_add(base, unsafe_mul(quantity, convert(strike, int256)))
-    return Profile(base=base, slope=slope, bend=bend, next_index=next_index), knots
+            base = unsafe_add(base, unsafe_mul(quantity, strike))
+    if last != 0:
+        if kink > 0:
+            rising.words[rising.count] = (value << PRICE_BITS) | last
+            rising.count = unsafe_add(rising.count, 1)
+        elif kink < 0:
+            falling.words[falling.count] = (value << PRICE_BITS) | last
+            falling.count = unsafe_add(falling.count, 1)
+    bend = unsafe_add(bend, kink)
+    return Profile(base=base, slope=slope, bend=bend, next_index=next_index), rising, falling
 
 
 @internal
 @pure
 def _lower(
-    knots: DynArray[int256, MAX_KNOTS],
+    knots: Knots,
     profile: Profile,
     sign: int256,
     forward_low: uint256,
@@ -178,7 +203,7 @@ def _lower(
     @param sign 1 or -1.
     @return WAD, both rounded down.
     """
-    hull: DynArray[int256, MAX_KNOTS] = self._hull(knots, unsafe_mul(profile.bend, sign), sign)
+    hull: Knots = self._hull(knots, unsafe_mul(profile.bend, sign), sign)
     base: int256 = unsafe_mul(profile.base, sign)
     slope: int256 = unsafe_mul(profile.slope, sign)
     first: int256 = convert(forward_low, int256)
@@ -191,8 +216,8 @@ def _lower(
     low: int256 = max_value(int256)  # at the ends of the band, WAD
     x: int256 = 0  # last knot
     y: int256 = 0
-    for i: uint256 in range(1, len(hull), bound=MAX_KNOTS):
-        knot: int256 = hull[i]
+    for i: uint256 in range(hull.count, bound=MAX_KNOTS):
+        knot: int256 = hull.words[i]
         next_x: int256 = knot & PRICE_MASK
         next_y: int256 = knot >> PRICE_BITS
         value: int256 = unsafe_add(next_y, unsafe_add(base, unsafe_mul(slope, next_x)))
@@ -233,51 +258,56 @@ def _lower(
 
 @internal
 @pure
-def _hull(knots: DynArray[int256, MAX_KNOTS], bend: int256, sign: int256) -> DynArray[int256, MAX_KNOTS]:
+def _hull(knots: Knots, bend: int256, sign: int256) -> Knots:
     """
-    @notice Lower convex hull of sign * knots with a ray of slope `bend` behind the last one.
+    @notice Lower convex hull of the origin and sign * knots, with a ray of slope `bend` behind the last one.
     @dev Every knot enters once and leaves at most once.
     @param sign 1 or -1.
-    @return Knots of the hull, values times `sign`.
+    @return Knots of the hull but the origin, values times `sign`.
     """
-    hull: DynArray[int256, MAX_KNOTS] = [0]
-    # the last two knots of the hull: a before b
+    hull: Knots = empty(Knots)
+    top: uint256 = 0  # knots on the hull
+    # the last two: a before b; both the origin while the hull is empty
     ax: int256 = 0
     ay: int256 = 0
     bx: int256 = 0
     by: int256 = 0
-    for i: uint256 in range(1, len(knots), bound=MAX_KNOTS):
-        x: int256 = knots[i] & PRICE_MASK
-        y: int256 = unsafe_mul(knots[i] >> PRICE_BITS, sign)
+    # one turn more than there are knots: the last is the ray
+    for i: uint256 in range(unsafe_add(knots.count, 1), bound=MAX_KNOTS + 1):
+        is_ray: bool = i == knots.count
+        x: int256 = 0
+        y: int256 = 0
+        if not is_ray:
+            x = knots.words[i] & PRICE_MASK
+            y = unsafe_mul(knots.words[i] >> PRICE_BITS, sign)
         for _: uint256 in range(MAX_KNOTS):
-            if bx == 0:
+            if top == 0:
                 break
             # b stays if the hull turns upwards there
-            rise: int256 = unsafe_mul(unsafe_sub(y, by), unsafe_sub(bx, ax))
-            if rise > unsafe_mul(unsafe_sub(by, ay), unsafe_sub(x, bx)):
+            run: int256 = unsafe_sub(bx, ax)
+            rise: int256 = unsafe_sub(by, ay)
+            if is_ray:
+                if rise < unsafe_mul(bend, run):
+                    break
+            elif unsafe_mul(unsafe_sub(y, by), run) > unsafe_mul(rise, unsafe_sub(x, bx)):
                 break
-            hull.pop()
+            top = unsafe_sub(top, 1)
             bx = ax
             by = ay
-            if bx != 0:
-                a: int256 = hull[unsafe_sub(len(hull), 2)]
+            ax = 0
+            ay = 0
+            if top > 1:
+                a: int256 = hull.words[unsafe_sub(top, 2)]
                 ax = a & PRICE_MASK
                 ay = a >> PRICE_BITS
-        hull.append((y << PRICE_BITS) + x)
-        ax = bx
-        ay = by
-        bx = x
-        by = y
-    for _: uint256 in range(MAX_KNOTS):
-        if bx == 0 or unsafe_sub(by, ay) < unsafe_mul(bend, unsafe_sub(bx, ax)):
-            break
-        hull.pop()
-        bx = ax
-        by = ay
-        if bx != 0:
-            a: int256 = hull[unsafe_sub(len(hull), 2)]
-            ax = a & PRICE_MASK
-            ay = a >> PRICE_BITS
+        if not is_ray:
+            hull.words[top] = (y << PRICE_BITS) | x
+            top = unsafe_add(top, 1)
+            ax = bx
+            ay = by
+            bx = x
+            by = y
+    hull.count = top
     return hull
 
 
