@@ -1,0 +1,173 @@
+"""A deployed protocol on anvil, and keepers built from real configuration files, run in this process."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from web3 import HTTPProvider, Web3
+
+from keeper.app import process
+from keeper.app.config import load
+from keeper.attestation.typed_data import digest, domain_separator, sign
+from keeper.chain.keys import create_keystore
+from keeper.exchange.order import Leg, Order, nonce_of
+from keeper.network.client import Gathered
+from keeper.network.schemas import EpochProposal, ReportProposal, ReportRequest
+from keeper.network.server import Refusal, Unavailable
+from keeper.risk.methodology import Methodology
+from keeper.sources.recorded import RecordedSource
+from scripts import _trading
+from scripts._devnet import Devnet, start_anvil
+from scripts._protocol import BTC, ETH, Deployment, Parameters, deploy
+from scripts._web3_backend import Web3Backend
+from tests.support.keys import ATTESTER_KEYS, ATTESTERS, key_of
+
+GENESIS = 1_743_984_000  # 2025-04-07 00:00 UTC, inside the recorded market
+EXPIRY = GENESIS + 7 * 86_400
+DEPLOYER_KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+PROPOSER_KEY = key_of("proposer")
+USDC = 10**6
+TICK = 10**16
+_KEYS = dict(sorted(zip(ATTESTERS, ATTESTER_KEYS, strict=True), key=lambda pair: int(pair[0], 16))[:3])
+
+
+@dataclass
+class Room:
+    """Attesters in this process, asked as a proposer asks over HTTP. What was asked stays in `asked`."""
+
+    attesters: list[Any] = field(default_factory=list)
+    asked: list[EpochProposal | ReportProposal] = field(default_factory=list)
+
+    def gather(
+        self, _path: str, message: Any, _digest: bytes, signers: list[str], _threshold: int
+    ) -> Gathered:
+        self.asked.append(message)
+        gathered = Gathered({})
+        for number, attester in enumerate(self.attesters):
+            is_epoch = isinstance(message, EpochProposal)
+            try:
+                answer = attester.sign_epoch(message) if is_epoch else attester.sign_report(message)
+            except (Refusal, Unavailable) as error:
+                gathered.refusals[str(number)] = str(error)
+            else:
+                signature = bytes.fromhex(answer.r[2:]), int(answer.vs)
+                gathered.signatures[signers.index(answer.signer)] = signature
+        return gathered
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Town:
+    """The protocol with two underlyings (1 BTC, 2 ETH), one listed expiry, two accounts; three attesters,
+    threshold two."""
+
+    def __init__(self, devnet: Devnet, folder: Path) -> None:
+        self.devnet, self.folder = devnet, folder
+        self.backend = Web3Backend(Web3(HTTPProvider(devnet.url)), DEPLOYER_KEY)
+        self.deployment = self._deploy()
+        self.accounts = [self.open_account(20_000 * USDC) for _ in range(2)]
+        self._fill_nonce = 0
+
+    def _deploy(self) -> Deployment:
+        observed = RecordedSource("binance", {1: "BTC", 2: "ETH"}).observe(GENESIS, {1: [], 2: []})
+        parameters = Parameters(
+            attesters=tuple(_KEYS),
+            threshold=2,
+            methodology_hash=Methodology.default().hash(),
+            guardian=self.backend.deployer,
+            proposers=(self.backend.deployer,),
+            underlyings=(replace(BTC, spot8=observed.spots[1]), replace(ETH, spot8=observed.spots[2])),
+            expiries=((2, EXPIRY, (1_000 * 10**8, 3_000 * 10**8, 500 * 10**8)),),
+        )
+        return deploy(self.backend, parameters)
+
+    def write_deployment(self, path: Path, **changed: Any) -> Path:
+        """The deployment file; `changed` replaces addresses by contract name, or the chain's id."""
+        addresses = {name: changed.get(name, c.address) for name, c in self.deployment.contracts.items()}
+        chain_id = changed.get("chain_id", self.devnet.chain_id)
+        contracts = {name: {"address": address} for name, address in addresses.items()}
+        path.write_text(json.dumps({"chain_id": chain_id, "block": 0, "contracts": contracts}))
+        return path
+
+    def open_account(self, deposit: int) -> int:
+        """An account of the deployer's with `deposit` tokens; its id."""
+        token, clearing = self.deployment["MockToken"], self.deployment["Clearinghouse"]
+        self.backend.send(token, "mint", self.backend.deployer, deposit)
+        self.backend.send(token, "approve", clearing.address, deposit)
+        self.backend.send(clearing, "open_account", self.backend.deployer)
+        account = int(self.backend.call(clearing, "totals")[0])
+        self.backend.send(clearing, "deposit", account, token.address, deposit)
+        return account
+
+    def keeper(self, name: str, role: str, venue: str = "binance") -> process.Keeper:
+        """A keeper with its own folder, built anew over what an earlier one of that name has left there."""
+        folder = self.folder / name
+        if not folder.exists():
+            index = int(name[-1]) if name[-1].isdigit() else 0
+            key = list(_KEYS.values())[index] if role == "attester" else PROPOSER_KEY
+            create_keystore(folder / "keystore.json", folder / "password.txt", key=key, light=True)
+            self.write_deployment(folder / "deployment.json")
+        attesters = '[proposer]\nattesters=["http://127.0.0.1:1"]\nheartbeat_seconds=30\n'
+        (folder / "plimsoll.toml").write_text(
+            f'[keeper]\nroles=["{role}"]\nkeystore="keystore.json"\npassword_file="password.txt"\n'
+            f'[chain]\nrpc="{self.devnet.url}"\ndeployment="deployment.json"\n'
+            f'[source]\nvenues=["{venue}"]\n[api]\nport=8600\n' + (attesters if role == "proposer" else "")
+        )
+        return process.build(load(folder / "plimsoll.toml"))
+
+    def proposer(self, room: Room) -> process.Keeper:
+        """A proposer that asks `room`; it has coins."""
+        keeper = self.keeper("proposer", "proposer")
+        assert keeper.proposer is not None
+        keeper.proposer._attesters = room
+        self.devnet.rpc("anvil_setBalance", keeper.signer.address, hex(10**20))
+        return keeper
+
+    def time(self) -> int:
+        """Of the latest block."""
+        return int(self.devnet.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    def pass_time(self, seconds: int = 40, blocks: int = 4) -> None:
+        """Chain time passes in a few blocks."""
+        now = self.time()
+        for i in range(1, blocks + 1):
+            self.devnet.mine_at(now + seconds * i // blocks)
+
+    def post_epoch(self, proposer: process.Keeper) -> int:
+        """Time passes and one more epoch is posted; its number."""
+        self.pass_time()
+        assert proposer.tick() is not None, proposer.proposer.status.last_error or proposer.problem
+        proposer.tick()
+        return int(self.backend.call(self.deployment["RiskOracle"], "header")[0])
+
+    def trade(self, proposer: process.Keeper, instrument: int, quantity: int = 10**18) -> None:
+        """The first account buys from the second at the mark, both by report."""
+        assert proposer.proposer is not None
+        latest = proposer.desk.statements.latest()
+        mark = latest.instrument(instrument).mark // TICK * TICK
+        price, nonce = mark * quantity // 10**18, self._fill_nonce
+        self._fill_nonce += 1
+        terms = {"units": 1, "max_fee": 10**20, "nonce": nonce_of(nonce, 0), "expiry": self.time() + 600}
+        buy = Order(self.accounts[0], (Leg(instrument, quantity),), limit=price, **terms)
+        sell = Order(self.accounts[1], (Leg(instrument, -quantity),), limit=-price, **terms)
+        action = _trading.fill_action(buy, sell, 1, price, nonce, ("maker", "taker"), counted=False)
+        found = proposer.proposer.report(ReportRequest.model_validate({"action": action}))
+        answer = found.model_dump()
+        exchange = self.deployment["Exchange"]
+        domain = domain_separator(self.devnet.chain_id, exchange.address)
+        signed = [sign(digest(domain, order.struct_hash()), DEPLOYER_KEY) for order in (buy, sell)]
+        evidence = [_trading.report_evidence(answer, party) for party in (0, 1)]
+        terms_of_fill = (buy.values(), signed[0], sell.values(), signed[1], 1, price, nonce)
+        statement = _trading.with_reports(answer).tuple()
+        self.backend.send(exchange, "fill", *terms_of_fill, *evidence, statement)
+
+
+@contextmanager
+def town(folder: Path) -> Iterator[Town]:
+    """A town on a chain of its own."""
+    with start_anvil(genesis_timestamp=GENESIS) as devnet:
+        yield Town(devnet, folder)
