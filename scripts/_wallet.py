@@ -38,7 +38,8 @@ class Command(ConnectedProviderCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         named = any(argument.split("=")[0] == "--network" for argument in args)
-        return super().parse_args(ctx, args if named else [*args, "--network", _DEVNET_URL])
+        rest: list[str] = super().parse_args(ctx, args if named else [*args, "--network", _DEVNET_URL])
+        return rest
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
