@@ -30,4 +30,4 @@ def test_kind__keeper__is_that_of_the_contract(compiled):
 def test_empty_root__keeper__is_that_of_the_contract():
     compiled = boa.load("contracts/attestation/merkle.vy")._constants
 
-    assert compiled.EMPTY_ROOT == "0x" + merkle.EMPTY_ROOT.hex()
+    assert "0x" + merkle.EMPTY_ROOT.hex() == compiled.EMPTY_ROOT
