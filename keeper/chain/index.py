@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from keeper.chain import abi_codec
 from keeper.chain.contracts import CLEARINGHOUSE, EXCHANGE, MARKETS, ORACLE, Protocol
 from keeper.chain.node import BlockRef, Node, NodeError
+from keeper.clearing import book_hash
 from keeper.store import index_store
 from keeper.store.database import Database
 from keeper.store.index_store import AccountRow, BlockRow, EventRow
@@ -38,7 +39,7 @@ class Index:
 
         Raises:
             NodeError: the node did not answer, or its chain moved while it was read (try again).
-            IndexingError: a sequence number is missing or came twice.
+            IndexingError: a sequence number is missing or came twice, or a position does not add up.
         """
         head = self._node.head()
         with self._database.begin() as connection:
@@ -99,6 +100,7 @@ class Index:
             row = self._decode(ref, log)
             if row is not None:
                 self._check_seq(connection, row)
+                self._check_book(connection, row)
                 index_store.add_event(connection, row)
                 apply(connection, row)
 
@@ -121,6 +123,20 @@ class Index:
             raise IndexingError(
                 f"index: {row.contract} sequence {row.seq} after {expected - 1} in block {row.block_number}:"
                 f" node {self._node.url} left out or repeated an event"
+            )
+
+    def _check_book(self, connection: Connection, row: EventRow) -> None:
+        """A position is what was held and what was added, and its change is the next link of the book hash.
+        The chain states that hash, so it vouches for positions that it is not asked for one by one."""
+        if (row.contract, row.name) != (CLEARINGHOUSE, "PositionChanged"):
+            return
+        p = row.payload
+        held, before = index_store.book(connection, p["account"], p["instrument"])
+        after = book_hash.fold(before, p["kind"], p["instrument"], p["quantity"], p["price"])
+        if (held + p["quantity"], "0x" + after.hex()) != (p["position"], p["bookHash"]):
+            raise IndexingError(
+                f"index: event {row.seq} in block {row.block_number} does not follow from the book of account"
+                f" {p['account']}: node {self._node.url} gave a wrong event"
             )
 
 

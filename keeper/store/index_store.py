@@ -128,6 +128,20 @@ def put_position(connection: Connection, number: int, account: int, instrument: 
     _supersede(connection, position_version, number, key, {"quantity": str(quantity)})
 
 
+def book(connection: Connection, account: int, instrument: int) -> tuple[int, bytes]:
+    """What an account holds of an instrument, and its book hash, both at the head."""
+    position = select(position_version.c.quantity).where(
+        position_version.c.account == account,
+        position_version.c.instrument == str(instrument),
+        position_version.c.valid_to.is_(None),
+    )
+    stated = select(account_version.c.book_hash).where(
+        account_version.c.account == account, account_version.c.valid_to.is_(None)
+    )
+    held, text = connection.execute(position).scalar(), connection.execute(stated).scalar()
+    return int(held or 0), bytes.fromhex((text or "0x" + "00" * 32)[2:])
+
+
 def _supersede(
     connection: Connection, table: Table, number: int, key: Mapping[str, Any], values: Mapping[str, str]
 ) -> None:
