@@ -5,6 +5,7 @@ Numbers are WAD. Underlying 1 stands at 2,000 USD. Trades come straight from a m
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boa
@@ -94,24 +95,28 @@ class Contracts:
     module: str
 
 
+@cache
+def source(name: str) -> Any:
+    """boa's deployer of `contracts/<name>.vy`; reading one takes longer than deploying it."""
+    return boa.load_partial(f"contracts/{name}.vy")
+
+
 def deploy(decimals: int = 6, token: str = "MockToken") -> Contracts:
     """Everything wired at GENESIS; call inside an anchor."""
     patch = boa.env.evm.patch
     patch.timestamp, patch.prev_hashes = GENESIS, [BLOCK_HASH] * 256
     owner, guardian, module = (boa.env.generate_address(name) for name in ("owner", "guardian", "module"))
     with boa.env.prank(owner):
-        token = boa.load(f"contracts/mocks/{token}.vy", decimals)
-        markets = boa.load("contracts/markets/Markets.vy")
+        token = source(f"mocks/{token}").deploy(decimals)
+        markets = source("markets/Markets").deploy()
         markets.list_underlying(SPEC)
-        quorum = boa.load("contracts/attestation/AttesterQuorum.vy", ATTESTERS, 3)
-        oracle = boa.load("contracts/attestation/RiskOracle.vy", quorum.address, LIMITS)
+        quorum = source("attestation/AttesterQuorum").deploy(ATTESTERS, 3)
+        oracle = source("attestation/RiskOracle").deploy(quorum.address, LIMITS)
         oracle.add_underlying(SPOT, BANDS)
         oracle.set_methodology(METHODOLOGY, True)
-        gate = boa.load("contracts/risk/MarginGate.vy", oracle.address, markets.address)
+        gate = source("risk/MarginGate").deploy(oracle.address, markets.address)
         where = (gate.address, oracle.address)
-        clearing = boa.load(
-            "contracts/clearing/Clearinghouse.vy", token.address, decimals, OUTFLOW_SHARE, *where
-        )
+        clearing = source("clearing/Clearinghouse").deploy(token.address, decimals, OUTFLOW_SHARE, *where)
         clearing.set_guardian(guardian)
         clearing.set_module(module, True)
     return Contracts(token, markets, quorum, oracle, gate, clearing, owner, guardian, module)

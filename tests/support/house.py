@@ -14,6 +14,7 @@ from keeper.attestation.typed_data import (
     MarginLeaf,
     Report,
     Typed,
+    Withdrawal,
     leaf,
     reports_hash,
 )
@@ -197,6 +198,14 @@ class House:
         """A report on a state after an action."""
         return Side(way, sorted(state.positions), self.margin(account, state, **stated))
 
+    def withdrawal(self, account: int, amount: int, **stated: Any) -> tuple[Side, Any]:
+        """A report on the account after a withdrawal, and the statement that carries it."""
+        state = self.state(account)
+        side = self.report(account, state, **stated)
+        token, owner = self.contracts.token.address, self.owners[account]
+        action = Withdrawal(account, token, amount, owner, state.withdraw_nonce).struct_hash()
+        return side, self.statement(side, action=action)
+
     def worst(self, account: int, deal: Deal | None = None, taker: bool = False) -> Side:
         """Worst case of the book after a deal, or now."""
         state = self.after(account, deal, taker) if deal else self.state(account)
@@ -220,6 +229,11 @@ class House:
         values = deal.values(maker, taker)
         self.clearing.trade(values, shown, shared, sender=self.contracts.module)
         self.known.add(deal.instrument)
+
+    def hold(self, account: int, other: int, *deals: Deal) -> None:
+        """Give an account positions, against another that has the cash."""
+        for deal in deals:
+            self.trade(deal, account, other, self.easy(account, deal, taker=False), self.easy(other, deal))
 
     def withdraw(self, account: int, amount: int, side: Side, statement: Any = None, **changes: Any) -> None:
         """The owner takes `amount` of the token's units."""
