@@ -54,6 +54,7 @@ def __init__(signers: DynArray[address, c.MAX_SIGNERS], threshold: uint256):
 
 @external
 @view
+@reentrant
 def require_signed(struct_hash: bytes32, signatures: IAttestation.Signatures) -> bool:
     """
     @notice Reverts unless enough attesters signed.
@@ -92,6 +93,7 @@ def require_signed(struct_hash: bytes32, signatures: IAttestation.Signatures) ->
 
 @external
 @view
+@reentrant
 def digest(struct_hash: bytes32) -> bytes32:
     """
     @notice What an attester signs.
@@ -103,6 +105,7 @@ def digest(struct_hash: bytes32) -> bytes32:
 
 @external
 @view
+@reentrant
 def signers() -> DynArray[address, c.MAX_SIGNERS]:
     """
     @notice The set; position i is bit i of a bitmap.
@@ -115,6 +118,7 @@ def signers() -> DynArray[address, c.MAX_SIGNERS]:
 
 @external
 @view
+@reentrant
 def threshold() -> uint256:
     """
     @notice Signatures needed.

@@ -308,6 +308,7 @@ def set_methodology(methodology_hash: bytes32, registered: bool):
 
 @external
 @view
+@reentrant
 def header() -> IRiskOracle.Header:
     """
     @notice The latest epoch; number 0 before the first.
@@ -329,6 +330,7 @@ def header() -> IRiskOracle.Header:
 
 @external
 @view
+@reentrant
 def limits() -> IRiskOracle.Limits:
     """
     @notice Ages in seconds and the least distance of epochs in blocks.
@@ -344,6 +346,7 @@ def limits() -> IRiskOracle.Limits:
 
 @external
 @view
+@reentrant
 def quorum() -> address:
     """
     @notice The attester set in force.
@@ -353,6 +356,7 @@ def quorum() -> address:
 
 @external
 @view
+@reentrant
 def underlying_count() -> uint16:
     """
     @notice Underlyings are numbered from 1 to this.
@@ -362,6 +366,7 @@ def underlying_count() -> uint16:
 
 @external
 @view
+@reentrant
 def spot(underlying: uint16) -> IRiskOracle.Spot:
     """
     @notice Posted and effective spot and the anchors of the bands, 1e-8 USD; zeros where unknown.
@@ -381,6 +386,7 @@ def spot(underlying: uint16) -> IRiskOracle.Spot:
 
 @external
 @view
+@reentrant
 def bands(underlying: uint16) -> IRiskOracle.Bands:
     """
     @notice Moves allowed, basis points.
@@ -395,6 +401,7 @@ def bands(underlying: uint16) -> IRiskOracle.Bands:
 
 @external
 @view
+@reentrant
 def effective_spots(underlyings: DynArray[uint16, 32]) -> DynArray[uint256, 32]:
     """
     @notice Effective spots, 1e-8 USD, in the order asked; 0 where unknown.
@@ -407,6 +414,7 @@ def effective_spots(underlyings: DynArray[uint16, 32]) -> DynArray[uint256, 32]:
 
 @external
 @view
+@reentrant
 def settlement_price(underlying: uint16, expiry: uint40) -> uint256:
     """
     @notice 1e-8 USD; 0 until it is final.
@@ -416,6 +424,7 @@ def settlement_price(underlying: uint16, expiry: uint40) -> uint256:
 
 @external
 @view
+@reentrant
 def settlement_window(underlying: uint16, expiry: uint40) -> (uint256, uint256):
     """
     @notice What the half hour before an expiry has averaged so far.
@@ -438,25 +447,29 @@ def settlement_window(underlying: uint16, expiry: uint40) -> (uint256, uint256):
 
 @external
 @view
+@reentrant
 def is_usable(number: uint64) -> bool:
     """
     @notice Whether statements of an epoch pass: the latest, or for two blocks its predecessor after a small move.
     """
-    return self._is_usable(convert(number, uint256), self._state())
+    return self._is_usable(convert(number, uint256), self._header)
 
 
 @external
 @view
+@reentrant
 def is_fresh() -> bool:
     """
     @notice Whether the latest epoch is young enough to increase risk on.
     """
-    state: State = self._state()
-    return (state.number != 0 and block.timestamp - state.timestamp <= (self._config >> 184) & LOW_24)
+    word: uint256 = self._header
+    known: bool = (word >> 80) & LOW_40 != 0
+    return known and block.timestamp - (word & LOW_40) <= (self._config >> 184) & LOW_24
 
 
 @external
 @view
+@reentrant
 def require_in_epoch(number: uint64, leaf: bytes32, proof: DynArray[bytes32, 32]) -> bool:
     """
     @notice Reverts unless a leaf belongs to a usable epoch.
@@ -465,10 +478,10 @@ def require_in_epoch(number: uint64, leaf: bytes32, proof: DynArray[bytes32, 32]
     @param proof Siblings up to the root, the other one of market and margin root last.
     @return True.
     """
-    state: State = self._state()
-    assert self._is_usable(convert(number, uint256), state), "oracle: epoch not usable"
-    parity: uint256 = state.parity
-    if convert(number, uint256) != state.number:
+    word: uint256 = self._header
+    assert self._is_usable(convert(number, uint256), word), "oracle: epoch not usable"
+    parity: uint256 = (word >> 183) & 1
+    if convert(number, uint256) != (word >> 80) & LOW_40:
         parity = 1 - parity
     assert len(proof) != 0, "oracle: proof too short"
     assert (merkle._root_from(leaf, proof) == self._roots[parity]), "oracle: not in the epoch"
@@ -477,6 +490,7 @@ def require_in_epoch(number: uint64, leaf: bytes32, proof: DynArray[bytes32, 32]
 
 @external
 @view
+@reentrant
 def is_registered(methodology_hash: bytes32) -> bool:
     """
     @notice Whether epochs may name a methodology.
@@ -503,14 +517,18 @@ def _require_block(claimed: bytes32, number: uint256):
 
 @internal
 @view
-def _is_usable(number: uint256, state: State) -> bool:
+def _is_usable(number: uint256, header: uint256) -> bool:
+    """
+    @dev Every headroom trade asks this of the header word: unpacking all of it would cost more than the answer.
+    """
     if number == 0:
         return False
-    if number == state.number:
+    latest: uint256 = (header >> 80) & LOW_40
+    if number == latest:
         return True
-    return (
-        state.grace == 1 and number == state.number - state.back and block.number <= state.posted_block + c.GRACE_BLOCKS
-    )
+    grace: bool = (header >> 182) & 1 == 1
+    previous: uint256 = latest - ((header >> 120) & LOW_16)
+    return grace and number == previous and block.number <= ((header >> 40) & LOW_40) + c.GRACE_BLOCKS
 
 
 @internal
@@ -552,7 +570,7 @@ def _move(underlying: uint256, posted_effective: uint256, step: Step, covered: u
     hour: uint256 = (word >> 88) & LOW_56
     cumulative: uint256 = (word >> 20) & LOW_68
     packed_bands: uint256 = word & (2**20 - 1)
-    minute_bps: uint256 = (packed_bands >> 14) * BAND_UNIT
+    minute_bps: uint256 = unsafe_mul(packed_bands >> 14, BAND_UNIT)
     if step.ten_anew:
         ten = last
     if step.hour_anew:
@@ -560,26 +578,35 @@ def _move(underlying: uint256, posted_effective: uint256, step: Step, covered: u
 
     posted: uint256 = posted_effective >> 64
     assert 0 < posted and posted <= LOW_56, "oracle: price out of range"
-    lower: uint256 = 0
-    upper: uint256 = 0
-    lower, upper = self._edges(last, minute_bps, step.elapsed, MINUTE)
-    low: uint256 = 0
-    high: uint256 = 0
-    low, high = self._edges(
-        ten,
-        ((packed_bands >> 7) & LOW_7) * BAND_UNIT,
-        step.ten_age,
-        TEN_MINUTES,
-    )
-    lower = max(lower, low)
-    upper = min(upper, high)
-    low, high = self._edges(hour, (packed_bands & LOW_7) * BAND_UNIT, step.hour_age, HOUR)
-    lower = max(lower, low)
-    upper = min(upper, high)
-    effective: uint256 = min(max(posted, lower), min(upper, LOW_56))
-    assert (effective == posted_effective & LOW_64), "oracle: wrong effective spot"
-    if effective != posted:
-        self._posted[underlying] = posted
+    ten_bps: uint256 = unsafe_mul((packed_bands >> 7) & LOW_7, BAND_UNIT)
+    hour_bps: uint256 = unsafe_mul(packed_bands & LOW_7, BAND_UNIT)
+    effective: uint256 = posted
+    # a silence only widens bands, so within all three as they are after none there is no edge to look for; prices
+    # are below 2**56 and bands below 100 %, so nothing overflows
+    scaled: uint256 = unsafe_mul(posted, BASIS_POINTS)
+    if (
+        scaled < unsafe_mul(last, unsafe_sub(BASIS_POINTS, minute_bps))
+        or scaled > unsafe_mul(last, unsafe_add(BASIS_POINTS, minute_bps))
+        or scaled < unsafe_mul(ten, unsafe_sub(BASIS_POINTS, ten_bps))
+        or scaled > unsafe_mul(ten, unsafe_add(BASIS_POINTS, ten_bps))
+        or scaled < unsafe_mul(hour, unsafe_sub(BASIS_POINTS, hour_bps))
+        or scaled > unsafe_mul(hour, unsafe_add(BASIS_POINTS, hour_bps))
+    ):
+        lower: uint256 = 0
+        upper: uint256 = 0
+        lower, upper = self._edges(last, minute_bps, step.elapsed, MINUTE)
+        low: uint256 = 0
+        high: uint256 = 0
+        low, high = self._edges(ten, ten_bps, step.ten_age, TEN_MINUTES)
+        lower = max(lower, low)
+        upper = min(upper, high)
+        low, high = self._edges(hour, hour_bps, step.hour_age, HOUR)
+        lower = max(lower, low)
+        upper = min(upper, high)
+        effective = min(max(posted, lower), min(upper, LOW_56))
+        if effective != posted:
+            self._posted[underlying] = posted
+    assert effective == posted_effective & LOW_64, "oracle: wrong effective spot"
 
     if step.boundary != 0:
         at: uint256 = cumulative
@@ -591,10 +618,13 @@ def _move(underlying: uint256, posted_effective: uint256, step: Step, covered: u
             covered_then = (covered + step.into) & LOW_16
         self._checkpoints[underlying][step.boundary % RING] = ((step.boundary << 84) | (at << 16) | covered_then)
     if step.counts:
-        cumulative = (cumulative + (last + effective) * step.elapsed) & LOW_68
+        # below 2**57 times two minutes
+        cumulative = unsafe_add(cumulative, unsafe_mul(unsafe_add(last, effective), step.elapsed)) & LOW_68
     self._spots[underlying] = self._pack_spot(effective, ten, hour, cumulative, packed_bands)
-    moved: uint256 = max(last, effective) - min(last, effective)
-    return moved * 4 * BASIS_POINTS <= last * minute_bps
+    moved: uint256 = unsafe_sub(effective, last)
+    if effective < last:
+        moved = unsafe_sub(last, effective)
+    return unsafe_mul(moved, 4 * BASIS_POINTS) <= unsafe_mul(last, minute_bps)
 
 
 @internal

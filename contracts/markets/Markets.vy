@@ -101,6 +101,7 @@ def list_expiry(underlying: uint16, expiry: uint40, grid: IMarkets.StrikeGrid):
 
 @external
 @view
+@reentrant
 def underlying_count() -> uint16:
     """
     @notice Underlyings listed; identifiers run from 1 to this.
@@ -110,6 +111,7 @@ def underlying_count() -> uint16:
 
 @external
 @view
+@reentrant
 def underlying(underlying: uint16) -> IMarkets.Underlying:
     """
     @notice Specification of an underlying.
@@ -128,6 +130,7 @@ def underlying(underlying: uint16) -> IMarkets.Underlying:
 
 @external
 @view
+@reentrant
 def expiries(underlying: uint16) -> DynArray[uint40, MAX_EXPIRIES]:
     """
     @notice Expiries in no order; expired ones stay until another takes their place.
@@ -137,6 +140,7 @@ def expiries(underlying: uint16) -> DynArray[uint40, MAX_EXPIRIES]:
 
 @external
 @view
+@reentrant
 def strike_grid(underlying: uint16, expiry: uint40) -> IMarkets.StrikeGrid:
     """
     @notice Strikes of an expiry, 1e-8 USD; all zero if it was never listed.
@@ -146,6 +150,7 @@ def strike_grid(underlying: uint16, expiry: uint40) -> IMarkets.StrikeGrid:
 
 @external
 @view
+@reentrant
 def require_tradable(instrument: uint128, quantity: int256, price: uint256) -> bool:
     """
     @notice Reverts unless the trade fits the contract specification.
@@ -180,6 +185,7 @@ def require_tradable(instrument: uint128, quantity: int256, price: uint256) -> b
 
 @external
 @view
+@reentrant
 def forward_bands(
     underlyings: DynArray[uint16, c.MAX_UNDERLYINGS],
 ) -> DynArray[uint256, c.MAX_UNDERLYINGS]:

@@ -66,6 +66,7 @@ def __init__(oracle: IRiskOracle, markets: IMarkets):
 
 @external
 @view
+@reentrant
 def worst_case(book: DynArray[uint256, 128]) -> int256:
     """
     @notice The least that the book can ever pay, cash aside: the sum over expiries of min(0, least payoff). A sure
@@ -90,6 +91,7 @@ def worst_case(book: DynArray[uint256, 128]) -> int256:
 
 @external
 @view
+@reentrant
 def value(book: DynArray[uint256, 128]) -> IMarginGate.Valuation:
     """
     @notice Bounds of a book without its cash, at the effective spots, worst over the carry band.
@@ -101,6 +103,7 @@ def value(book: DynArray[uint256, 128]) -> IMarginGate.Valuation:
 
 @external
 @view
+@reentrant
 def assess(
     account: uint256,
     epoch: uint64,
@@ -164,6 +167,7 @@ def assess(
 
 @external
 @view
+@reentrant
 def require_headroom(
     words: uint256[4],
     bookHash: bytes32,
@@ -203,6 +207,7 @@ def require_headroom(
 
 @external
 @view
+@reentrant
 def measure(words: uint256[4], bookHash: bytes32, counters: uint256, liquid: int256) -> IMarginGate.Health:
     """
     @notice Equity, maintenance margin and settled cash by a record; reverts unless it is of the present book and epoch.
@@ -228,6 +233,7 @@ def unpack(words: uint256[4]) -> IMarginGate.Record:
 
 @external
 @view
+@reentrant
 def require_succeeds(oracle: address, previous: address) -> bool:
     """
     @notice Reverts unless this gate speaks of an oracle, and that one's epochs are numbered above its predecessor's:
@@ -245,6 +251,7 @@ def require_succeeds(oracle: address, previous: address) -> bool:
 
 @external
 @view
+@reentrant
 def require_shrinks_at_mark(
     leaf: IAttestation.InstrumentLeaf,
     legs: uint256,
@@ -273,6 +280,7 @@ def require_shrinks_at_mark(
 
 @external
 @view
+@reentrant
 def require_reduced(
     equityBefore: int256,
     maintenanceBefore: uint256,
@@ -292,6 +300,7 @@ def require_reduced(
 
 @external
 @view
+@reentrant
 def require_instrument(
     epoch: uint64,
     leaf: IAttestation.InstrumentLeaf,
@@ -316,6 +325,7 @@ def require_instrument(
 
 @external
 @view
+@reentrant
 def require_reports(
     epoch: uint64,
     action: bytes32,
