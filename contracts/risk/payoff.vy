@@ -20,7 +20,8 @@ from ..markets import instrument as ins
 
 # Constants
 
-MAX_LEGS: constant(uint256) = c.MAX_LEGS
+MAX_LEGS: constant(uint256) = c.MAX_LEGS  # a power of two: masks a place on a hull
+HULLS: constant(uint256) = 2 * c.MAX_LEGS
 MAX_KNOTS: constant(uint256) = (c.MAX_LEGS + 1)  # one per strike, and the price zero
 MAX_FORWARD: constant(uint256) = 2**64 - 1  # 1e-8 USD
 SIGNED_MAX_QUANTITY: constant(int256) = (2**96)  # MAX_QUANTITY: the compiler does not fold conversions
@@ -39,23 +40,6 @@ struct Bounds:
     low: int256
     high: int256
     next_index: uint256
-
-
-# Kinks and affine part of one expiry, 1e-8 USD and WAD.
-struct Profile:
-    # value of the affine part at price zero, 1e-26 USD
-    base: int256
-    # slope of the affine part, WAD
-    slope: int256
-    # slope of the kinks alone beyond the last knot, WAD
-    bend: int256
-    next_index: uint256
-
-
-# Knots in ascending price, value << 64 | price; a fixed array with a count, as a dynamic one costs a check an access.
-struct Knots:
-    count: uint256
-    words: int256[MAX_KNOTS]
 
 
 @internal
@@ -100,43 +84,16 @@ def _expiry_bounds(
     """
     assert forward_low <= forward_high, "payoff: forward band inverted"
     assert forward_high <= MAX_FORWARD, "payoff: forward too large"
-    rising: Knots = empty(Knots)
-    falling: Knots = empty(Knots)
-    profile: Profile = empty(Profile)
-    profile, rising, falling = self._profile(book, start)
-    worst: int256 = 0
-    low: int256 = 0
-    ignored: int256 = 0
-    upper: int256 = 0
-    worst, low = self._lower(rising, profile, 1, forward_low, forward_high)
-    ignored, upper = self._lower(falling, profile, -1, forward_low, forward_high)
-    return Bounds(
-        worst=worst,
-        finite=unsafe_add(profile.slope, profile.bend) >= 0,
-        low=low,
-        high=unsafe_sub(0, upper),
-        next_index=profile.next_index,
-    )
-
-
-@internal
-@pure
-def _profile(book: DynArray[uint256, MAX_LEGS], start: uint256) -> (Profile, Knots, Knots):
-    """
-    @notice Kinks and affine part of the group that starts at `start`.
-    @dev Knot prices rise strictly. A leg's instrument must exceed the one before it, so a strike is never below the
-         last knot. Where the slope rises, no concave envelope has a corner, and where it falls, no convex one: so a
-         knot is a candidate of one envelope only.
-    @return Profile, knots at which the slope rises, knots at which it falls; neither holds the price zero.
-    """
-    rising: Knots = empty(Knots)
-    falling: Knots = empty(Knots)
+    # Both hulls in one array, as every array handed to another function would be copied: where the slope rises only the
+    # convex envelope can have a corner (side 0), where it falls only the concave one (side 1), kept negated.
+    hull: int256[HULLS] = empty(int256[HULLS])
+    tops: uint256[2] = [0, 0]  # knots on each hull; the origin is on both, unstored
     base: int256 = 0
     slope: int256 = 0
-    bend: int256 = 0  # slope of the kinks up to the current strike
-    value: int256 = 0  # of the kinks at the current strike
-    last: int256 = 0  # the current strike
-    kink: int256 = 0  # all quantities at the current strike
+    bend: int256 = 0  # slope of the kinks before the current strike
+    kink: int256 = 0  # quantities at the current strike
+    x: int256 = 0  # the current strike
+    y: int256 = 0  # value of the kinks there
 
     count: uint256 = len(book)
     group: uint256 = book[start] >> GROUP_SHIFT
@@ -144,171 +101,121 @@ def _profile(book: DynArray[uint256, MAX_LEGS], start: uint256) -> (Profile, Kno
     if start != 0:
         before = book[unsafe_sub(start, 1)] >> ins.INSTRUMENT_SHIFT
     next_index: uint256 = start
-    for i: uint256 in range(start, count, bound=MAX_LEGS):
-        word: uint256 = book[i]
-        if word >> GROUP_SHIFT != group:
-            break
-        next_index = unsafe_add(i, 1)
-        instrument: uint256 = word >> ins.INSTRUMENT_SHIFT
-        assert instrument > before, "payoff: book not ascending"
-        before = instrument
-        quantity: int256 = convert(convert(word << ins.INSTRUMENT_SHIFT, bytes32), int256) >> ins.INSTRUMENT_SHIFT
-        assert (quantity <= SIGNED_MAX_QUANTITY and quantity >= -SIGNED_MAX_QUANTITY), "payoff: quantity too large"
-
-        kind: uint256 = instrument & ins.KIND_MASK
-        if kind <= c.FUTURE:
-            slope = unsafe_add(slope, quantity)
-            continue
-        assert kind <= c.PUT, "payoff: unknown kind"
-        strike: int256 = convert((instrument >> ins.STRIKE_SHIFT) & ins.STRIKE_MASK, int256)
-        if strike != last:
-            if last != 0:
-                if kink > 0:
-                    rising.words[rising.count] = (value << PRICE_BITS) | last
-                    rising.count = unsafe_add(rising.count, 1)
-                elif kink < 0:
-                    falling.words[falling.count] = (value << PRICE_BITS) | last
-                    falling.count = unsafe_add(falling.count, 1)
+    # one turn more than there are legs: the last strike is a knot too
+    for i: uint256 in range(start, unsafe_add(count, 1), bound=MAX_LEGS + 1):
+        quantity: int256 = 0
+        kind: uint256 = c.PUT
+        strike: int256 = 0
+        ended: bool = True
+        if i != count:
+            word: uint256 = book[i]
+            if word >> GROUP_SHIFT == group:
+                ended = False
+                instrument: uint256 = word >> ins.INSTRUMENT_SHIFT
+                assert instrument > before, "payoff: book not ascending"
+                before = instrument
+                quantity = convert(convert(word << ins.INSTRUMENT_SHIFT, bytes32), int256) >> ins.INSTRUMENT_SHIFT
+                assert abs(quantity) <= SIGNED_MAX_QUANTITY, "payoff: quantity too large"
+                kind = instrument & ins.KIND_MASK
+                if kind <= c.FUTURE:
+                    slope = unsafe_add(slope, quantity)
+                    continue
+                assert kind <= c.PUT, "payoff: unknown kind"
+                strike = convert((instrument >> ins.STRIKE_SHIFT) & ins.STRIKE_MASK, int256)
+        if ended or strike != x:
+            if kink != 0 and x != 0:
+                side: uint256 = 0
+                value: int256 = y
+                if kink < 0:
+                    side = 1
+                    value = unsafe_sub(0, y)
+                top: uint256 = unsafe_mul(side, MAX_LEGS) + tops[side]
+                for _: uint256 in range(MAX_LEGS):
+                    if top & (MAX_LEGS - 1) == 0:
+                        break
+                    # the last two knots: a before b; b stays if the hull turns upwards there
+                    b: int256 = hull[unsafe_sub(top, 1)]
+                    a: int256 = 0
+                    if top & (MAX_LEGS - 1) != 1:
+                        a = hull[unsafe_sub(top, 2)]
+                    bx: int256 = b & PRICE_MASK
+                    by: int256 = b >> PRICE_BITS
+                    if unsafe_mul(unsafe_sub(value, by), unsafe_sub(bx, a & PRICE_MASK)) > unsafe_mul(
+                        unsafe_sub(by, a >> PRICE_BITS), unsafe_sub(x, bx)
+                    ):
+                        break
+                    top = unsafe_sub(top, 1)
+                hull[top] = (value << PRICE_BITS) | x
+                tops[side] = unsafe_add(top & (MAX_LEGS - 1), 1)
             bend = unsafe_add(bend, kink)
             kink = 0
-            value = unsafe_add(value, unsafe_mul(bend, unsafe_sub(strike, last)))
-            last = strike
+            if ended:
+                next_index = i
+                break
+            y = unsafe_add(y, unsafe_mul(bend, unsafe_sub(strike, x)))
+            x = strike
         kink = unsafe_add(kink, quantity)
         if kind == c.PUT:
             slope = unsafe_sub(slope, quantity)
             base = unsafe_add(base, unsafe_mul(quantity, strike))
-    if last != 0:
-        if kink > 0:
-            rising.words[rising.count] = (value << PRICE_BITS) | last
-            rising.count = unsafe_add(rising.count, 1)
-        elif kink < 0:
-            falling.words[falling.count] = (value << PRICE_BITS) | last
-            falling.count = unsafe_add(falling.count, 1)
-    bend = unsafe_add(bend, kink)
-    return Profile(base=base, slope=slope, bend=bend, next_index=next_index), rising, falling
-
-
-@internal
-@pure
-def _lower(
-    knots: Knots,
-    profile: Profile,
-    sign: int256,
-    forward_low: uint256,
-    forward_high: uint256,
-) -> (int256, int256):
-    """
-    @notice Least knot and least value over a forward band of the convex envelope of sign * profile.
-    @dev The concave envelope is minus the convex envelope of the negated profile.
-    @param sign 1 or -1.
-    @return WAD, both rounded down.
-    """
-    hull: Knots = self._hull(knots, unsafe_mul(profile.bend, sign), sign)
-    base: int256 = unsafe_mul(profile.base, sign)
-    slope: int256 = unsafe_mul(profile.slope, sign)
-    first: int256 = convert(forward_low, int256)
-    last: int256 = convert(forward_high, int256)
-    at_first: int256 = unsafe_add(base, unsafe_mul(slope, first))
-    at_last: int256 = unsafe_add(base, unsafe_mul(slope, last))
-
-    least: int256 = base  # over all knots; the first is at price zero
-    within: int256 = max_value(int256)  # over the knots inside the band
-    low: int256 = max_value(int256)  # at the ends of the band, WAD
-    x: int256 = 0  # last knot
-    y: int256 = 0
-    for i: uint256 in range(hull.count, bound=MAX_KNOTS):
-        knot: int256 = hull.words[i]
-        next_x: int256 = knot & PRICE_MASK
-        next_y: int256 = knot >> PRICE_BITS
-        value: int256 = unsafe_add(next_y, unsafe_add(base, unsafe_mul(slope, next_x)))
-        least = min(least, value)
-        if first <= next_x:
-            dx: int256 = unsafe_sub(next_x, x)
-            dy: int256 = unsafe_sub(next_y, y)
-            if x <= first:
-                low = min(
-                    low,
-                    self._on_edge(unsafe_add(y, at_first), unsafe_sub(first, x), dx, dy),
-                )
-            if next_x <= last:
-                within = min(within, value)
-            elif x <= last:
-                low = min(
-                    low,
-                    self._on_edge(unsafe_add(y, at_last), unsafe_sub(last, x), dx, dy),
-                )
-        x = next_x
-        y = next_y
-    # beyond the last knot: a ray
-    bend: int256 = unsafe_mul(profile.bend, sign)
-    if x <= first:
-        low = min(
-            low,
-            self._on_edge(unsafe_add(y, at_first), unsafe_sub(first, x), 1, bend),
-        )
-    if x <= last:
-        low = min(
-            low,
-            self._on_edge(unsafe_add(y, at_last), unsafe_sub(last, x), 1, bend),
-        )
-    if within != max_value(int256):
-        low = min(low, self._div_down(within, TO_WAD))
-    return self._div_down(least, TO_WAD), low
-
-
-@internal
-@pure
-def _hull(knots: Knots, bend: int256, sign: int256) -> Knots:
-    """
-    @notice Lower convex hull of the origin and sign * knots, with a ray of slope `bend` behind the last one.
-    @dev Every knot enters once and leaves at most once.
-    @param sign 1 or -1.
-    @return Knots of the hull but the origin, values times `sign`.
-    """
-    hull: Knots = empty(Knots)
-    top: uint256 = 0  # knots on the hull
-    # the last two: a before b; both the origin while the hull is empty
-    ax: int256 = 0
-    ay: int256 = 0
-    bx: int256 = 0
-    by: int256 = 0
-    # one turn more than there are knots: the last is the ray
-    for i: uint256 in range(unsafe_add(knots.count, 1), bound=MAX_KNOTS + 1):
-        is_ray: bool = i == knots.count
-        x: int256 = 0
-        y: int256 = 0
-        if not is_ray:
-            x = knots.words[i] & PRICE_MASK
-            y = unsafe_mul(knots.words[i] >> PRICE_BITS, sign)
-        for _: uint256 in range(MAX_KNOTS):
-            if top == 0:
-                break
-            # b stays if the hull turns upwards there
-            run: int256 = unsafe_sub(bx, ax)
-            rise: int256 = unsafe_sub(by, ay)
+    worst: int256 = 0
+    ends: int256[2] = [0, 0]
+    for side: uint256 in range(2):
+        sign: int256 = 1
+        if side == 1:
+            sign = -1
+        start_base: int256 = unsafe_mul(base, sign)
+        start_slope: int256 = unsafe_mul(slope, sign)
+        ray: int256 = unsafe_mul(bend, sign)
+        offset: uint256 = unsafe_mul(side, MAX_LEGS)
+        least: int256 = start_base  # the origin
+        within: int256 = max_value(int256)  # least knot inside the band
+        low: int256 = max_value(int256)  # at the ends of the band, WAD
+        first: int256 = convert(forward_low, int256)
+        last: int256 = convert(forward_high, int256)
+        at_first: int256 = unsafe_add(start_base, unsafe_mul(start_slope, first))
+        at_last: int256 = unsafe_add(start_base, unsafe_mul(start_slope, last))
+        px: int256 = 0  # where the edge starts
+        py: int256 = 0
+        for i: uint256 in range(MAX_LEGS + 1):
+            # behind the last knot the envelope is a ray, and knots above the ray are not on it: as edges steepen, the
+            # first edge steeper than the ray is where it starts
+            dx: int256 = 1
+            dy: int256 = ray
+            is_ray: bool = i == tops[side]
+            if not is_ray:
+                knot: int256 = hull[unsafe_add(offset, i)]
+                dx = unsafe_sub(knot & PRICE_MASK, px)
+                dy = unsafe_sub(knot >> PRICE_BITS, py)
+                if dy >= unsafe_mul(ray, dx):
+                    is_ray = True
+                    dx = 1
+                    dy = ray
+            x = unsafe_add(px, dx)
+            if px <= first and (is_ray or first <= x):
+                low = min(low, self._on_edge(unsafe_add(py, at_first), unsafe_sub(first, px), dx, dy))
+            if px <= last and (is_ray or last <= x):
+                low = min(low, self._on_edge(unsafe_add(py, at_last), unsafe_sub(last, px), dx, dy))
             if is_ray:
-                if rise < unsafe_mul(bend, run):
-                    break
-            elif unsafe_mul(unsafe_sub(y, by), run) > unsafe_mul(rise, unsafe_sub(x, bx)):
                 break
-            top = unsafe_sub(top, 1)
-            bx = ax
-            by = ay
-            ax = 0
-            ay = 0
-            if top > 1:
-                a: int256 = hull.words[unsafe_sub(top, 2)]
-                ax = a & PRICE_MASK
-                ay = a >> PRICE_BITS
-        if not is_ray:
-            hull.words[top] = (y << PRICE_BITS) | x
-            top = unsafe_add(top, 1)
-            ax = bx
-            ay = by
-            bx = x
-            by = y
-    hull.count = top
-    return hull
+            px = x
+            py = unsafe_add(py, dy)
+            value: int256 = unsafe_add(py, unsafe_add(start_base, unsafe_mul(start_slope, px)))
+            least = min(least, value)
+            if first <= px and px <= last:
+                within = min(within, value)
+        if within != max_value(int256):
+            low = min(low, self._div_down(within, TO_WAD))
+        ends[side] = low
+        if side == 0:
+            worst = self._div_down(least, TO_WAD)
+    return Bounds(
+        worst=worst,
+        finite=unsafe_add(slope, bend) >= 0,
+        low=ends[0],
+        high=unsafe_sub(0, ends[1]),
+        next_index=next_index,
+    )
 
 
 @internal
