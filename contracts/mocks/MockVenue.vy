@@ -54,8 +54,7 @@ def account(account: uint256) -> IClearinghouse.Account:
 @external
 def trade(
     trade: IClearinghouse.Trade,
-    makerEvidence: IAttestation.Evidence,
-    takerEvidence: IAttestation.Evidence,
+    evidence: DynArray[IAttestation.Evidence, 2],
     statement: IAttestation.Statement,
 ):
     self.trades += 1
@@ -81,4 +80,6 @@ def spot(underlying: uint16) -> IRiskOracle.Spot:
     return IRiskOracle.Spot(
         posted=self.spot8,
         effective=self.spot8,
+        tenAnchor=self.spot8,
+        hourAnchor=self.spot8,
     )
