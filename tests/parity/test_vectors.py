@@ -154,13 +154,17 @@ def test_pack__vector__keeper_and_contract_agree(instrument_contract, vector):
     assert instrument_contract.leg_of(word) == (packed, quantity)
 
 
+@pytest.fixture(scope="module")
+def record_module():
+    return boa.load("contracts/risk/record.vy").internal
+
+
 @pytest.mark.parametrize("vector", RECORDS, ids=["empty", "usual", "largest"])
-def test_record__vector__contract_packs_and_unpacks_it(vector):
-    module = boa.load("contracts/risk/record.vy").internal
+def test_record__vector__contract_packs_and_unpacks_it(record_module, vector):
     fields, words = tuple(vector["record"].values()), [int(word, 16) for word in vector["words"]]
 
-    assert module._pack(fields) == words
-    assert tuple(module._unpack(words)) == fields
+    assert record_module._pack(fields) == words
+    assert tuple(record_module._unpack(words)) == fields
 
 
 def test_spots_hash__vector__keeper_agrees():
@@ -170,13 +174,17 @@ def test_spots_hash__vector__keeper_agrees():
     assert spots_hash(words) == raw(SPOTS["spotsHash"])
 
 
+@pytest.fixture(scope="module")
+def accounts_module():
+    return boa.load("contracts/clearing/accounts.vy").internal
+
+
 @pytest.mark.parametrize("vector", BOOK_HASHES, ids=lambda vector: f"kind {vector['kind']}")
-def test_fold__vector__keeper_and_contract_agree(vector):
+def test_fold__vector__keeper_and_contract_agree(accounts_module, vector):
     before, *change, after = vector.values()
-    module = boa.load("contracts/clearing/accounts.vy").internal
 
     assert book_hash.fold(raw(before), *change) == raw(after)
-    assert module._fold(raw(before), *change) == raw(after)
+    assert accounts_module._fold(raw(before), *change) == raw(after)
 
 
 # Merkle trees
