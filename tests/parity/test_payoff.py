@@ -1,5 +1,9 @@
-"""The payoff walk three times over thousands of random books: rationals, Python twin, contract."""
+"""The payoff walk three times over random books: rationals, Python twin, contract.
 
+PAYOFF_CAMPAIGN=50 walks fifty times as many books.
+"""
+
+import os
 import random
 from fractions import Fraction
 
@@ -11,6 +15,7 @@ from tests.parity import fractions_reference as reference
 
 EXPIRY = 1_745_000_100
 MAX_STRIKE = 2**56 - 1
+CAMPAIGN = int(os.environ.get("PAYOFF_CAMPAIGN", "1"))
 
 
 def random_quantity(rng):
@@ -88,19 +93,19 @@ def groups_of(book, band):
         start = bounds.next_index
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(4 * CAMPAIGN))
 def test_expiry_bounds__random_books__twin_equals_rationals(seed):
     rng = random.Random(seed)
-    for _ in range(200):
+    for _ in range(100):
         book, band = random_book(rng, 10), random_band(rng)
         for start, bounds in groups_of(book, band):
             assert_matches_reference(book[start : bounds.next_index], band, bounds)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4 * CAMPAIGN))
 def test_expiry_bounds__random_books__contract_equals_twin(payoff_contract, seed):
     rng = random.Random(1_000 + seed)
-    for _ in range(60):
+    for _ in range(25):
         book, band = random_book(rng, rng.choice([3, 16, 60])), random_band(rng)
         for start, bounds in groups_of(book, band):
             actual = payoff_contract.expiry_bounds(book, start, *band)
@@ -109,7 +114,7 @@ def test_expiry_bounds__random_books__contract_equals_twin(payoff_contract, seed
 
 def test_expiry_bounds__full_books__contract_equals_rationals(payoff_contract):
     rng = random.Random(7)
-    for _ in range(8):
+    for _ in range(CAMPAIGN):
         book, band = random_group(rng, 1, EXPIRY, 128), random_band(rng)
         actual = payoff_contract.expiry_bounds(book, 0, *band)
         assert_matches_reference(book, band, payoff.Bounds(*actual))
@@ -117,7 +122,7 @@ def test_expiry_bounds__full_books__contract_equals_rationals(payoff_contract):
 
 def test_payoff_of__random_instruments__contract_equals_twin(payoff_contract):
     rng = random.Random(3)
-    for _ in range(300):
+    for _ in range(100):
         kind = rng.choice(list(Kind))
         instrument = Instrument(1, EXPIRY, rng.choice([0, 1, 2**64 - 1, rng.getrandbits(50)]), kind).pack()
         price = rng.choice([0, 1, 2**64 - 1, rng.getrandbits(50)])

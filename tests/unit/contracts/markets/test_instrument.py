@@ -24,8 +24,9 @@ def test_pack__any_fields__unpack_to_themselves(instruments):
     @given(UNDERLYINGS, EXPIRIES, STRIKES, KINDS)
     @example(0, 0, 0, 0)
     @example(2**16 - 1, 2**40 - 1, 2**64 - 1, 2**8 - 1)
-    def check(*fields):
-        assert instruments.unpack(instruments.pack(*fields)) == fields
+    def check(underlying, expiry, strike, kind):
+        packed = instruments.pack(underlying, expiry, strike, kind)
+        assert instruments.unpack(packed) == (underlying, expiry, strike, kind)
 
     check()
 
