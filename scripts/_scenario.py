@@ -52,8 +52,8 @@ EXPIRIES = (GENESIS + 4 * 3_600, GENESIS + 28 * 3_600)
 FINAL = EXPIRIES[1] + 86_400 + 300  # by then every expiry may settle at the last spot
 SOL = Underlying("SOL", WAD, WAD // 1_000, WAD // 50, WAD // 5, 120 * USD8, (200, 500, 1_000))
 UNDERLYINGS = (ETH, BTC, SOL)
-STRIKES = {1: (1_600, 1_800, 2_000), 2: (80_000, 82_000, 84_000)}
-GRIDS = {1: (1_000 * USD8, 3_000 * USD8, 100 * USD8), 2: (60_000 * USD8, 100_000 * USD8, 1_000 * USD8)}
+STRIKES = tuple(range(1_500, 2_300, 100))
+GRID = (1_000 * USD8, 3_000 * USD8, 100 * USD8)
 TREE_LEAVES = 256
 UNIT_MARGIN = 1_000 * WAD  # stand-alone margin of every instrument
 DEPOSIT = 1_000_000 * 10**6
@@ -308,14 +308,10 @@ def evidence(
     return way, list(instruments), margin.values(), list(proof)
 
 
-def options(underlying: int, expiry: int) -> list[int]:
-    """Four options: two calls, two puts."""
-    low, middle, high = (strike * USD8 for strike in STRIKES[underlying])
-    kinds = ((middle, Kind.CALL), (high, Kind.CALL), (low, Kind.PUT), (middle, Kind.PUT))
-    return [Instrument(underlying, expiry, strike, kind).pack() for strike, kind in kinds]
-
-
-LISTED = [i for underlying in STRIKES for expiry in EXPIRIES for i in options(underlying, expiry)]
+# sixteen options of one expiry: a call and a put at every strike
+LISTED = sorted(
+    Instrument(1, EXPIRIES[0], strike * USD8, kind).pack() for strike in STRIKES for kind in (Kind.CALL, Kind.PUT)
+)
 
 
 @contextmanager
@@ -339,7 +335,7 @@ def _parameters(sender: str) -> Parameters:
         guardian=sender,
         proposers=(sender,),
         underlyings=UNDERLYINGS,
-        expiries=tuple((u, expiry, GRIDS[u]) for u in STRIKES for expiry in EXPIRIES),
+        expiries=tuple((1, expiry, GRID) for expiry in EXPIRIES),
     )
 
 
@@ -361,7 +357,7 @@ def measure() -> dict[str, int]:
 
 
 SMALL, SMALL_TAKER, LARGE, LARGE_TAKER = 1, 2, 3, 4  # accounts: books of one leg and of sixteen
-PUT = LISTED[2]
+PUT = LISTED[7]  # struck at 1,800
 
 
 def _deployments(s: Scenario) -> dict[str, int]:
@@ -415,5 +411,5 @@ def _withdrawals(s: Scenario) -> dict[str, int]:
 
 def _settlement(s: Scenario) -> dict[str, int]:
     s.backend.mine(FINAL - s.backend.now)
-    final = [s.finalize(u, expiry) for u in STRIKES for expiry in EXPIRIES]
+    final = [s.finalize(1, expiry) for expiry in EXPIRIES]
     return {"finalize_settlement": final[-1], "settle_16": s.settle(LARGE)}

@@ -321,7 +321,7 @@ def settle(account: uint256, instruments: DynArray[uint128, 128]):
         quantity: int256 = ins._quantity_of(word)
         unit: int256 = payoff._payoff(instrument, price)
         cash += self._exact(quantity, convert(unit, uint256))
-        positions._positions[account][instrument] = 0
+        positions._positions[positions._key(account, instrument)] = 0
         closed += 1
         self._record_change(
             account,
@@ -526,7 +526,7 @@ def _prepare(
     if evidence.way == c.WAY_LEAF:
         self._adopt(side.account, evidence, epoch)
     elif evidence.way == c.WAY_REDUCE_REPORT:
-        before = self._measure(side.account)
+        before = self._measure(side.account, self._records[side.account])
     elif evidence.way == c.WAY_REDUCE_AT_MARK:
         assert staticcall self.gate.require_shrinks_at_mark(
             leaf,
@@ -541,12 +541,12 @@ def _prepare(
 
 @internal
 @view
-def _measure(account: uint256) -> IMarginGate.Health:
+def _measure(account: uint256, record: uint256[4]) -> IMarginGate.Health:
     """
     @notice Equity, maintenance margin and settled cash by a record that is of the present book.
     """
     return staticcall self.gate.measure(
-        self._records[account],
+        record,
         accounts._book_hash[account],
         accounts._counters[account],
         self._liquid(account),
@@ -748,21 +748,21 @@ def _pass_increase(account: uint256, evidence: IAttestation.Evidence, epoch: uin
         return self._pass_worst_case(account, evidence.instruments)
     pausing._require_not_paused()
     if evidence.way == c.WAY_REPORT:
-        least: int256 = self._adopt(account, evidence, epoch)
-        return self._pass_headroom(account, least)
-    return self._pass_headroom(account, NO_BOUND)
+        report: IMarginGate.Adoption = self._assess(account, evidence, epoch)
+        return self._pass_headroom(account, report.words, report.floor)
+    return self._pass_headroom(account, self._records[account], NO_BOUND)
 
 
 @internal
 @view
-def _pass_headroom(account: uint256, least: int256) -> int256:
+def _pass_headroom(account: uint256, record: uint256[4], least: int256) -> int256:
     """
-    @notice Equity covers the record's initial margin and what fills have added since.
+    @notice Equity covers the initial margin of a record, or of a report in its place, and what fills have added since.
     @param least Least payoff of the book now, where known, else min_value(int256).
     @return Lower bound of settled cash, WAD.
     """
     return staticcall self.gate.require_headroom(
-        self._records[account],
+        record,
         accounts._book_hash[account],
         accounts._counters[account],
         self._liquid(account),
@@ -790,8 +790,8 @@ def _pass_reduction(side: Side, evidence: IAttestation.Evidence, epoch: uint64):
     """
     @notice By report: the buffer above maintenance margin does not fall, and equity by no more than the fee.
     """
-    self._adopt(side.account, evidence, epoch)
-    after: IMarginGate.Health = self._measure(side.account)
+    report: IMarginGate.Adoption = self._assess(side.account, evidence, epoch)
+    after: IMarginGate.Health = self._measure(side.account, report.words)
     assert staticcall self.gate.require_reduced(
         side.before.equity,
         side.before.maintenance,
@@ -804,12 +804,24 @@ def _pass_reduction(side: Side, evidence: IAttestation.Evidence, epoch: uint64):
 
 
 @internal
-def _adopt(account: uint256, evidence: IAttestation.Evidence, epoch: uint64) -> int256:
+def _adopt(account: uint256, evidence: IAttestation.Evidence, epoch: uint64):
     """
-    @notice Takes the margin of a leaf or report as the account's record, once the gate has held it against the book.
-    @return Least payoff of the book, by which the initial margin is capped; min_value(int256): no cap.
+    @notice Makes the margin of a leaf the account's record. A report passes its one action and leaves no record: what it
+            says of a book that others have not seen yet is not worth four words of storage.
     """
-    adopted: IMarginGate.Adoption = staticcall self.gate.assess(
+    adopted: IMarginGate.Adoption = self._assess(account, evidence, epoch)
+    assert convert(epoch, uint256) >= self._records[account][0] >> 192, "clearing: older than the record"
+    self._records[account] = adopted.words
+    log IClearinghouse.RecordSet(account=account, epoch=epoch, seq=self._next_seq())
+
+
+@internal
+@view
+def _assess(account: uint256, evidence: IAttestation.Evidence, epoch: uint64) -> IMarginGate.Adoption:
+    """
+    @notice The margin of a leaf or report, held by the gate against the account's book as it is now.
+    """
+    return staticcall self.gate.assess(
         account,
         epoch,
         evidence,
@@ -817,10 +829,6 @@ def _adopt(account: uint256, evidence: IAttestation.Evidence, epoch: uint64) -> 
         accounts._book_hash[account],
         accounts._signed_low(accounts._counters[account]),
     )
-    assert (convert(epoch, uint256) >= self._records[account][0] >> 192), "clearing: older than the record"
-    self._records[account] = adopted.words
-    log IClearinghouse.RecordSet(account=account, epoch=epoch, way=evidence.way, seq=self._next_seq())
-    return adopted.floor
 
 
 # Records

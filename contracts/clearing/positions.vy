@@ -14,7 +14,8 @@ from . import accounts
 LOW_128: constant(uint256) = 2**128 - 1
 PERP_SHIFT: constant(uint256) = 112
 
-_positions: HashMap[uint256, HashMap[uint128, uint256]]
+# by account << 128 | instrument: one hash an access
+_positions: HashMap[uint256, uint256]
 # cash per unit that longs have paid since the start, WAD. Its rate comes with a later release: until then it stays 0.
 _funding_index: HashMap[uint256, int256]
 
@@ -25,15 +26,24 @@ def __init__():
 
 
 @internal
+@pure
+def _key(account: uint256, instrument: uint128) -> uint256:
+    """
+    @dev Accounts are counted up from one: 128 bits hold them.
+    """
+    return (account << 128) | convert(instrument, uint256)
+
+
+@internal
 @view
 def _quantity(account: uint256, instrument: uint128) -> int256:
-    return accounts._signed_low(self._positions[account][instrument])
+    return accounts._signed_low(self._positions[self._key(account, instrument)])
 
 
 @internal
 @view
 def _position(account: uint256, instrument: uint128) -> IClearinghouse.Position:
-    word: uint256 = self._positions[account][instrument]
+    word: uint256 = self._positions[self._key(account, instrument)]
     return IClearinghouse.Position(
         quantity=accounts._signed_low(word),
         entryIndex=accounts._signed_high(word),
@@ -53,10 +63,11 @@ def _book(account: uint256, instruments: DynArray[uint128, c.MAX_LEGS], legs: ui
     assert len(instruments) == legs, "positions: book incomplete"
     book: DynArray[uint256, c.MAX_LEGS] = []
     previous: uint256 = 0
+    own: uint256 = account << 128
     for instrument: uint128 in instruments:
         key: uint256 = convert(instrument, uint256)
         assert key > previous, "positions: book not ascending"
-        quantity: uint256 = self._positions[account][instrument] & LOW_128
+        quantity: uint256 = self._positions[own | key] & LOW_128
         assert quantity != 0, "positions: leg not held"
         book.append((key << 128) | quantity)
         previous = key
@@ -85,7 +96,7 @@ def _funding(account: uint256, perps: uint256) -> int256:
 @internal
 @view
 def _accrued(account: uint256, underlying: uint256, instrument: uint128) -> int256:
-    word: uint256 = self._positions[account][instrument]
+    word: uint256 = self._positions[self._key(account, instrument)]
     moved: int256 = (accounts._signed_high(word) - self._funding_index[underlying])
     if moved == 0:
         return 0
@@ -109,11 +120,11 @@ def _set(
     @notice Writes a position; a perp's entry index becomes the index now. A closed one leaves no word behind.
     """
     if quantity == 0:
-        self._positions[account][instrument] = 0
+        self._positions[self._key(account, instrument)] = 0
         return
     index: int256 = 0
     if is_perp:
         index = self._funding_index[underlying]
     narrow: int128 = convert(quantity, int128)
     low: uint256 = (convert(convert(convert(narrow, int256), bytes32), uint256) & LOW_128)
-    self._positions[account][instrument] = accounts._pack_signed(index, low)
+    self._positions[self._key(account, instrument)] = accounts._pack_signed(index, low)

@@ -157,7 +157,7 @@ def assess(
                 maintenanceMargin=convert(leaf.maintenanceMargin, uint256),
                 maxAddedIM=convert(leaf.maxAddedIM, uint256),
                 changes=then & CHANGES_MASK,
-                expiry=self._earliest(book),
+                expiry=valuation.earliest,
                 linear=valuation.linear,
             )
         ),
@@ -351,6 +351,7 @@ def _value(book: DynArray[uint256, 128]) -> IMarginGate.Valuation:
     @notice See `value`.
     """
     result: IMarginGate.Valuation = empty(IMarginGate.Valuation)
+    result.earliest = NEVER
     band: Band = empty(Band)
     index: uint256 = 0
     for _: uint256 in range(c.MAX_LEGS):
@@ -373,6 +374,7 @@ def _value(book: DynArray[uint256, 128]) -> IMarginGate.Valuation:
             result.floor = NO_BOUND
             index += 1
             continue
+        result.earliest = min(result.earliest, expiry)
         if expiry <= block.timestamp:
             result.expired = True
         low: uint256 = 0
@@ -471,17 +473,3 @@ def _linear_low(quantity: int256, low: uint256, high: uint256) -> int256:
     if product % SIGNED_WAD < 0:
         result -= 1
     return result
-
-
-@internal
-@pure
-def _earliest(book: DynArray[uint256, 128]) -> uint256:
-    """
-    @notice Earliest expiry of a book; NEVER where nothing expires.
-    """
-    earliest: uint256 = NEVER
-    for word: uint256 in book:
-        expiry: uint256 = (word >> 200) & NEVER
-        if expiry != 0 and expiry < earliest:
-            earliest = expiry
-    return earliest

@@ -118,7 +118,8 @@ class Protocol:
         reason = self.world.withdraw(side, amount, self.world.statement(action, [side], None))
         if self._as_predicted(f"withdraw by {WAY_NAMES[way]}", refusal, reason):
             self.ledger.withdraw(number, amount, self.world.chain.timestamp)
-            self._set_record(number, way)
+            if way == LEAF:
+                self._set_record(number, LEAF)
         return reason
 
     def refresh(self, number: int) -> str:
@@ -191,16 +192,12 @@ class Protocol:
             if way == LEAF:
                 self._set_record(number, LEAF)
         self.ledger.trade(trade, margin, settled)
-        for number, way in zip((trade.maker, trade.taker), by, strict=True):
-            if way == REPORT:
-                self._set_record(number, REPORT)
 
     def _set_record(self, number: int, way: int) -> None:
         account = self.account(number)
         record = self.predictor.record(number, way, account)
-        if way in (LEAF, REPORT):
-            self.exact.discard(number)
-            self.exact.update({number} if record.changes == hashes.changes(account.book_hash) else ())
+        self.exact.discard(number)
+        self.exact.update({number} if record.changes == hashes.changes(account.book_hash) else ())
         self.ledger.accounts[number] = replace(account, record=record)
 
     def _as_predicted(self, action: str, refusal: str | None, reason: str) -> bool:
