@@ -310,7 +310,9 @@ def evidence(
 
 # sixteen options of one expiry: a call and a put at every strike
 LISTED = sorted(
-    Instrument(1, EXPIRIES[0], strike * USD8, kind).pack() for strike in STRIKES for kind in (Kind.CALL, Kind.PUT)
+    Instrument(1, EXPIRIES[0], strike * USD8, kind).pack()
+    for strike in STRIKES
+    for kind in (Kind.CALL, Kind.PUT)
 )
 
 
