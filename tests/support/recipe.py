@@ -1,0 +1,26 @@
+"""The protocol as the recipe leaves it: wired, listed, owned by the Timelock."""
+
+from functools import cache
+
+from eth_utils.crypto import keccak
+
+from scripts._protocol import Deployment, Parameters, deploy
+from tests.support.boa_backend import BoaBackend
+from tests.support.keys import ATTESTERS, address_for, key_of
+
+GUARDIAN = address_for(key_of("guardian"))
+PROPOSER = address_for(key_of("proposer"))
+PARAMETERS = Parameters(
+    attesters=ATTESTERS,
+    threshold=3,
+    methodology_hash=keccak(text="methodology of the tests"),
+    guardian=GUARDIAN,
+    proposers=(PROPOSER,),
+)
+
+
+@cache
+def deployed() -> tuple[BoaBackend, Deployment]:
+    """Once per process; whoever changes its state puts it back."""
+    backend = BoaBackend()
+    return backend, deploy(backend, PARAMETERS)

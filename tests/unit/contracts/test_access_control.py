@@ -1,0 +1,142 @@
+"""Who may call what: every state-changing function of every contract, by every role, against one table.
+
+A call is authorised unless it is refused for who calls. Arguments are zeros where nothing else is needed to
+get as far as that question; what else such a call is refused for does not matter here.
+"""
+
+from typing import Any
+
+import boa
+import pytest
+from eth_abi.abi import decode, encode
+
+from scripts._artifacts import artifact
+from scripts._protocol import DEPLOYED
+from tests.stateful.evm import abi_type, selector
+from tests.support.keys import address_for, key_of
+from tests.support.recipe import GUARDIAN, PROPOSER, deployed
+
+ROLES = ("owner", "guardian", "proposer", "module", "account owner", "operator", "deployer", "stranger")
+ANYONE = set(ROLES)
+OWNER = {"owner"}
+ACTORS = {"account owner", "operator"}
+UNAUTHORISED = {
+    "ownable: caller is not the owner",
+    "clearing: not the owner",
+    "clearing: not authorised",
+    "clearing: not a module",
+    "exchange: not owner or operator",
+    "access_control: account is missing role",
+    "access_control: can only renounce roles for itself",
+    "timelock_controller: caller must be timelock",
+}
+ALLOWED: dict[str, set[str]] = {
+    "Markets.transfer_ownership": OWNER,
+    "Markets.list_underlying": OWNER,
+    "Markets.set_underlying": OWNER,
+    "Markets.list_expiry": OWNER,
+    "RiskOracle.transfer_ownership": OWNER,
+    "RiskOracle.set_guardian": OWNER,
+    "RiskOracle.post_epoch": ANYONE,
+    "RiskOracle.finalize_settlement": ANYONE,
+    "RiskOracle.add_underlying": OWNER,
+    "RiskOracle.set_bands": OWNER,
+    "RiskOracle.set_limits": OWNER,
+    "RiskOracle.set_quorum": OWNER,
+    "RiskOracle.set_methodology": OWNER,
+    "Clearinghouse.transfer_ownership": OWNER,
+    "Clearinghouse.set_guardian": OWNER,
+    "Clearinghouse.pause": {"owner", "guardian"},
+    "Clearinghouse.unpause": OWNER,
+    "Clearinghouse.open_account": ANYONE,
+    "Clearinghouse.set_operator": {"account owner"},
+    "Clearinghouse.deposit": ANYONE,
+    "Clearinghouse.withdraw": ACTORS,
+    "Clearinghouse.refresh": ANYONE,
+    "Clearinghouse.trade": {"module"},
+    "Clearinghouse.settle": ANYONE,
+    "Clearinghouse.set_module": OWNER,
+    "Clearinghouse.set_gate": OWNER,
+    "Clearinghouse.set_outflow_share": OWNER,
+    "Clearinghouse.collect_fees": OWNER,
+    "Exchange.transfer_ownership": OWNER,
+    "Exchange.fill": ANYONE,  # the orders carry the owners' signatures
+    "Exchange.cancel": ACTORS,
+    "Exchange.set_fees": OWNER,
+    "Timelock.schedule": {"proposer"},
+    "Timelock.schedule_batch": {"proposer"},
+    "Timelock.cancel": {"proposer"},
+    "Timelock.execute": ANYONE,  # of what is due
+    "Timelock.execute_batch": ANYONE,
+    "Timelock.update_delay": OWNER,
+    "Timelock.grantRole": OWNER,
+    "Timelock.revokeRole": OWNER,
+    "Timelock.set_role_admin": OWNER,
+    "Timelock.renounceRole": set(),  # only one's own; the argument here is nobody's
+    "Timelock.onERC721Received": ANYONE,
+    "Timelock.onERC1155Received": ANYONE,
+    "Timelock.onERC1155BatchReceived": ANYONE,
+}
+ERROR_SELECTOR = bytes.fromhex("08c379a0")  # Error(string)
+ARGUMENTS = {("account", "uint256"): 1, ("duration", "uint256"): 60}
+
+
+def state_changing(name: str) -> dict[str, dict[str, Any]]:
+    """ABI of the functions of a contract that a transaction may call."""
+    functions = [item for item in artifact(name).abi if item["type"] == "function"]
+    return {f["name"]: f for f in functions if f["stateMutability"] not in ("view", "pure")}
+
+
+FUNCTIONS = {f"{name}.{f}": item for name in DEPLOYED for f, item in state_changing(name).items()}
+
+
+@pytest.fixture(scope="module")
+def actors() -> dict[str, str]:
+    """Role -> address. Account 1 has its owner and operator."""
+    backend, deployment = deployed()
+    addresses = {role: address_for(key_of(role)) for role in ROLES}
+    addresses |= {"owner": deployment.address("Timelock"), "guardian": GUARDIAN, "proposer": PROPOSER}
+    addresses |= {"module": deployment.address("Exchange"), "deployer": backend.deployer}
+    clearing = backend.at(deployment["Clearinghouse"])
+    assert clearing.open_account(addresses["account owner"]) == 1
+    clearing.set_operator(1, addresses["operator"], True, sender=addresses["account owner"])
+    return addresses
+
+
+def test_table__every_function__is_in_it():
+    assert FUNCTIONS.keys() == ALLOWED.keys()
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_call__by_role__is_authorised_as_the_table_says(actors, function, role):
+    _, deployment = deployed()
+    contract = function.split(".")[0]
+    arguments = [_argument(item) for item in FUNCTIONS[function]["inputs"]]
+    item = FUNCTIONS[function]
+    data = selector(item) + encode([abi_type(i) for i in item["inputs"]], arguments)
+    with boa.env.anchor():
+        done = boa.env.execute_code(deployment.address(contract), sender=actors[role], data=data)
+    refusal = _reason(bytes(done.output)) if done.is_error else ""
+    assert (refusal not in UNAUTHORISED) == (role in ALLOWED.get(function, set())), refusal
+
+
+def _reason(output: bytes) -> str:
+    """Reason string of a revert; empty where it has none."""
+    return str(decode(["string"], output[4:])[0]) if output[:4] == ERROR_SELECTOR else ""
+
+
+def _argument(item: dict[str, Any]) -> Any:
+    """A value of an ABI type: zero, or what the call needs to be asked who it is from."""
+    kind = item["type"]
+    if (item["name"], kind) in ARGUMENTS:
+        return ARGUMENTS[item["name"], kind]
+    if kind.endswith("[]"):
+        return []
+    if kind == "tuple":
+        return tuple(_argument(part) for part in item["components"])
+    if kind == "address":
+        return "0x" + "00" * 20
+    if kind.startswith("bytes"):
+        return bytes(int(kind.removeprefix("bytes") or 0))
+    return {"bool": False, "string": ""}.get(kind, 0)
