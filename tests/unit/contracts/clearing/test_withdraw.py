@@ -142,14 +142,13 @@ def test_withdraw__report_twice__reverts(pair):
         pair.house.withdraw(pair.maker, USDC, side, statement)
 
 
-def test_withdraw__report__becomes_the_record(pair):
+def test_withdraw__report__leaves_no_record(pair):
     house = pair.house
     side, statement = house.withdrawal(pair.maker, USDC, maintenance_margin=7)
     house.withdraw(pair.maker, USDC, side, statement)
 
-    (event,) = events(house.clearing, "RecordSet")
-    assert (event.account, event.epoch, event.way) == (pair.maker, house.epoch.number, c.WAY_REPORT)
-    assert house.record(pair.maker).maintenanceMargin == 7
+    assert events(house.clearing, "RecordSet") == []
+    assert list(house.clearing.record(pair.maker)) == [0] * 4
 
 
 def test_withdraw__spot_outside_its_band__only_the_exempt_part(pair):
