@@ -95,18 +95,22 @@ class Protocol:
         return abi_codec.load(contract).functions[function].encode(*arguments)
 
     def read(self, at: str, contract: str, function: str, *arguments: Any) -> Any:
-        """One view at a block. CallError with the reason when it reverts."""
+        """One view at a block. CallError with name and reason when it reverts."""
         return self.read_all(at, [Call(contract, function, arguments)])[0]
 
     def read_all(self, at: str, calls: Sequence[Call]) -> list[Any]:
-        """Many views at one block, in one round trip."""
+        """Many views at one block, in one round trip. CallError names contract and function."""
         functions = [abi_codec.load(call.contract).functions[call.function] for call in calls]
         tag = {"blockHash": at, "requireCanonical": True}
         requests = [
             ("eth_call", [{"to": self.deployment.addresses[c.contract], "data": f.encode(*c.arguments)}, tag])
             for c, f in zip(calls, functions, strict=True)
         ]
-        answers = self.node.batch(requests)
+        try:
+            answers = self.node.batch(requests)
+        except CallError as error:
+            asked = ", ".join(dict.fromkeys(f"{c.contract}.{c.function}" for c in calls))
+            raise CallError(f"{asked}: {error.reason}") from error
         return [_decoded(f, answer) for f, answer in zip(functions, answers, strict=True)]
 
     def structs(self, at: str, calls: Sequence[Call]) -> list[dict[str, Any]]:

@@ -44,6 +44,8 @@ def open_keystore(keystore: Path, password_file: Path) -> Signer:
         password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
         raise KeyFileError(f"password file {password_file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:  # its text would show a byte of the password
+        raise KeyFileError(f"password file {password_file} is not UTF-8 text") from None
     try:
         content = json.loads(keystore.read_text(encoding="utf-8"))
     except OSError as error:
