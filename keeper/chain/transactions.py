@@ -1,7 +1,7 @@
 """The only sender: intents become transactions, one step at a time, every step persisted before its effect.
 
 queued -> simulated -> signed (nonce reserved) -> broadcast -> confirmed | reverted | lost;
-dropped when refused.
+dropped when refused. What a reorg undoes is broadcast again: its nonce must not hold up those after it.
 Fees are wei. A stuck transaction is replaced under its nonce with both fees at least 12.5 % higher.
 """
 
@@ -19,6 +19,7 @@ from keeper.store.database import Database
 from keeper.store.transaction_store import Attempt, Intent, State
 
 _GAS_MARGIN = (5, 4)  # of the estimate
+_REORG_BLOCKS = 64  # deeper than that, what is mined stays mined
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Sender:
         self._chain_id = chain_id
         self._policy = policy
         self._lock = threading.Lock()
+        self._checked = ""  # head at which mined transactions were last looked for
 
     def submit(self, id: str, kind: str, target: str, calldata: str, now: int) -> Intent:
         """Queue an intent (once per id) and take it as far as it goes without waiting."""
@@ -75,6 +77,7 @@ class Sender:
     def advance(self) -> list[Intent]:
         """Take every unresolved intent a step further; returns those that are still unresolved."""
         with self._lock:
+            self._reopen()
             for intent in self._unresolved():
                 self._advance(intent)
             return self._unresolved()
@@ -105,6 +108,22 @@ class Sender:
     def _change(self, intent: Intent, **values: Any) -> None:
         with self._database.begin() as connection:
             store.change(connection, intent.id, **values)
+
+    def _reopen(self) -> None:
+        """What is no longer mined where it was, because its block was replaced, is on its way again."""
+        head = self._node.head()
+        if head.hash == self._checked:
+            return
+        with self._database.begin() as connection:
+            mined = store.mined_since(connection, head.number - _REORG_BLOCKS)
+        for intent in mined:
+            receipts = [
+                self._node.request("eth_getTransactionReceipt", a.hash) for a in self._attempts(intent)
+            ]
+            blocks = [int(receipt["blockNumber"], 16) for receipt in receipts if receipt]
+            if intent.block_number not in blocks:
+                self._change(intent, state=State.BROADCAST, block_number=None, gas_used=None)
+        self._checked = head.hash
 
     def _advance(self, intent: Intent) -> None:
         steps: dict[State, Callable[[Intent], None]] = {

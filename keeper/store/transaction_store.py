@@ -10,7 +10,7 @@ from keeper.store.schema import attempt, intent
 
 
 class State(StrEnum):
-    """Life of an intent. Only CONFIRMED, REVERTED, DROPPED and LOST are final."""
+    """Life of an intent. DROPPED and LOST are final; CONFIRMED and REVERTED once no reorg can undo them."""
 
     QUEUED = "queued"
     SIMULATED = "simulated"
@@ -23,6 +23,7 @@ class State(StrEnum):
 
 
 UNRESOLVED = (State.QUEUED, State.SIMULATED, State.SIGNED, State.BROADCAST)
+MINED = (State.CONFIRMED, State.REVERTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,14 @@ def unresolved(connection: Connection) -> list[Intent]:
         select(intent).where(intent.c.state.in_(UNRESOLVED)).order_by(intent.c.created_at)
     )
     return sorted(map(_intent, rows), key=lambda i: (i.nonce is None, i.nonce or 0, i.created_at))
+
+
+def mined_since(connection: Connection, block_number: int) -> list[Intent]:
+    """Intents whose transaction was seen in this block or a later one, oldest nonce first."""
+    rows = connection.execute(
+        select(intent).where(intent.c.state.in_(MINED), intent.c.block_number >= block_number)
+    )
+    return sorted(map(_intent, rows), key=lambda i: i.nonce or 0)
 
 
 def change(connection: Connection, id: str, **values: Any) -> None:
