@@ -101,13 +101,13 @@ def source(name: str) -> Any:
     return boa.load_partial(f"contracts/{name}.vy")
 
 
-def deploy(decimals: int = 6, token: str = "MockToken") -> Contracts:
+def deploy(decimals: int = 6, token_name: str = "MockToken") -> Contracts:
     """Everything wired at GENESIS; call inside an anchor."""
     patch = boa.env.evm.patch
     patch.timestamp, patch.prev_hashes = GENESIS, [BLOCK_HASH] * 256
     owner, guardian, module = (boa.env.generate_address(name) for name in ("owner", "guardian", "module"))
     with boa.env.prank(owner):
-        token = source(f"mocks/{token}").deploy(decimals)
+        token = source(f"mocks/{token_name}").deploy(decimals)
         markets = source("markets/Markets").deploy()
         markets.list_underlying(SPEC)
         quorum = source("attestation/AttesterQuorum").deploy(ATTESTERS, 3)

@@ -1,6 +1,6 @@
 """Accounts at the clearing contracts, and attesters who state whatever a test wants stated."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -249,7 +249,7 @@ class House:
         )
 
 
-def words(positions: dict[int, int]) -> list[int]:
+def words(positions: Mapping[int, int]) -> list[int]:
     """Book words of positions."""
     return [i << 128 | q & 2**128 - 1 for i, q in sorted(positions.items())]
 

@@ -11,7 +11,7 @@ FEE, RETURNS_FALSE, MOVES_NOTHING, REVERTS, GIVES_MORE = 1, 2, 3, 4, 5
 @pytest.fixture
 def hostile():
     with boa.env.anchor():
-        yield House(deploy(token="MockHostileToken"))
+        yield House(deploy(token_name="MockHostileToken"))
 
 
 def test_deposit__anyone_for_anyone__credits_cash_and_exempt(house):
