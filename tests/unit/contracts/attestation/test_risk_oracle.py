@@ -1,0 +1,249 @@
+from typing import Any
+
+import boa
+import pytest
+from eth_utils.crypto import keccak
+
+from keeper.attestation.merkle import Tree, node
+from tests.support.keys import ATTESTER_KEYS, ATTESTERS
+from tests.unit.contracts.attestation.conftest import SPOTS, START, USD, Feed, block_hash, words
+
+UNKNOWN = keccak(text="unknown methodology")
+HISTORY = "0x0000F90827F1C53a10cb7A02335B175320002935"
+SYSTEM = "0xfffffffffffffffffffffffffffffffffffffffe"
+# the code of EIP-2935
+HISTORY_CODE = bytes.fromhex(
+    "3373fffffffffffffffffffffffffffffffffffffffe14604657602036036042575f35600143038111604257611fff81430311"
+    "604257611fff9006545f5260205ff35b5f5ffd5b5f35611fff60014303065500"
+)
+
+
+def refused(feed: Feed, reason: str, **changes: Any) -> None:
+    """The next epoch, wrong in one way but signed."""
+    given = words(*feed.effective())
+    with boa.reverts(reason):
+        feed.send(feed.epoch(given, **changes), given)
+
+
+def test_post_epoch__first__becomes_the_latest(feed):
+    epoch = feed.post(2_010 * USD, SPOTS[1])
+    header = feed.oracle.header()
+
+    assert (header.number, header.previous, header.timestamp) == (1, 0, START + 15)
+    assert (header.blockNumber, header.postedBlock) == (1_003, 1_004)
+    assert (header.outside, header.tenAge, header.hourAge) == (0, 15, 15)
+    assert feed.effective() == [2_010 * USD, SPOTS[1]]
+    assert feed.oracle.is_usable(1) and feed.oracle.is_fresh()
+    assert epoch.number == 1
+
+
+def test_post_epoch__accepted__logs_what_was_signed(feed):
+    epoch = feed.post()
+    (event,) = [e for e in feed.oracle.get_logs() if type(e).__name__ == "EpochPosted"]
+
+    assert event.number == epoch.number
+    assert event.seq == feed.oracle.header().seq
+    assert event.snapshotHash == epoch.snapshot_hash
+    assert (event.marketRoot, event.marginRoot) == (epoch.market_root, epoch.margin_root)
+
+
+def test_post_epoch__number_already_used__is_refused(feed):
+    feed.post(number=7)
+    feed.wait()
+    refused(feed, "oracle: number not above the latest", number=7)
+
+
+def test_post_epoch__number__may_skip_65535_but_no_more(feed):
+    refused(feed, "oracle: number too far ahead", number=65_536)
+    feed.post(number=65_535)
+
+    assert feed.oracle.header().number == 65_535
+
+
+def test_post_epoch__older_than_the_latest__is_refused(feed):
+    feed.post()
+    feed.wait()
+    refused(feed, "oracle: timestamp before the latest", timestamp=START + 14)
+    feed.post(timestamp=START + 15)
+
+
+def test_post_epoch__before_the_underlyings__is_refused(feed):
+    refused(feed, "oracle: timestamp before the latest", timestamp=START - 1)
+
+
+def test_post_epoch__from_the_future__is_refused(feed):
+    refused(feed, "oracle: timestamp in the future", timestamp=START + 16)
+
+
+def test_post_epoch__age__may_be_the_largest_but_no_more(feed):
+    feed.wait(seconds=106)
+    refused(feed, "oracle: epoch too old", timestamp=START)
+    feed.post(timestamp=START + 1)
+
+
+def test_post_epoch__three_blocks_after_another__is_too_soon(feed):
+    feed.post()
+    feed.wait(blocks=3)
+    refused(feed, "oracle: too soon")
+    feed.wait(blocks=1)
+    feed.post()
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (1_004, "oracle: block not in the past"),
+        (1_005, "oracle: block not in the past"),
+        (0, "oracle: wrong block hash"),
+    ],
+)
+def test_post_epoch__block_not_of_the_recent_past__is_refused(feed, number, reason):
+    refused(feed, reason, block_number=number)
+
+
+def test_post_epoch__block_before_the_latest_epochs__is_refused(feed):
+    feed.post(block_number=1_002)
+    feed.wait()
+    refused(feed, "oracle: block before the latest", block_number=1_001)
+    feed.post(block_number=1_002)
+
+
+def test_post_epoch__block_of_another_chain__is_refused(feed):
+    refused(feed, "oracle: wrong block hash", block_hash=keccak(text="fork"))
+
+
+def test_post_epoch__block_beyond_256__needs_the_history_contract(feed):
+    feed.wait(blocks=300)
+    refused(feed, "oracle: wrong block hash", block_number=1_010)
+    refused(feed, "oracle: wrong block hash", block_number=1_010, block_hash=b"\x00" * 32)
+    boa.env.evm.patch.block_number = 1_011
+    boa.env.set_code(HISTORY, HISTORY_CODE)
+    boa.env.raw_call(HISTORY, sender=SYSTEM, data=block_hash(1_010))
+    boa.env.evm.patch.block_number = 1_304
+
+    feed.post(block_number=1_010)
+
+    assert feed.oracle.header().blockNumber == 1_010
+
+
+def test_post_epoch__block_older_than_the_header_can_tell__is_refused(feed):
+    feed.wait(blocks=16_384)
+    refused(feed, "oracle: block too old", block_number=1_003)
+
+
+def test_post_epoch__methodology_not_registered__is_refused(feed):
+    refused(feed, "oracle: methodology not registered", methodology_hash=UNKNOWN)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_post_epoch__not_one_spot_per_underlying__is_refused(feed, count):
+    given = words(*[*SPOTS, USD][:count])
+    with boa.reverts("oracle: wrong number of spots"):
+        feed.send(feed.epoch(given), given)
+
+
+def test_post_epoch__spots_unlike_the_signed_ones__is_refused(feed):
+    epoch = feed.epoch(words(2_010 * USD, SPOTS[1]))
+    with boa.reverts("oracle: wrong spots hash"):
+        feed.send(epoch, words(2_011 * USD, SPOTS[1]))
+
+
+@pytest.mark.parametrize("root", ["market_root", "margin_root"])
+def test_post_epoch__zero_root__is_refused(feed, root):
+    refused(feed, "oracle: zero root", **{root: b"\x00" * 32})
+
+
+def test_post_epoch__changed_after_signing__is_refused(feed):
+    given = words(*SPOTS)
+    signed = feed.sign(feed.epoch(given))
+    with boa.reverts("quorum: wrong signer"):
+        feed.oracle.post_epoch(feed.epoch(given, margin_root=UNKNOWN).values(), given, signed)
+
+
+def test_post_epoch__two_signatures__are_too_few(feed):
+    given = words(*SPOTS)
+    epoch = feed.epoch(given)
+    two = {i: ATTESTER_KEYS[i] for i in range(2)}
+    with boa.reverts("quorum: too few signatures"):
+        feed.oracle.post_epoch(epoch.values(), given, feed.sign(epoch, two))
+
+
+def test_post_epoch__after_a_quorum_switch__old_signatures_are_void(feed):
+    given = words(*SPOTS)
+    epoch = feed.epoch(given)
+    signed = feed.sign(epoch)
+    same_set = boa.load("contracts/attestation/AttesterQuorum.vy", list(ATTESTERS), 3)
+    feed.oracle.set_quorum(same_set.address)
+    with boa.reverts("quorum: wrong signer"):
+        feed.oracle.post_epoch(epoch.values(), given, signed)
+    feed.quorum = same_set
+    feed.send(epoch, given)
+
+
+def test_is_usable__previous_after_a_small_move__for_two_blocks(feed):
+    feed.post()
+    feed.wait()
+    feed.post(2_010 * USD, SPOTS[1])  # a quarter of 200 basis points
+
+    assert [feed.oracle.is_usable(n) for n in range(4)] == [False, True, True, False]
+    feed.wait(blocks=2)
+    assert feed.oracle.is_usable(1)
+    feed.wait(blocks=1)
+    assert not feed.oracle.is_usable(1) and feed.oracle.is_usable(2)
+
+
+def test_is_usable__previous_after_a_larger_move__never(feed):
+    feed.post()
+    feed.wait()
+    feed.post(2_010 * USD + 1, SPOTS[1])
+
+    assert not feed.oracle.is_usable(1)
+
+
+def test_is_usable__number_skipped__was_never_an_epoch(feed):
+    feed.post(number=5)
+    feed.wait()
+    feed.post(number=9)
+
+    assert [n for n in range(12) if feed.oracle.is_usable(n)] == [5, 9]
+
+
+def test_is_fresh__stale_after_three_minutes(feed):
+    assert not feed.oracle.is_fresh()
+    feed.post()
+    feed.wait(seconds=180)
+    assert feed.oracle.is_fresh()
+    feed.wait(seconds=1)
+    assert not feed.oracle.is_fresh()
+
+
+def test_require_in_epoch__leaf_of_either_tree__passes(feed):
+    market = Tree([keccak(text=f"instrument {i}") for i in range(5)])
+    margin = Tree([keccak(text=f"account {i}") for i in range(3)])
+    feed.post(market_root=market.root, margin_root=margin.root)
+    one, other = keccak(text="instrument 4"), keccak(text="account 1")
+
+    assert feed.oracle.require_in_epoch(1, one, [*market.proof(one), margin.root])
+    assert feed.oracle.require_in_epoch(1, other, [*margin.proof(other), market.root])
+    with boa.reverts("oracle: not in the epoch"):
+        feed.oracle.require_in_epoch(1, one, market.proof(one))
+    with boa.reverts("oracle: not in the epoch"):
+        feed.oracle.require_in_epoch(1, keccak(text="account 3"), [*margin.proof(other), market.root])
+    with boa.reverts("oracle: proof too short"):
+        feed.oracle.require_in_epoch(1, node(market.root, margin.root), [])
+
+
+def test_require_in_epoch__each_usable_epoch__has_its_own_root(feed):
+    roots = [keccak(text=f"root {i}") for i in range(3)]
+    for root in roots:
+        feed.post(margin_root=root)
+        feed.wait(blocks=4)
+    other = [feed.epoch(words(*SPOTS)).market_root]
+    boa.env.evm.patch.block_number -= 2
+
+    assert feed.oracle.require_in_epoch(3, roots[2], other)
+    assert feed.oracle.require_in_epoch(2, roots[1], other)
+    with boa.reverts("oracle: not in the epoch"):
+        feed.oracle.require_in_epoch(2, roots[2], other)
+    with boa.reverts("oracle: epoch not usable"):
+        feed.oracle.require_in_epoch(1, roots[0], other)
