@@ -145,6 +145,8 @@ def status(
         found = get_json(url.rstrip("/") + "/status")
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         raise RuntimeError(f"no keeper answers at {url}") from None
+    if not isinstance(found, dict):
+        raise RuntimeError(f"what answers at {url} is no keeper")
     if as_json:
         typer.echo(json.dumps(found, indent=2, sort_keys=True))
     else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import structlog
 import uvicorn
@@ -197,6 +198,18 @@ def test_status__running_keeper__table_and_json(place: Town, run: Run) -> None:
 
 
 # What does not
+
+
+@pytest.mark.parametrize("content", [b"[]", b"7", b"hello"])
+def test_status__something_else_answers__one_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setattr(
+        "httpx.get",
+        lambda url, timeout: httpx.Response(200, content=content, request=httpx.Request("GET", url)),
+    )
+    found = run("status", "--url", NOBODY)
+    assert is_one_sentence(found) and "no keeper" in found.err
 
 
 @pytest.mark.parametrize("command", ["run", "once"])
