@@ -6,7 +6,7 @@ import pytest
 
 from scripts._artifacts import artifact
 from scripts._protocol import DEPLOYED, GUARDED, OWNED, ZERO_ADDRESS, write_record
-from tests.support.recipe import GUARDIAN, PARAMETERS, PROPOSER, deployed
+from tests.support.recipe import GUARDIAN, PARAMETERS, PROPOSER, deployed, deployment_of_the_module  # noqa: F401
 
 ROLES = ("DEFAULT_ADMIN_ROLE", "PROPOSER_ROLE", "CANCELLER_ROLE", "EXECUTOR_ROLE")
 

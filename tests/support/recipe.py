@@ -1,7 +1,9 @@
 """The protocol as the recipe leaves it: wired, listed, owned by the Timelock."""
 
+from collections.abc import Iterator
 from functools import cache
 
+import pytest
 from eth_utils.crypto import keccak
 
 from scripts._protocol import Deployment, Parameters, deploy
@@ -21,6 +23,15 @@ PARAMETERS = Parameters(
 
 @cache
 def deployed() -> tuple[BoaBackend, Deployment]:
-    """Once per process; whoever changes its state puts it back."""
+    """Once per test module; whoever changes its state puts it back."""
     backend = BoaBackend()
     return backend, deploy(backend, PARAMETERS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deployment_of_the_module() -> Iterator[None]:
+    """Imported by the modules that use `deployed`: boa takes back at their end what a module's fixtures deployed."""
+    deployed.cache_clear()
+    deployed()
+    yield
+    deployed.cache_clear()

@@ -14,7 +14,7 @@ from scripts._artifacts import artifact
 from scripts._protocol import DEPLOYED
 from tests.stateful.evm import abi_type, selector
 from tests.support.keys import address_for, key_of
-from tests.support.recipe import GUARDIAN, PROPOSER, deployed
+from tests.support.recipe import GUARDIAN, PROPOSER, deployed, deployment_of_the_module  # noqa: F401
 
 ROLES = ("owner", "guardian", "proposer", "module", "account owner", "operator", "deployer", "stranger")
 ANYONE = set(ROLES)
