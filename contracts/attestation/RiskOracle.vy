@@ -7,8 +7,9 @@
         underlying. Outside its band a spot is not refused but followed at the band's edge, so liquidations never stop.
         The trapezoidal average of the epochs' effective spots over the last half hour settles an expiry, by anyone.
 @custom:security An epoch is bound to a block of this chain, rises strictly, and is refused unless this contract comes to
-        the same effective spots. With every attester hostile a spot still moves no faster than its bands.
-@custom:kill The owner replaces the quorum, which voids whatever the old one signed; without epochs nothing increases
+        the same effective spots. With every attester hostile a spot still moves no faster than its ten-minute and
+        hour bands; anchors tumble, so a rolling window sees at most three times their budget.
+@custom:kill The owner replaces the quorum, which voids what the old one signed and did not post; without epochs nothing increases
         risk, while worst-case withdrawals, reductions and settlement go on.
 """
 

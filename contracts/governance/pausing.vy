@@ -59,15 +59,6 @@ def unpause():
 
 @internal
 @view
-def _is_paused() -> bool:
-    """
-    @notice Whether a pause is running.
-    """
-    return block.timestamp < self.paused_until
-
-
-@internal
-@view
 def _require_not_paused():
     """
     @notice Reverts while a pause is running.

@@ -19,7 +19,7 @@ LOW_40: constant(uint256) = 2**40 - 1
 @pure
 def _pack(record: IMarginGate.Record) -> uint256[4]:
     """
-    @notice The four words; reverts where a field does not fit.
+    @notice The four words; reverts where a number does not fit. `changes` (48) and `expiry` (40) come from narrower fields.
     """
     return [
         (convert(record.epoch, uint256) << 192)

@@ -30,7 +30,7 @@ def deployed() -> tuple[BoaBackend, Deployment]:
 
 @pytest.fixture(scope="module", autouse=True)
 def deployment_of_the_module() -> Iterator[None]:
-    """Imported by the modules that use `deployed`: boa takes back at their end what a module's fixtures deployed."""
+    """For modules that use `deployed`: boa takes back at their end what a module's fixtures deployed."""
     deployed.cache_clear()
     deployed()
     yield
