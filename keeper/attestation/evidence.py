@@ -1,0 +1,69 @@
+"""What callers present to a margin check, as contract arguments.
+
+The leaf and its path travel as bytes, and so does what the accounts of a transaction share: only the gate opens them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from eth_abi.abi import encode
+
+from keeper.attestation.typed_data import InstrumentLeaf, MarginLeaf
+from keeper.units.constants import WAY_HEADROOM
+
+Evidence = tuple[int, list[int], bytes]
+Signatures = tuple[int, Sequence[tuple[bytes, int]]]
+
+NO_EVIDENCE: Evidence = (WAY_HEADROOM, [], b"")
+NO_STATEMENT = b""
+NO_SIGNATURES: Signatures = (0, ())
+
+_LEAF = (
+    "(uint256,uint128,int128,bytes32,int128,uint128,uint128,int128,uint128,uint64,uint128,bytes32)"  # MarginLeaf
+)
+_INSTRUMENT = "(uint128,uint128,uint128,uint128,uint128,uint128)"  # InstrumentLeaf
+_PROOF = f"({_LEAF},bytes32[])"
+_STATEMENT = f"(uint64,uint64,(uint256,(bytes32,uint256)[]),{_INSTRUMENT}[],bytes32[][])"
+
+
+def encode_evidence(
+    way: int, instruments: Sequence[int], leaf: MarginLeaf | None = None, path: Sequence[bytes] = ()
+) -> Evidence:
+    """How one account passes.
+
+    Args:
+        way: WAY_* of the constants.
+        instruments: its whole book, ascending: after the action for a report or the worst case, before it for a leaf;
+            else empty.
+        leaf: for a leaf or a report.
+        path: for a leaf: from it to the epoch's root.
+    """
+    proof = b"" if leaf is None else encode([_PROOF], [(leaf.values(), list(path))])
+    return way, list(instruments), proof
+
+
+def encode_statement(
+    epoch: int = 0,
+    deadline: int = 0,
+    signatures: Signatures = NO_SIGNATURES,
+    instruments: Sequence[InstrumentLeaf] = (),
+    paths: Sequence[Sequence[bytes]] = (),
+) -> bytes:
+    """What all accounts of one transaction share.
+
+    Args:
+        epoch: that the leaves, reports and instrument leaves belong to.
+        deadline: of the reports, unix seconds.
+        signatures: (bitmap, compact signatures) over the reports.
+        instruments: leaves of the traded instruments in the order of the legs, or none.
+        paths: of each instrument leaf to the epoch's root.
+    """
+    bitmap, compact = signatures
+    shown: tuple[Any, ...] = (
+        epoch,
+        deadline,
+        (bitmap, list(compact)),
+        [leaf.values() for leaf in instruments],
+        [list(path) for path in paths],
+    )
+    return encode([_STATEMENT], [shown])
