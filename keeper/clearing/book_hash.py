@@ -1,14 +1,16 @@
 """The running hash of a book: what happened to it, in order, and how often.
 
-Layout of the 32 bytes: hash (208 high bits) | other changes (24) | counted fills (24). A leaf that states the
-hash therefore says by itself how many changes lie between it and now.
+Layout of the 32 bytes: hash (208 high bits) | other changes (24) | fills (24). A leaf that states the hash
+therefore says by itself how many changes lie between it and now. Fills are what a record outlives: counted
+fills, collateral put in, shares bought in an auction.
 """
 
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from keeper.units.constants import CHANGE_FILL
+from keeper.units.constants import CHANGE_COLLATERAL, CHANGE_FILL, CHANGE_PURCHASE
 
+FILLS = frozenset({CHANGE_FILL, CHANGE_COLLATERAL, CHANGE_PURCHASE})
 EMPTY = bytes(32)  # of an account that never traded
 COUNTER_BITS = 24
 CHANGES_BITS = 2 * COUNTER_BITS
@@ -18,10 +20,17 @@ _TYPES = ("bytes32", "uint8", "uint128", "int256", "uint256")
 
 
 def fold(book_hash: bytes, kind: int, instrument: int, quantity: int, price: int) -> bytes:
-    """Hash of a book after one change: CHANGE_* kind, signed WAD quantity, WAD price per unit."""
+    """Hash of a book after one change.
+
+    Args:
+        kind: CHANGE_*.
+        instrument: packed; of a change of collateral: the token's index; of a share: 0.
+        quantity: signed WAD; of a share: the fraction, negative for the seller.
+        price: WAD per unit; of a purchase: the seller's account.
+    """
     digest = int.from_bytes(keccak(encode(_TYPES, (book_hash, kind, instrument, quantity, price))), "big")
-    counted = fills(book_hash) + (kind == CHANGE_FILL)
-    uncounted = others(book_hash) + (kind != CHANGE_FILL)
+    counted = fills(book_hash) + (kind in FILLS)
+    uncounted = others(book_hash) + (kind not in FILLS)
     low = (uncounted & _COUNTER_MASK) << COUNTER_BITS | counted & _COUNTER_MASK
     return (digest >> CHANGES_BITS << CHANGES_BITS | low).to_bytes(32, "big")
 
@@ -32,7 +41,7 @@ def changes(book_hash: bytes) -> int:
 
 
 def fills(book_hash: bytes) -> int:
-    """Number of counted fills, modulo 2^24."""
+    """Number of fills, modulo 2^24."""
     return changes(book_hash) & _COUNTER_MASK
 
 
@@ -42,7 +51,7 @@ def others(book_hash: bytes) -> int:
 
 
 def fills_between(earlier: int, later: int) -> int | None:
-    """Counted fills from one pair of counters to a later one; None if anything but fills lies between."""
+    """Fills from one pair of counters to a later one; None if anything but fills lies between."""
     if earlier >> COUNTER_BITS != later >> COUNTER_BITS:
         return None
     return (later - earlier) & _COUNTER_MASK

@@ -3,14 +3,26 @@
 import pytest
 
 from keeper.clearing import book_hash as hashes
-from keeper.units.constants import CHANGE_FILL, CHANGE_SETTLEMENT, CHANGE_UNCOUNTED_FILL
+from keeper.units.constants import (
+    CHANGE_AUCTION,
+    CHANGE_COLLATERAL,
+    CHANGE_CONVERSION,
+    CHANGE_FILL,
+    CHANGE_PURCHASE,
+    CHANGE_SETTLEMENT,
+    CHANGE_UNCOUNTED_FILL,
+    CHANGE_WITHDRAWAL,
+)
+
+OTHERS = [CHANGE_UNCOUNTED_FILL, CHANGE_SETTLEMENT, CHANGE_CONVERSION, CHANGE_AUCTION, CHANGE_WITHDRAWAL]
 
 
-def test_fold__fill__counts_one_fill():
-    assert hashes.changes(hashes.fold(hashes.EMPTY, CHANGE_FILL, 1, 2, 3)) == 1
+@pytest.mark.parametrize("kind", [CHANGE_FILL, CHANGE_COLLATERAL, CHANGE_PURCHASE])
+def test_fold__what_a_record_outlives__counts_one_fill(kind):
+    assert hashes.changes(hashes.fold(hashes.EMPTY, kind, 1, 2, 3)) == 1
 
 
-@pytest.mark.parametrize("kind", [CHANGE_UNCOUNTED_FILL, CHANGE_SETTLEMENT])
+@pytest.mark.parametrize("kind", OTHERS)
 def test_fold__other_change__counts_one_other(kind):
     assert hashes.others(hashes.fold(hashes.EMPTY, kind, 1, 2, 3)) == 1
 
