@@ -4,12 +4,19 @@ Cash, prices, quantities and margins are WAD integers; quantity > 0 is long. Eve
 state and checks nothing: whether an action may happen is decided in `ways` and `custody`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from keeper.clearing import book_hash as hashes
 from keeper.markets.instrument import Instrument, Kind
-from keeper.units.constants import CHANGE_FILL, CHANGE_SETTLEMENT, CHANGE_UNCOUNTED_FILL
+from keeper.units.constants import (
+    CHANGE_COLLATERAL,
+    CHANGE_CONVERSION,
+    CHANGE_FILL,
+    CHANGE_SETTLEMENT,
+    CHANGE_UNCOUNTED_FILL,
+    CHANGE_WITHDRAWAL,
+)
 from keeper.units.fixed_point import mul_up, signed_mul_down
 
 NEVER = 2**40 - 1  # as an expiry: the book holds nothing that expires
@@ -42,7 +49,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """State of one account; `positions` holds no zero quantity."""
+    """State of one account; `positions` and `collateral` (token's index -> WAD) hold no zero quantity."""
 
     owner: str
     cash: int = 0
@@ -53,6 +60,9 @@ class Account:
     withdraw_nonce: int = 0
     positions: Mapping[int, int] = field(default_factory=dict)
     record: Record = Record()
+    collateral: Mapping[int, int] = field(default_factory=dict)
+    collateral_exempt: Mapping[int, int] = field(default_factory=dict)  # what the owner brought, less taken
+    frozen: bool = False  # in an auction
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +115,53 @@ def filled(account: Account, fill: Fill) -> Account:
     after = replace(
         account,
         cash=cash,
-        positions=_moved(account.positions, fill.instrument, fill.quantity),
+        positions=moved(account.positions, fill.instrument, fill.quantity),
         book_hash=hashes.fold(account.book_hash, kind, fill.instrument, fill.quantity, fill.price),
     )
     return after if fill.margin is None else _counted(after, fill, fill.margin)
+
+
+def traded(account: Account, fills: Iterable[Fill]) -> Account:
+    """After one side of a trade of several legs, in their order."""
+    for fill in fills:
+        account = filled(account, fill)
+    return account
+
+
+def collateral_deposited(account: Account, token: int, amount: int) -> Account:
+    """After collateral was put in: the token's index, WAD."""
+    after = _collateral_changed(account, CHANGE_COLLATERAL, token, amount)
+    return exempting(after, {**account.collateral_exempt, token: collateral_exempt(account, token) + amount})
+
+
+def collateral_withdrawn(account: Account, token: int, amount: int) -> Account:
+    """After collateral was taken out: the token's index, WAD. The account's own deposits leave first."""
+    after = _collateral_changed(account, CHANGE_WITHDRAWAL, token, -amount)
+    after = replace(after, withdraw_nonce=account.withdraw_nonce + 1)
+    left = max(0, collateral_exempt(account, token) - amount)
+    return exempting(after, {**account.collateral_exempt, token: left})
+
+
+def collateral_converted(account: Account, token: int, amount: int, cash: int) -> Account:
+    """After collateral (the token's index, WAD) was sold for cash (WAD)."""
+    after = _collateral_changed(account, CHANGE_CONVERSION, token, -amount)
+    return exempting(replace(after, cash=account.cash + cash), account.collateral_exempt)
+
+
+def collateral_exempt(account: Account, token: int) -> int:
+    """Balance that leaves without the outflow limit, WAD."""
+    return account.collateral_exempt.get(token, 0)
+
+
+def exempting(account: Account, exempt: Mapping[int, int]) -> Account:
+    """With these exempt parts, of each balance at most all of it."""
+    capped = {token: min(amount, account.collateral.get(token, 0)) for token, amount in exempt.items()}
+    return replace(account, collateral_exempt={token: amount for token, amount in capped.items() if amount})
+
+
+def frozen(account: Account, is_frozen: bool) -> Account:
+    """In an auction or out of it."""
+    return replace(account, frozen=is_frozen)
 
 
 def settled(account: Account, payoffs: Mapping[int, int]) -> Account:
@@ -122,7 +175,7 @@ def settled(account: Account, payoffs: Mapping[int, int]) -> Account:
         account = replace(
             account,
             cash=account.cash + value_at(quantity, payoffs[instrument]),
-            positions=_moved(account.positions, instrument, -quantity),
+            positions=moved(account.positions, instrument, -quantity),
             book_hash=hashes.fold(
                 account.book_hash, CHANGE_SETTLEMENT, instrument, -quantity, payoffs[instrument]
             ),
@@ -157,10 +210,18 @@ def _counted(account: Account, fill: Fill, margin: InstrumentMargin) -> Account:
     )
 
 
-def _moved(positions: Mapping[int, int], instrument: int, quantity: int) -> dict[int, int]:
-    """Positions after one of them moved by `quantity`; a flat position disappears."""
-    moved = dict(positions)
-    moved[instrument] = moved.get(instrument, 0) + quantity
-    if moved[instrument] == 0:
-        del moved[instrument]
-    return moved
+def _collateral_changed(account: Account, kind: int, token: int, change: int) -> Account:
+    return replace(
+        account,
+        collateral=moved(account.collateral, token, change),
+        book_hash=hashes.fold(account.book_hash, kind, token, change, 0),
+    )
+
+
+def moved(quantities: Mapping[int, int], key: int, change: int) -> dict[int, int]:
+    """Quantities after one of them changed; what becomes zero disappears."""
+    after = dict(quantities)
+    after[key] = after.get(key, 0) + change
+    if after[key] == 0:
+        del after[key]
+    return after

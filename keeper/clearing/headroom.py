@@ -10,9 +10,11 @@ from keeper.units.constants import MAX_FILLS_SINCE_LEAF
 from keeper.units.fixed_point import mul_up
 
 
-def equity(account: Account, funding: int = 0) -> int:
-    """Lower bound of the equity: live cash and funding, the record's mark and what was credited since."""
-    return account.cash + funding + account.record.mark_base + account.added_mark
+def equity(account: Account, funding: int = 0, collateral: int = 0) -> int:
+    """Lower bound of the equity: live cash and funding, collateral after the initial haircut, the record's
+    mark and what was credited since.
+    """
+    return account.cash + funding + collateral + account.record.mark_base + account.added_mark
 
 
 def required_margin(account: Account) -> int:
@@ -41,8 +43,8 @@ def holds(account: Account, now: int) -> bool:
     )
 
 
-def passes(account: Account, now: int, funding: int = 0) -> bool:
+def passes(account: Account, now: int, funding: int = 0, collateral: int = 0) -> bool:
     """Whether equity covers the initial margin by the record alone; its epoch's freshness is the oracle's
     to say.
     """
-    return holds(account, now) and equity(account, funding) >= required_margin(account)
+    return holds(account, now) and equity(account, funding, collateral) >= required_margin(account)

@@ -4,12 +4,15 @@ Applies actions that have already been decided; the index replays events through
 chain.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keeper.clearing import account as accounts
-from keeper.clearing import outflow
+from keeper.clearing import outflow, share, shortfall
 from keeper.clearing.account import Account, Fill, InstrumentMargin
+from keeper.clearing.collateral import Listing
+from keeper.clearing.share import Share
+from keeper.clearing.shortfall import Losses
 from keeper.units.constants import WAD
 
 
@@ -26,22 +29,53 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Trade:
-    """`quantity` is the maker's signed one, the taker gets the opposite."""
+class TradeLeg:
+    """One leg; `quantity` is the maker's signed one, the taker gets the opposite."""
 
-    maker: int
-    taker: int
     instrument: int
     quantity: int
     price: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """Distinct legs at one go; each side pays one fee, booked with the first leg."""
+
+    maker: int
+    taker: int
+    legs: tuple[TradeLeg, ...]
     maker_fee: int
     taker_fee: int
 
-    def sides(self, margin: InstrumentMargin | None) -> tuple[tuple[int, Fill], tuple[int, Fill]]:
-        """(account, fill) of the maker and of the taker."""
-        maker = Fill(self.instrument, self.quantity, self.price, self.maker_fee, margin)
-        taker = Fill(self.instrument, -self.quantity, self.price, self.taker_fee, margin)
-        return (self.maker, maker), (self.taker, taker)
+    def sides(
+        self, margins: Sequence[InstrumentMargin] | None
+    ) -> tuple[tuple[int, tuple[Fill, ...]], tuple[int, tuple[Fill, ...]]]:
+        """(account, fills) of the maker and of the taker; `margins` in the order of the legs, or none."""
+        return (self.maker, self._fills(1, self.maker_fee, margins)), (
+            self.taker,
+            self._fills(-1, self.taker_fee, margins),
+        )
+
+    def _fills(self, sign: int, fee: int, margins: Sequence[InstrumentMargin] | None) -> tuple[Fill, ...]:
+        return tuple(
+            Fill(
+                leg.instrument,
+                sign * leg.quantity,
+                leg.price,
+                0 if i else fee,
+                None if margins is None else margins[i],
+            )
+            for i, leg in enumerate(self.legs)
+        )
+
+
+@dataclass(slots=True)
+class Vault:
+    """Collateral of one token in custody, in its own decimals, and its outflow bucket."""
+
+    listing: Listing
+    held: int = 0
+    bucket: outflow.Bucket = field(default_factory=outflow.Bucket)
 
 
 @dataclass(slots=True)
@@ -53,33 +87,107 @@ class Ledger:
     held: int = 0  # tokens in custody, in the token's decimals
     fees: int = 0  # WAD
     bucket: outflow.Bucket = field(default_factory=outflow.Bucket)
+    vaults: dict[int, Vault] = field(default_factory=dict)  # by the collateral token's index
+    losses: Losses = Losses()
 
     def open_account(self, number: int, owner: str) -> None:
         self.accounts[number] = Account(owner)
 
-    def deposit(self, number: int, amount: int) -> None:
-        self.accounts[number] = accounts.deposited(self.accounts[number], self.token.cash(amount))
+    @property
+    def pool(self) -> int:
+        """What stands behind cash, WAD."""
+        return shortfall.pool(self.losses, self.token.cash(self.held), self.fees)
+
+    def release(self, now: int) -> None:
+        """What is due of the recovery joins the pool; what exceeds the shortfall, the fees."""
+        self.losses, surplus = shortfall.release(self.losses, now)
+        self.fees += surplus
+
+    def deposit(self, number: int, amount: int, now: int = 0) -> None:
+        self.release(now)
+        self.losses, cash = shortfall.credit(self.losses, self.token.cash(amount), self.pool)
+        self.accounts[number] = accounts.deposited(self.accounts[number], cash)
         self.held += amount
 
     def exempt_amount(self, number: int) -> int:
         """Token amount that the account may withdraw past the outflow limit, rounded down."""
         return self.accounts[number].exempt // int(10 ** (18 - self.token.decimals))
 
-    def withdraw(self, number: int, amount: int, now: int) -> None:
+    def withdraw(self, number: int, amount: int, now: int, fund_assets: int = 0) -> int:
+        """Cash worth `amount` at par leaves; returns the tokens paid. `fund_assets` is WAD."""
+        self.release(now)
+        cash, unit = self.token.cash(amount), self.token.cash(1)
+        missing = shortfall.uncovered(self.losses, fund_assets)
+        self.losses, worth = shortfall.pay(self.losses, cash, self.pool, missing, unit, now)
+        paid, limit_share = worth // unit, self.token.outflow_share
         exempt = self.exempt_amount(number)
-        share = self.token.outflow_share
-        self.bucket = outflow.withdrawn(self.bucket, amount, exempt, self.held, share, now)
-        self.accounts[number] = accounts.withdrawn(self.accounts[number], self.token.cash(amount))
-        self.held -= amount
+        self.bucket = outflow.withdrawn(self.bucket, paid, exempt, self.held, limit_share, now)
+        self.accounts[number] = accounts.withdrawn(self.accounts[number], cash)
+        self.held -= paid
+        return paid
+
+    def list_collateral(self, listing: Listing) -> None:
+        """List a token, or change the terms of a listed one."""
+        known = self.vaults.get(listing.index)
+        self.vaults[listing.index] = Vault(listing) if known is None else known
+        self.vaults[listing.index].listing = listing
+
+    def deposit_collateral(self, number: int, token: int, amount: int) -> None:
+        """`amount` in the decimals of the token with this index."""
+        vault = self.vaults[token]
+        credited = vault.listing.amount(amount)
+        self.accounts[number] = accounts.collateral_deposited(self.accounts[number], token, credited)
+        vault.held += amount
+
+    def withdraw_collateral(self, number: int, token: int, amount: int, now: int) -> None:
+        """`amount` in the decimals of the token with this index."""
+        vault, account = self.vaults[token], self.accounts[number]
+        exempt = accounts.collateral_exempt(account, token) // vault.listing.amount(1)
+        limit_share = self.token.outflow_share
+        vault.bucket = outflow.withdrawn(vault.bucket, amount, exempt, vault.held, limit_share, now)
+        self.accounts[number] = accounts.collateral_withdrawn(account, token, vault.listing.amount(amount))
+        vault.held -= amount
+
+    def convert_collateral(self, number: int, token: int, amount: int, cost: int) -> None:
+        """Collateral leaves to a buyer who pays `cost`; both in their tokens' decimals."""
+        vault = self.vaults[token]
+        self.accounts[number] = accounts.collateral_converted(
+            self.accounts[number], token, vault.listing.amount(amount), self.token.cash(cost)
+        )
+        vault.held -= amount
+        self.held += cost
 
     def trade(
-        self, trade: Trade, margin: InstrumentMargin | None, settled_cash: Mapping[int, int] | None = None
+        self,
+        trade: Trade,
+        margins: Sequence[InstrumentMargin] | None,
+        settled_cash: Mapping[int, int] | None = None,
     ) -> None:
         """`settled_cash` per account is what it passed with; without it, its cash."""
-        for number, fill in trade.sides(margin):
-            after = accounts.filled(self.accounts[number], fill)
+        for number, fills in trade.sides(margins):
+            after = accounts.traded(self.accounts[number], fills)
             self.accounts[number] = accounts.ratcheted(after, (settled_cash or {}).get(number, after.cash))
-            self.fees += fill.fee
+            self.fees += sum(fill.fee for fill in fills)
+
+    def transfer_share(self, sale: Share, covered: int = 0, now: int = 0) -> None:
+        """A fraction of the seller's account changes hands. Of its payout the insurance fund sends `covered`
+        tokens, the rest is a loss of all.
+        """
+        self.release(now)
+        self.losses = shortfall.add(self.losses, sale.payout - self.token.cash(covered))
+        seller, buyer = self.accounts[sale.seller], self.accounts[sale.buyer]
+        self.accounts[sale.seller] = share.sold(seller, sale)
+        self.accounts[sale.buyer] = share.bought(buyer, seller, sale)
+        self.held += covered
+
+    def recover(self, amount: int, now: int) -> None:
+        """Tokens given to cover the shortfall."""
+        self.release(now)
+        self.losses = shortfall.give(self.losses, self.token.cash(amount), now)
+        self.held += amount
+
+    def freeze(self, number: int, is_frozen: bool) -> None:
+        self.accounts[number] = accounts.frozen(self.accounts[number], is_frozen)
 
     def settle(self, number: int, payoffs: Mapping[int, int]) -> None:
         self.accounts[number] = accounts.settled(self.accounts[number], payoffs)
@@ -93,9 +201,9 @@ class Ledger:
         return total
 
     def imbalance(self, marks: Mapping[int, int]) -> int:
-        """Tokens held less what is owed, WAD, with unsettled perps and futures at `marks`; zero at all
+        """Pool and shortfall less what is owed, WAD, with unsettled perps and futures at `marks`; zero at all
         times.
         """
-        owed = sum(account.cash for account in self.accounts.values()) + self.fees
+        owed = sum(account.cash for account in self.accounts.values())
         linear = sum(q * marks.get(i, 0) // WAD for i, q in self.open_interest().items())
-        return self.token.cash(self.held) - owed - linear
+        return self.pool + self.losses.shortfall - owed - linear

@@ -84,23 +84,23 @@ def statement_refusal(account: Account, margin: Margin, bounds: Bounds) -> str |
     return "expired leg" if bounds.expired else None
 
 
-def report_refusal(after: Account, margin: Margin, bounds: Bounds) -> str | None:
-    """An action that the quorum's margin after it must cover."""
+def report_refusal(after: Account, margin: Margin, bounds: Bounds, collateral: int = 0) -> str | None:
+    """An action that the quorum's margin after it must cover; `collateral` after the initial haircut."""
     if margin.book_hash != after.book_hash:
         return "another book"
     refusal = statement_refusal(after, margin, bounds)
     if refusal is not None:
         return refusal
-    if after.cash + margin.mark < capped_margin(margin, bounds):
+    if after.cash + collateral + margin.mark < capped_margin(margin, bounds):
         return "below initial margin"
     return settled_cash_refusal(after.cash + bounds.linear)
 
 
-def headroom_refusal(after: Account, now: int) -> str | None:
-    """An action that the record covers, without signatures."""
+def headroom_refusal(after: Account, now: int, collateral: int = 0) -> str | None:
+    """An action that the record covers, without signatures; `collateral` after the initial haircut."""
     if not headroom.holds(after, now):
         return "no headroom"
-    if headroom.equity(after) < headroom.required_margin(after):
+    if headroom.equity(after, collateral=collateral) < headroom.required_margin(after):
         return "below initial margin"
     return settled_cash_refusal(headroom.settled_cash(after))
 

@@ -44,6 +44,13 @@ def test_passes__one_wei_short__does_not():
     assert not headroom.passes(buyer(cash=250 * WAD - 1), NOW)
 
 
+def test_passes__collateral__backs_margin_but_is_no_settled_cash():
+    short = buyer(cash=250 * WAD - 1)
+
+    assert headroom.passes(short, NOW, collateral=1)
+    assert headroom.settled_cash(short) == short.cash
+
+
 def test_holds__no_record__does_not():
     assert not headroom.holds(Account("new"), NOW)
 

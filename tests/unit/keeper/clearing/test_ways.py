@@ -23,6 +23,21 @@ def test_report_refusal__margin_above_equity__is_refused():
     assert ways.report_refusal(TRADER, replace(MARGIN, initial=51 * WAD), BOUNDS) == "below initial margin"
 
 
+def test_report_refusal__collateral__backs_margin_but_lends_no_cash():
+    dear = replace(MARGIN, initial=51 * WAD)
+
+    assert ways.report_refusal(TRADER, dear, BOUNDS, collateral=WAD) is None
+    assert ways.report_refusal(replace(TRADER, cash=-1), MARGIN, BOUNDS, collateral=WAD) == "settled cash"
+
+
+def test_headroom_refusal__collateral__backs_margin():
+    record = ways.record_of(replace(MARGIN, mark=0), BOUNDS, epoch=1)
+    poor = replace(TRADER, record=record)
+
+    assert ways.headroom_refusal(poor, 0) == "below initial margin"
+    assert ways.headroom_refusal(poor, 0, collateral=40 * WAD) is None
+
+
 def test_report_refusal__defined_risk__is_capped():
     capped = replace(MARGIN, initial=500 * WAD)
 
