@@ -20,7 +20,8 @@ from keeper.markets.instrument import Instrument, Kind, Leg, leg_of, word
 from keeper.pricing.kernels import Floats
 from keeper.pricing.market import Market
 from keeper.risk import scan
-from keeper.risk.methodology import PPM, Methodology
+from keeper.risk.methodology import Methodology
+from keeper.risk.parameters import PPM
 from keeper.risk.payoff import expiry_bounds
 from keeper.units.constants import PRICE_UNIT, SECONDS_PER_YEAR, WAD
 

@@ -1,5 +1,5 @@
-"""Parameters of the margin model. They are governed: the chain registers the hash and refuses epochs
-computed otherwise.
+"""The margin model's parameters. They are governed: the chain registers the hash and refuses epochs computed
+otherwise.
 
 Ratios are integers in parts per million (`_ppm`), so that no decimal fraction has to be parsed the same way
 everywhere.
@@ -14,69 +14,17 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 
-PPM = 10**6
-
-
-@dataclass(frozen=True)
-class ScanParameters:
-    """The scan: spot grid, vol states, tails, twist and skew.
-
-    Attributes:
-        grid_steps: nodes on each side of zero; node j is a move of j / grid_steps of the underlying's range.
-        decay_seconds: time that passes in every scenario.
-        offset_ppm: share of a gain that offsets the losses of other underlyings of the same offset group.
-        vol_up_ppm, vol_down_ppm: relative vol shocks at the reference tenor, scaled by (reference / days) **
-            power.
-        vol_floor_ppm: least vol in the up state.
-        short_power_ppm, long_power_ppm: the power at or below, and above, the reference tenor.
-        tails_ppm: extreme spot moves, weighted by range / move.
-        twist_ppm: relative vol move at the ends of the term structure: clip(ln(days / reference) /
-            ln(twist_scale)).
-        skew_ppm: relative vol move per unit of log-moneyness, which is clipped to [-1, 1].
-    """
-
-    grid_steps: int
-    decay_seconds: int
-    offset_ppm: int
-    vol_up_ppm: int
-    vol_down_ppm: int
-    vol_floor_ppm: int
-    vol_reference_days: int
-    vol_min_days: int
-    short_power_ppm: int
-    long_power_ppm: int
-    tails_ppm: tuple[int, ...]
-    twist_ppm: int
-    twist_scale: int
-    skew_ppm: int
-
-
-@dataclass(frozen=True)
-class RollParameters:
-    """Basis and roll charge per expiry: |dollar delta| * max(flat, per_year * years)."""
-
-    flat_ppm: int
-    per_year_ppm: int
-
-
-@dataclass(frozen=True)
-class MaintenanceParameters:
-    """MM = max(of_core * Core, of_initial * IM)."""
-
-    of_core_ppm: int
-    of_initial_ppm: int
-
-
-@dataclass(frozen=True)
-class UnderlyingParameters:
-    """Spot range of the scan; underlyings of one offset group above 0 offset each other, group 0 offsets
-    nothing.
-    """
-
-    underlying: int
-    symbol: str
-    range_ppm: int
-    offset_group: int
+from keeper.risk.correlation import Matrix, nearest
+from keeper.risk.parameters import (
+    PPM,
+    CorrelationParameters,
+    GreeksParameters,
+    MaintenanceParameters,
+    RollParameters,
+    ScanParameters,
+    SpotParameters,
+    UnderlyingParameters,
+)
 
 
 @dataclass(frozen=True)
@@ -87,21 +35,22 @@ class Methodology:
         quantum_e8: unit in which profit and loss is rounded and summed, in 1e-8 USD.
         tiers_ppm: multiplier of the core margin by credit tier: anonymous, new, verified maker, backing
             institution.
-        max_added_im: stand-alone margin, WAD, that may be added to a leaf before a new one is needed. A
-            finite bound:
-            the margin is subadditive at every size, so it only has to lie beyond any account the venue will
-            admit.
+        max_added_im: most stand-alone margin, WAD, that may be added to a leaf before a new one is needed;
+            the room below the concentration thresholds may allow less.
+        other: spot risk of an underlying that has no parameters of its own.
     """
 
     version: int
     quantum_e8: int
     scan: ScanParameters
+    greeks: GreeksParameters
+    correlations: CorrelationParameters
     roll: RollParameters
     maintenance: MaintenanceParameters
     tiers_ppm: tuple[int, ...]
     max_added_im: int
     underlyings: tuple[UnderlyingParameters, ...]
-    other_range_ppm: int
+    other: SpotParameters
 
     @classmethod
     def from_json(cls, text: str) -> "Methodology":
@@ -112,18 +61,18 @@ class Methodology:
         """
         data = json.loads(text)
         try:
-            scan = dict(data["scan"])
-            scan["tails_ppm"] = tuple(scan["tails_ppm"])
             methodology = cls(
                 version=data["version"],
                 quantum_e8=data["quantum_e8"],
-                scan=ScanParameters(**scan),
+                scan=ScanParameters(**{**data["scan"], "tails_ppm": tuple(data["scan"]["tails_ppm"])}),
+                greeks=GreeksParameters(**data["greeks"]),
+                correlations=_correlations(data["correlations"]),
                 roll=RollParameters(**data["roll"]),
                 maintenance=MaintenanceParameters(**data["maintenance"]),
                 tiers_ppm=tuple(data["tiers_ppm"]),
                 max_added_im=int(data["max_added_im"]),
-                underlyings=tuple(UnderlyingParameters(**u) for u in data["underlyings"]),
-                other_range_ppm=data["other"]["range_ppm"],
+                underlyings=tuple(_underlying(u) for u in data["underlyings"]),
+                other=SpotParameters(**data["other"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"methodology: malformed parameters: {error}") from error
@@ -145,7 +94,6 @@ class Methodology:
         """Canonical text: sorted keys, no spaces, integers only."""
         data: dict[str, Any] = asdict(self)
         data["max_added_im"] = str(self.max_added_im)
-        data["other"] = {"range_ppm": data.pop("other_range_ppm")}
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     def hash(self) -> bytes:
@@ -156,18 +104,63 @@ class Methodology:
     def _hash(self) -> bytes:
         return keccak(self.to_json().encode())
 
-    def range_ppm(self, underlying: int) -> int:
-        """Scan range of an underlying; the `other` range when it has none of its own."""
-        return next(
-            (u.range_ppm for u in self.underlyings if u.underlying == underlying), self.other_range_ppm
-        )
+    @cached_property
+    def _spots(self) -> dict[int, SpotParameters]:
+        return {u.underlying: u.spot for u in self.underlyings}
+
+    @cached_property
+    def _groups(self) -> dict[int, int]:
+        return {u.underlying: u.offset_group for u in self.underlyings if u.offset_group > 0}
+
+    def spot(self, underlying: int) -> SpotParameters:
+        """Spot risk of an underlying; the `other` parameters when it has none of its own."""
+        return self._spots.get(underlying, self.other)
 
     def offset_group(self, underlying: int) -> int:
         """A key shared by the underlyings that offset each other; negative and unique for one that
         offsets nothing.
         """
-        group = next((u.offset_group for u in self.underlyings if u.underlying == underlying), 0)
-        return group if group > 0 else -underlying
+        return self._groups.get(underlying, -underlying)
+
+    @cached_property
+    def correlated(self) -> dict[int, int]:
+        """Row of an underlying in the correlation sets. One that the file does not name has none: its delta
+        charge offsets nothing.
+        """
+        return {u.underlying: row for row, u in enumerate(self.underlyings)}
+
+    @cached_property
+    def correlation_sets(self) -> tuple[tuple[str, Matrix], ...]:
+        """The sets `base`, `high` and `low` of correlations between spot moves, each the nearest valid one.
+
+        Valid: eigenvalues above 1 - expiry_base. The delta charge of one underlying leaves that share of its
+        variance to the expiries, so the joint form stays positive definite whatever the expiries are.
+        """
+        floor = PPM - self.greeks.expiry_base_ppm
+        return tuple((name, nearest(self._correlations_of(name), floor)) for name in ("base", "high", "low"))
+
+    def _correlations_of(self, name: str) -> Matrix:
+        """A correlation set before it is made valid."""
+        ids = [u.underlying for u in self.underlyings]
+        return tuple(
+            tuple(PPM if a == b else self._shifted(name, self._assumed(a, b)) for b in ids) for a in ids
+        )
+
+    def _shifted(self, name: str, base: int) -> int:
+        """A correlation in one of the sets, from its base value; ppm."""
+        if name == "high":
+            return min(base * self.greeks.high_factor_ppm // PPM, PPM)
+        if name == "low":
+            return max(2 * base - PPM, base * self.greeks.low_factor_ppm // PPM)
+        return base
+
+    def _assumed(self, a: int, b: int) -> int:
+        """Base correlation of two different underlyings before it is made valid, ppm."""
+        for first, second, value in self.correlations.pairs:
+            if {first, second} == {a, b}:
+                return value
+        majors = {u.underlying for u in self.underlyings if u.major}
+        return self.correlations.majors_ppm if {a, b} <= majors else self.correlations.others_ppm
 
     def multiplier_ppm(self, tier: int) -> int:
         """Multiplier of the core margin for a credit tier.
@@ -180,30 +173,62 @@ class Methodology:
         return self.tiers_ppm[tier]
 
     def _check(self) -> None:
-        ranges = [u.range_ppm for u in self.underlyings] + [self.other_range_ppm]
-        rules = {
-            "version must be 1": self.version == 1,
-            "quantum must be positive": 0 < self.quantum_e8 <= 10**8,
-            "grid needs at least one step": 1 <= self.scan.grid_steps <= 100,
-            "twist needs the spot moves of half the range": self.scan.grid_steps % 2 == 0,
-            "ranges must lie in (0, 1)": all(0 < r < PPM for r in ranges),
-            "tails must lie above -1 and differ from 0": all(
-                t > -PPM and t != 0 for t in self.scan.tails_ppm
-            ),
-            "vol must stay positive": all(
-                0 <= x < PPM for x in (self.scan.vol_down_ppm, self.scan.twist_ppm, self.scan.skew_ppm)
-            ),
-            "offset must lie in [0, 1]": 0 <= self.scan.offset_ppm <= PPM,
-            # at .80 maintenance would equal initial margin
-            "tiers must be at least .85": all(t >= 850_000 for t in self.tiers_ppm) and bool(self.tiers_ppm),
-            "maintenance must not exceed initial margin": max(
-                self.maintenance.of_initial_ppm, self.maintenance.of_core_ppm * PPM // min(self.tiers_ppm)
-            )
-            <= PPM,
-            "added margin must be positive and fit 128 bits": 0 < self.max_added_im < 2**127,
-            "underlyings must be distinct": len({u.underlying for u in self.underlyings})
-            == len(self.underlyings),
-        }
+        rules = {**self._general_rules(), **self._scan_rules(), **self._greeks_rules()}
         broken = [rule for rule, holds in rules.items() if not holds]
         if broken:
             raise ValueError("methodology: " + "; ".join(broken))
+
+    def _general_rules(self) -> dict[str, bool]:
+        ratio = self.maintenance.of_core_ppm * PPM // min(self.tiers_ppm, default=1)
+        spots = [*(u.spot for u in self.underlyings), self.other]
+        return {
+            "version must be 2": self.version == 2,
+            "quantum must be positive": 0 < self.quantum_e8 <= 10**8,
+            # at .80 maintenance would equal initial margin
+            "tiers must be at least .85": all(t >= 850_000 for t in self.tiers_ppm) and bool(self.tiers_ppm),
+            "maintenance must not exceed initial margin": max(self.maintenance.of_initial_ppm, ratio) <= PPM,
+            "added margin must be positive and fit 128 bits": 0 < self.max_added_im < 2**127,
+            "underlyings must be distinct": len(self._spots) == len(self.underlyings),
+            "ranges and weights must lie in (0, 1)": all(
+                0 < x < PPM for s in spots for x in (s.range_ppm, s.weight_ppm)
+            ),
+            "thresholds must be positive": all(s.threshold_usd > 0 for s in spots),
+        }
+
+    def _scan_rules(self) -> dict[str, bool]:
+        scan = self.scan
+        shocks = (scan.vol_down_ppm, scan.twist_ppm, scan.skew_ppm)
+        return {
+            "grid needs at least one step": 1 <= scan.grid_steps <= 100,
+            "twist needs the spot moves of half the range": scan.grid_steps % 2 == 0,
+            "tails must lie above -1 and differ from 0": all(t > -PPM and t != 0 for t in scan.tails_ppm),
+            "vol must stay positive": all(0 <= x < PPM for x in shocks),
+            "offset must lie in [0, 1]": 0 <= scan.offset_ppm <= PPM,
+        }
+
+    def _greeks_rules(self) -> dict[str, bool]:
+        g = self.greeks
+        assumed = (self.correlations.majors_ppm, self.correlations.others_ppm)
+        pairs = [value for _, _, value in self.correlations.pairs]
+        shares = (g.bucket_ppm, g.tenor_base_ppm, g.delta_vega_ppm, g.low_factor_ppm)
+        return {
+            "horizon must be positive": g.horizon_seconds > 0,
+            # below, net delta says too little about the delta charge to bound what concentration adds
+            "expiry correlation must lie in [.5, 1)": PPM // 2 <= g.expiry_base_ppm < PPM,
+            "correlations must lie in [0, 1]": all(0 <= x <= PPM for x in (*shares, *assumed, *pairs)),
+            "vega tenors must be positive": min(g.vega_reference_days, g.vega_min_days) > 0,
+            "vega weight and decay must not be negative": min(g.vega_weight_ppm, g.tenor_decay_ppm) >= 0,
+            "a wing ends below a delta of .5": 0 <= g.wing_ppm < PPM // 2,
+            "curvature needs linear above root weight": g.curvature_linear_ppm > g.curvature_root_ppm >= 0,
+            "high correlations are not below the base": g.high_factor_ppm >= PPM,
+            "reach must be positive": 0 < g.reach_ppm <= PPM,
+        }
+
+
+def _correlations(data: dict[str, Any]) -> CorrelationParameters:
+    pairs = tuple((first, second, value) for first, second, value in data["pairs"])
+    return CorrelationParameters(**{**data, "pairs": pairs})
+
+
+def _underlying(data: dict[str, Any]) -> UnderlyingParameters:
+    return UnderlyingParameters(**{**data, "spot": SpotParameters(**data["spot"])})

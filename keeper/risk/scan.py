@@ -25,7 +25,8 @@ from keeper.markets.instrument import Instrument, Kind
 from keeper.pricing import black76, kernels, svi
 from keeper.pricing.kernels import Floats
 from keeper.pricing.market import Market
-from keeper.risk.methodology import PPM, Methodology, ScanParameters
+from keeper.risk.methodology import Methodology
+from keeper.risk.parameters import PPM, ScanParameters
 from keeper.units.constants import SECONDS_PER_YEAR, SETTLEMENT_WINDOW
 
 Integers = npt.NDArray[np.int64]
@@ -152,7 +153,7 @@ def scenarios(c: Contracts, methodology: Methodology) -> tuple[Scenario, ...]:
     steps = methodology.scan.grid_steps
     moves = {j / steps: f"grid {j:+d}/{steps}" for j in range(-steps, steps + 1)}
     for row in np.nonzero(c.option & (c.live > 0.0) & (c.strike > 0.0))[0]:
-        spot_range = methodology.range_ppm(int(c.underlying[row])) / PPM
+        spot_range = methodology.spot(int(c.underlying[row])).range_ppm / PPM
         move = (float(c.strike[row]) / float(c.forward[row]) - 1.0) / spot_range
         if -1.0 < move < 1.0:
             moves.setdefault(move, f"strike {c.underlying[row]} {move:+.6f}")
@@ -185,7 +186,7 @@ def _shocked_vols(c: Contracts, scan: ScanParameters) -> Floats:
 
 def profit_and_loss(c: Contracts, scenario_set: Sequence[Scenario], methodology: Methodology) -> Floats:
     """Weighted profit and loss of one unit long, USD, shape (n, scenarios)."""
-    ranges = np.array([methodology.range_ppm(int(u)) for u in c.underlying], dtype=np.float64) / PPM
+    ranges = np.array([methodology.spot(int(u)).range_ppm for u in c.underlying], dtype=np.float64) / PPM
     moves = np.array([s.move for s in scenario_set])[:, None]
     tail = np.array([s.is_tail for s in scenario_set])[:, None]
     state = np.array([s.state for s in scenario_set])

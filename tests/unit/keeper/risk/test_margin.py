@@ -173,12 +173,3 @@ def test_build_table__fifteen_accounts__under_half_a_second() -> None:
     for _ in range(15):
         account_margin([Leg(i, WAD) for i in sorted(chooser.sample(UNIVERSE, 40))], table)
     assert time.perf_counter() - start < 0.5
-
-
-def test_methodology__round_trip__same_hash() -> None:
-    assert Methodology.from_json(METHODOLOGY.to_json()).hash() == METHODOLOGY.hash()
-
-
-def test_methodology__tier_below_85_percent__refused() -> None:
-    with pytest.raises(ValueError, match="tiers must be at least .85"):
-        Methodology.from_json(METHODOLOGY.to_json().replace("900000]", "800000]"))
