@@ -64,7 +64,7 @@ class Sender:
         self._chain_id = chain_id
         self._policy = policy
         self._lock = threading.Lock()
-        self._checked = ""  # head at which mined transactions were last looked for
+        self._checked: BlockRef | None = None  # head at which mined transactions were last looked for
 
     def submit(self, id: str, kind: str, target: str, calldata: str, now: int) -> Intent:
         """Queue an intent (once per id) and take it as far as it goes without waiting."""
@@ -112,10 +112,10 @@ class Sender:
     def _reopen(self) -> None:
         """What is no longer mined where it was, because its block was replaced, is on its way again."""
         head = self._node.head()
-        if head.hash == self._checked:
+        if self._checked is not None and head.hash == self._checked.hash:
             return
         with self._database.begin() as connection:
-            mined = store.mined_since(connection, head.number - _REORG_BLOCKS)
+            mined = store.mined_since(connection, self._first_doubtful(head))
         for intent in mined:
             receipts = [
                 self._node.request("eth_getTransactionReceipt", a.hash) for a in self._attempts(intent)
@@ -123,7 +123,16 @@ class Sender:
             blocks = [int(receipt["blockNumber"], 16) for receipt in receipts if receipt]
             if intent.block_number not in blocks:
                 self._change(intent, state=State.BROADCAST, block_number=None, gas_used=None)
-        self._checked = head.hash
+        self._checked = head
+
+    def _first_doubtful(self, head: BlockRef) -> int:
+        """Up to the head that was checked last nothing has changed, if the node still has that block."""
+        deepest = head.number - _REORG_BLOCKS
+        if self._checked is None or self._checked.number < deepest:
+            return deepest
+        known = self._node.block(self._checked.number)
+        unchanged = known is not None and known.hash == self._checked.hash
+        return self._checked.number + 1 if unchanged else deepest
 
     def _advance(self, intent: Intent) -> None:
         steps: dict[State, Callable[[Intent], None]] = {
