@@ -3,8 +3,8 @@
 """
 @title Exchange
 @license AGPL-3.0-only
-@notice Settles pairs of signed single-leg orders. Anybody may bring two orders that match: their signatures, limits and
-        evidence decide, not the sender. Holds no tokens and no positions.
+@notice Settles pairs of signed orders of one to four legs. Anybody may bring two orders that match: their signatures,
+        limits and evidence decide, not the sender. Holds no tokens and no positions.
         Cash, prices, quantities and rates are WAD; times unix seconds. EIP-712 domain ("Plimsoll", "1", chain id, this).
 @custom:security The Clearinghouse checks the margin of both sides and holds the re-entrancy lock of every balance change.
 @custom:kill The owner takes the module away at the Clearinghouse: every fill then reverts. Orders die by expiry or cancel.
@@ -49,6 +49,10 @@ MAX_FEE_RATE: public(constant(uint256)) = 10**16  # 1 % of the notional
 
 # Internal constants
 
+# of IClearinghouse.trade
+_TRADE: constant(Bytes[4]) = method_id(
+    "trade((uint256,uint256,(uint128,int256,uint256)[],uint256,uint256,bytes32),(uint8,uint128[],bytes)[],bytes)"
+)
 _RATE_MASK: constant(uint256) = 2**64 - 1
 
 
@@ -104,39 +108,33 @@ def fill(
     takerSignature: IAttestation.CompactSignature,
     units: uint256,
     price: int256,
+    prices: DynArray[uint256, c.MAX_ORDER_LEGS],
     fillNonce: uint64,
-    makerEvidence: IAttestation.Evidence,
-    takerEvidence: IAttestation.Evidence,
-    statement: IAttestation.Statement,
+    evidence: DynArray[IAttestation.Evidence, 2],
+    statement: Bytes[6656],
 ):
     """
     @notice Trades `units` of two mirrored orders.
     @param maker The order that pays `price` per unit.
     @param makerSignature EIP-2098, by the account's owner or an operator.
-    @param taker The order with the opposite leg; it receives `price` per unit.
+    @param taker The order with the opposite legs in the same order; it receives `price` per unit.
     @param takerSignature Likewise.
     @param units Whole units, > 0.
     @param price Cash that the maker pays per unit, WAD; negative: receives.
+    @param prices Of one whole instrument per leg, WAD; quantity times price over the legs makes up `price`, exactly.
     @param fillNonce Tells equal partial fills apart in what attesters sign.
-    @param makerEvidence How the maker passes its margin check.
-    @param takerEvidence How the taker passes its margin check.
-    @param statement What both share.
+    @param evidence How the maker and the taker pass their margin checks.
+    @param statement What both share: an encoded IAttestation.Statement.
     """
     assert maker.account != taker.account, "exchange: same account"
+    assert len(evidence) == 2, "exchange: evidence of both sides"
     maker_hash: bytes32 = self._accept(maker, makerSignature, units, price, taker.account)
     taker_hash: bytes32 = self._accept(taker, takerSignature, units, -price, maker.account)
-
-    instrument: uint128 = maker.legs[0].instrument
-    leg_quantity: int256 = convert(maker.legs[0].quantity, int256)
-    assert (taker.legs[0].instrument == instrument), "exchange: instruments differ"
-    assert (convert(taker.legs[0].quantity, int256) == -leg_quantity), "exchange: legs do not mirror"
 
     trade: IClearinghouse.Trade = IClearinghouse.Trade(
         maker=maker.account,
         taker=taker.account,
-        instrument=instrument,
-        quantity=leg_quantity * convert(units, int256),
-        price=orders._price_of_one(price, leg_quantity),
+        fills=orders._fills_of(maker.legs, taker.legs, units, price, prices),
         makerFee=0,
         takerFee=0,
         action=orders._fill_hash(
@@ -149,34 +147,14 @@ def fill(
             )
         ),
     )
-    assert staticcall IMarkets(MARKETS).require_tradable(instrument, trade.quantity, trade.price)
-
-    rates: uint256 = self._state
-    notional_spot: uint256 = self._effective_spot(instrument)
-    trade.makerFee = orders._fee_of(rates & _RATE_MASK, convert(abs(trade.quantity), uint256), notional_spot)
-    trade.takerFee = orders._fee_of(
-        rates >> 64 & _RATE_MASK,
-        convert(abs(trade.quantity), uint256),
-        notional_spot,
-    )
+    trade.makerFee, trade.takerFee = self._fees_of(trade.fills)
     orders._require_fee(trade.makerFee, maker.maxFee, units, maker.units)
     orders._require_fee(trade.takerFee, taker.maxFee, units, taker.units)
 
-    extcall IClearinghouse(CLEARINGHOUSE).trade(trade, [makerEvidence, takerEvidence], statement)
-    log IExchange.OrderFilled(
-        maker=maker.account,
-        taker=taker.account,
-        instrument=instrument,
-        makerHash=maker_hash,
-        takerHash=taker_hash,
-        units=units,
-        quantity=trade.quantity,
-        price=trade.price,
-        makerFee=trade.makerFee,
-        takerFee=trade.takerFee,
-        fillNonce=fillNonce,
-        seq=self._next_seq(),
-    )
+    # not through the interface, which sends the longest arguments there can be: memory is paid for by its length.
+    # `may_act` has shown that there is a contract
+    raw_call(CLEARINGHOUSE, abi_encode(trade, evidence, statement, method_id=_TRADE))
+    self._log_fill(trade, maker_hash, taker_hash, units, price, fillNonce)
 
 
 @external
@@ -221,10 +199,10 @@ def set_fees(makerRate: uint256, takerRate: uint256):
 @view
 def order_hash(order: IExchange.Order) -> bytes32:
     """
-    @param order With one leg.
+    @param order With one to four legs.
     @return Its EIP-712 struct hash.
     """
-    assert len(order.legs) == 1, "exchange: one leg"
+    assert len(order.legs) != 0, "exchange: no legs"
 
     return orders._order_hash(order)
 
@@ -282,7 +260,7 @@ def _accept(
     counterpart: uint256,
 ) -> bytes32:
     """
-    @notice Everything one order demands of a fill except fees; marks the units as filled.
+    @notice Everything one order demands of a fill except its legs and fees; marks the units as filled.
     @param order Of one side.
     @param signature By one who may act for its account.
     @param units To fill.
@@ -290,8 +268,7 @@ def _accept(
     @param counterpart Account of the other side.
     @return The order's struct hash.
     """
-    assert len(order.legs) == 1, "exchange: one leg"
-    assert order.legs[0].quantity != 0, "exchange: empty leg"
+    assert len(order.legs) != 0, "exchange: no legs"
     assert order.flags == 0, "exchange: unknown flag"
     assert block.timestamp <= convert(order.expiry, uint256), "exchange: order expired"
     assert price <= order.limit, "exchange: price beyond limit"
@@ -318,14 +295,79 @@ def _accept(
 
 @internal
 @view
-def _effective_spot(instrument: uint128) -> uint256:
+def _fees_of(fills: DynArray[IClearinghouse.Fill, c.MAX_ORDER_LEGS]) -> (uint256, uint256):
     """
-    @param instrument Any instrument of the underlying.
+    @notice Reverts unless every leg may be traded.
+    @dev Ascending instruments lie together by underlying, so each spot is asked for once.
+    @param fills The legs.
+    @return Fees of the maker and the taker, WAD; each leg's are rounded up.
+    """
+    rates: uint256 = self._state
+    maker_fee: uint256 = 0
+    taker_fee: uint256 = 0
+    underlying: uint256 = 0
+    spot: uint256 = 0
+    for fill: IClearinghouse.Fill in fills:
+        assert staticcall IMarkets(MARKETS).require_tradable(fill.instrument, fill.quantity, fill.price)
+        if instruments._underlying(fill.instrument) != underlying:
+            underlying = instruments._underlying(fill.instrument)
+            spot = self._effective_spot(underlying)
+        size: uint256 = convert(abs(fill.quantity), uint256)
+        maker_fee += orders._fee_of(rates & _RATE_MASK, size, spot)
+        taker_fee += orders._fee_of(rates >> 64 & _RATE_MASK, size, spot)
+
+    return (maker_fee, taker_fee)
+
+
+@internal
+@view
+def _effective_spot(underlying: uint256) -> uint256:
+    """
+    @param underlying Identifier, below 2**16.
     @return Effective spot, WAD.
     """
-    underlying: uint16 = convert(instruments._underlying(instrument), uint16)
+    return (staticcall IRiskOracle(ORACLE).spot(convert(underlying, uint16))).effective * c.PRICE_UNIT
 
-    return (staticcall IRiskOracle(ORACLE).spot(underlying)).effective * c.PRICE_UNIT
+
+@internal
+def _log_fill(
+    trade: IClearinghouse.Trade,
+    maker_hash: bytes32,
+    taker_hash: bytes32,
+    units: uint256,
+    price: int256,
+    fill_nonce: uint64,
+):
+    """
+    @param trade As the Clearinghouse has booked it.
+    @param maker_hash Struct hash of the maker's order.
+    @param taker_hash Struct hash of the taker's order.
+    @param units Filled.
+    @param price Cash the maker paid per unit, WAD, signed.
+    @param fill_nonce As the sender chose it.
+    """
+    codes: DynArray[uint128, c.MAX_ORDER_LEGS] = []
+    quantities: DynArray[int256, c.MAX_ORDER_LEGS] = []
+    prices: DynArray[uint256, c.MAX_ORDER_LEGS] = []
+    for fill: IClearinghouse.Fill in trade.fills:
+        codes.append(fill.instrument)
+        quantities.append(fill.quantity)
+        prices.append(fill.price)
+    log IExchange.OrderFilled(
+        maker=trade.maker,
+        taker=trade.taker,
+        makerHash=maker_hash,
+        takerHash=taker_hash,
+        units=units,
+        instruments=codes,
+        quantities=quantities,
+        prices=prices,
+        price=price,
+        makerFee=trade.makerFee,
+        takerFee=trade.takerFee,
+        fillNonce=fill_nonce,
+        seq=self._next_seq(),
+    )
 
 
 @internal

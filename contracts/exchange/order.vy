@@ -1,12 +1,13 @@
 # pragma version 0.4.3
 """
-@title Typed data, prices and fill slots of signed orders
+@title Typed data, legs, fees and fill slots of signed orders
 @license AGPL-3.0-only
 @notice Stateless. Quantities, cash and prices WAD. The Python twin is `keeper/exchange/order.py`.
         A nonce is generation (56 bits) << 8 | slot (8 bits). The word of a slot remembers how much is filled:
             generation (56 bits) << 128 | units filled (128 bits)
         so an account re-uses 256 words for ever instead of paying for a fresh one per order.
 """
+from ..interfaces import IClearinghouse
 from ..interfaces import IExchange
 from ..units import constants as c
 
@@ -38,16 +39,37 @@ def _leg_hash(leg: IExchange.Leg) -> bytes32:
 
 @internal
 @pure
+def _legs_hash(legs: DynArray[IExchange.Leg, c.MAX_ORDER_LEGS]) -> bytes32:
+    """
+    @dev Branches: cheaper than a loop that appends, for one leg above all.
+    @param legs At least one.
+    @return Their EIP-712 encoding as a member: the hash of their struct hashes side by side.
+    """
+    count: uint256 = len(legs)
+    first: bytes32 = self._leg_hash(legs[0])
+    if count == 1:
+        return keccak256(first)
+    second: bytes32 = self._leg_hash(legs[1])
+    if count == 2:
+        return keccak256(concat(first, second))
+    third: bytes32 = self._leg_hash(legs[2])
+    if count == 3:
+        return keccak256(concat(first, second, third))
+    return keccak256(concat(first, second, third, self._leg_hash(legs[3])))
+
+
+@internal
+@pure
 def _order_hash(order: IExchange.Order) -> bytes32:
     """
-    @param order An order with one leg.
-    @return Its EIP-712 struct hash; the array of legs is encoded as the hash of their struct hashes.
+    @param order With at least one leg.
+    @return Its EIP-712 struct hash.
     """
     return keccak256(
         abi_encode(
             _ORDER_TYPEHASH,
             order.account,
-            keccak256(abi_encode(self._leg_hash(order.legs[0]))),
+            self._legs_hash(order.legs),
             order.units,
             order.limit,
             order.maxFee,
@@ -78,23 +100,50 @@ def _fill_hash(fill: IExchange.Fill) -> bytes32:
     )
 
 
-# Prices and fees
+# Legs, prices and fees
 
 
 @internal
 @pure
-def _price_of_one(cash: int256, quantity: int256) -> uint256:
+def _fills_of(
+    legs: DynArray[IExchange.Leg, c.MAX_ORDER_LEGS],
+    mirror: DynArray[IExchange.Leg, c.MAX_ORDER_LEGS],
+    units: uint256,
+    price: int256,
+    prices: DynArray[uint256, c.MAX_ORDER_LEGS],
+) -> DynArray[IClearinghouse.Fill, c.MAX_ORDER_LEGS]:
     """
-    @param cash Paid for one unit of an order, WAD; negative: received.
-    @param quantity Signed quantity of the leg in one unit, WAD, not zero.
-    @return Price of one whole instrument, WAD. Exact: a cash amount that is not a multiple is refused.
+    @notice What `units` of two orders trade, leg by leg. Reverts unless the legs mirror each other and ascend, and
+            their prices make up the price of a unit exactly.
+    @param legs Of the maker.
+    @param mirror Of the taker.
+    @param units Filled, below 2**128.
+    @param price Cash the maker pays per unit, WAD; negative: receives.
+    @param prices Of one whole instrument per leg, WAD.
+    @return The maker's side, in the order of the legs.
     """
-    scaled: int256 = cash * convert(c.WAD, int256)
-    assert scaled % quantity == 0, "exchange: price not exact"
-    price: int256 = scaled // quantity
-    assert price >= 0, "exchange: price sign"
+    count: uint256 = len(legs)
+    assert count != 0, "exchange: no legs"
+    assert len(mirror) == count, "exchange: legs do not mirror"
+    assert len(prices) == count, "exchange: one price per leg"
+    fills: DynArray[IClearinghouse.Fill, c.MAX_ORDER_LEGS] = []
+    paid: int256 = 0
+    last: uint128 = 0
+    for i: uint256 in range(count, bound=c.MAX_ORDER_LEGS):
+        instrument: uint128 = legs[i].instrument
+        quantity: int256 = convert(legs[i].quantity, int256)
+        assert instrument > last, "exchange: legs not ascending"
+        assert quantity != 0, "exchange: empty leg"
+        assert mirror[i].instrument == instrument, "exchange: instruments differ"
+        assert convert(mirror[i].quantity, int256) == -quantity, "exchange: legs do not mirror"
+        paid += quantity * convert(prices[i], int256)
+        last = instrument
+        fills.append(
+            IClearinghouse.Fill(instrument=instrument, quantity=quantity * convert(units, int256), price=prices[i])
+        )
+    assert paid == price * convert(c.WAD, int256), "exchange: prices do not add up"
 
-    return convert(price, uint256)
+    return fills
 
 
 @internal

@@ -8,18 +8,15 @@ from ..interfaces import IAttestation
 from ..interfaces import IClearinghouse
 from ..interfaces import IRiskOracle
 
-spot8: public(uint256)
-tradable: public(bool)
 trades: public(uint256)
+closed: bool
 owners: HashMap[uint256, address]
 operators: HashMap[uint256, HashMap[address, bool]]
+spots: HashMap[uint16, uint256]
+refused: HashMap[bytes32, bool]
 _last: IClearinghouse.Trade
-
-
-@deploy
-def __init__(spot8: uint256):
-    self.spot8 = spot8
-    self.tradable = True
+_evidence: DynArray[IAttestation.Evidence, 2]
+_statement: Bytes[6656]
 
 
 @external
@@ -33,8 +30,18 @@ def set_operator(account: uint256, operator: address, allowed: bool):
 
 
 @external
-def set_tradable(tradable: bool):
-    self.tradable = tradable
+def close():
+    self.closed = True
+
+
+@external
+def set_spot(underlying: uint16, price8: uint256):
+    self.spots[underlying] = price8
+
+
+@external
+def refuse(instrument: uint128, quantity: int256, price: uint256):
+    self.refused[keccak256(abi_encode(instrument, quantity, price))] = True
 
 
 @external
@@ -55,10 +62,13 @@ def account(account: uint256) -> IClearinghouse.Account:
 def trade(
     trade: IClearinghouse.Trade,
     evidence: DynArray[IAttestation.Evidence, 2],
-    statement: IAttestation.Statement,
+    statement: Bytes[6656],
 ):
+    assert not self.closed, "clearing: paused"
     self.trades += 1
     self._last = trade
+    self._evidence = evidence
+    self._statement = statement
 
 
 @external
@@ -69,17 +79,24 @@ def last() -> IClearinghouse.Trade:
 
 @external
 @view
+def shown() -> (DynArray[IAttestation.Evidence, 2], Bytes[6656]):
+    return self._evidence, self._statement
+
+
+@external
+@view
 def require_tradable(instrument: uint128, quantity: int256, price: uint256) -> bool:
-    assert self.tradable, "markets: not tradable"
+    assert not self.refused[keccak256(abi_encode(instrument, quantity, price))], "markets: not tradable"
     return True
 
 
 @external
 @view
 def spot(underlying: uint16) -> IRiskOracle.Spot:
+    price8: uint256 = self.spots[underlying]
     return IRiskOracle.Spot(
-        posted=self.spot8,
-        effective=self.spot8,
-        tenAnchor=self.spot8,
-        hourAnchor=self.spot8,
+        posted=price8,
+        effective=price8,
+        tenAnchor=price8,
+        hourAnchor=price8,
     )

@@ -4,6 +4,7 @@ EIP-712 domain: ("Plimsoll", "1", chain id, Exchange). Quantities, prices and ca
 Digests and signatures are those of `keeper.attestation.typed_data`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from keeper.attestation.typed_data import Typed
+from keeper.units.constants import MAX_ORDER_LEGS, WAD
 
 ZERO_ADDRESS = "0x" + "00" * 20
 _SLOT_BITS = 8
@@ -81,6 +83,71 @@ class Fill(Typed):
     quantity: int
     price: int
     fill_nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class LegFill:
+    """One leg of a trade: the maker's signed quantity and the price of one whole instrument, WAD."""
+
+    instrument: int
+    quantity: int
+    price: int
+
+
+def mirrored(legs: Sequence[Leg]) -> tuple[Leg, ...]:
+    """The legs of the other side, in the same order."""
+    return tuple(Leg(leg.instrument, -leg.quantity) for leg in legs)
+
+
+def fills_of(
+    legs: Sequence[Leg], mirror: Sequence[Leg], units: int, price: int, prices: Sequence[int]
+) -> tuple[LegFill, ...]:
+    """What `units` of two orders trade, leg by leg: the maker's side.
+
+    Args:
+        legs: of the maker.
+        mirror: of the taker.
+        units: filled.
+        price: cash the maker pays per unit, WAD; negative: receives.
+        prices: of one whole instrument per leg, WAD.
+
+    Raises:
+        ValueError: with the contract's reason: the legs do not mirror each other or do not ascend, or their
+            prices do not make up the price of a unit exactly.
+    """
+    _require_legs(legs, mirror)
+    if len(prices) != len(legs):
+        raise ValueError("exchange: one price per leg")
+    if any(one < 0 for one in prices):
+        raise ValueError("exchange: price sign")
+    if sum(leg.quantity * one for leg, one in zip(legs, prices, strict=True)) != price * WAD:
+        raise ValueError("exchange: prices do not add up")
+    return tuple(
+        LegFill(leg.instrument, leg.quantity * units, one) for leg, one in zip(legs, prices, strict=True)
+    )
+
+
+def _require_legs(legs: Sequence[Leg], mirror: Sequence[Leg]) -> None:
+    if not 1 <= len(legs) <= MAX_ORDER_LEGS:
+        raise ValueError("exchange: too many legs" if legs else "exchange: no legs")
+    if len(mirror) != len(legs):
+        raise ValueError("exchange: legs do not mirror")
+    last = 0
+    for leg, other in zip(legs, mirror, strict=True):
+        if leg.instrument <= last:
+            raise ValueError("exchange: legs not ascending")
+        if leg.quantity == 0:
+            raise ValueError("exchange: empty leg")
+        if other.instrument != leg.instrument:
+            raise ValueError("exchange: instruments differ")
+        if other.quantity != -leg.quantity:
+            raise ValueError("exchange: legs do not mirror")
+        last = leg.instrument
+
+
+def fee_of(rate: int, quantity: int, spot: int) -> int:
+    """Fee of one leg: rate * quantity * spot, WAD, rounded up in one step. `quantity` absolute; all WAD."""
+    return -(-rate * quantity * spot // (WAD * WAD))
 
 
 def nonce_of(slot: int, generation: int) -> int:

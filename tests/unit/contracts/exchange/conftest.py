@@ -4,18 +4,27 @@ from typing import Any
 import boa
 import pytest
 
-from keeper.exchange.order import Leg, Order, nonce_of
+from keeper.attestation.evidence import NO_EVIDENCE, NO_STATEMENT
+from keeper.exchange.order import Leg, Order, mirrored, nonce_of
 from keeper.markets.instrument import Instrument, Kind
 from keeper.units.constants import WAD
 from tests.support.keys import address_for, key_of
-from tests.support.statements import compact_signature, evidence, statement
+from tests.support.statements import compact_signature
 
 boa.interpret.set_cache_dir(".build/boa")
 
 MAKER, TAKER = 7, 8
-SPOT8 = 1_800 * 10**8
+SPOT8, OTHER_SPOT8 = 1_800 * 10**8, 95_000 * 10**8
 MAKER_RATE, TAKER_RATE = 3 * WAD // 10_000, 5 * WAD // 10_000
-CALL = Instrument(underlying=1, expiry=1_750_000_200, strike=2_000 * 10**8, kind=Kind.CALL).pack()
+EXPIRY = 1_750_000_200
+
+
+def option(strike: int, kind: Kind = Kind.CALL, underlying: int = 1) -> int:
+    """Packed option of the one expiry; strike in whole dollars."""
+    return Instrument(underlying, EXPIRY, strike * 10**8, kind).pack()
+
+
+CALL = option(2_000)
 LEG = WAD // 10  # a tenth of an ether in one unit
 PRICE = 45 * WAD  # of one whole call
 CASH = PRICE // 10  # of one unit
@@ -44,16 +53,25 @@ class Pair:
             self.sign(taker, changes.get("taker_role", "taker")),
             units,
             price,
+            changes.get("prices", [PRICE]),
             nonce,
-            evidence(),
-            evidence(),
-            statement(),
+            changes.get("evidence", [NO_EVIDENCE, NO_EVIDENCE]),
+            changes.get("statement", NO_STATEMENT),
+        )
+
+    def package(self, legs: tuple[Leg, ...], price: int, **changes: Any) -> "Pair":
+        """The same pair over several legs, the taker's mirrored, limits at the price of a unit."""
+        maker = replace(self.maker, legs=legs, limit=price, **changes)
+        return replace(
+            self, maker=maker, taker=replace(self.taker, legs=mirrored(legs), limit=-price, **changes)
         )
 
 
 @pytest.fixture(scope="module")
 def deployed():
-    venue = boa.load("contracts/mocks/MockVenue.vy", SPOT8)
+    venue = boa.load("contracts/mocks/MockVenue.vy")
+    venue.set_spot(1, SPOT8)
+    venue.set_spot(2, OTHER_SPOT8)
     venue.set_owner(MAKER, address_for(key_of("maker")))
     venue.set_owner(TAKER, address_for(key_of("taker")))
     exchange = boa.load(

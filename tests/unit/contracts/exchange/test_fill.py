@@ -3,6 +3,7 @@ from dataclasses import replace
 import boa
 import pytest
 
+from keeper.attestation.evidence import NO_EVIDENCE
 from keeper.exchange.order import Fill, Leg, nonce_of
 from keeper.units.constants import WAD
 from tests.support.keys import address_for, key_of
@@ -21,12 +22,12 @@ def test_fill__mirrored_orders__trades_and_logs(pair):
     maker_hash, taker_hash = pair.maker.struct_hash(), pair.taker.struct_hash()
     action = Fill(maker_hash, taker_hash, 2, CASH, 9).struct_hash()
     assert tuple(pair.venue.last()) == (
-        MAKER, TAKER, CALL, quantity, PRICE, maker_fee, taker_fee, action
+        MAKER, TAKER, [(CALL, quantity, PRICE)], maker_fee, taker_fee, action
     )  # fmt: skip
     (event,) = pair.exchange.get_logs()
-    assert (event.maker, event.taker, event.instrument) == (MAKER, TAKER, CALL)
+    assert (event.maker, event.taker, event.instruments) == (MAKER, TAKER, [CALL])
     assert (event.makerHash, event.takerHash) == (maker_hash, taker_hash)
-    assert (event.units, event.quantity, event.price) == (2, quantity, PRICE)
+    assert (event.units, event.quantities, event.prices, event.price) == (2, [quantity], [PRICE], CASH)
     assert (event.makerFee, event.takerFee, event.fillNonce, event.seq) == (maker_fee, taker_fee, 9, 2)
     assert pair.exchange.seq() == 2
     assert pair.exchange.filled(MAKER, pair.maker.nonce) == 2
@@ -38,8 +39,7 @@ def test_fill__selling_maker__receives_cash(pair):
     buy = {"legs": (Leg(CALL, LEG),), "limit": CASH}
     pair.fill(price=-CASH, maker=sell, taker=buy)
 
-    assert pair.venue.last().quantity == -LEG
-    assert pair.venue.last().price == PRICE
+    assert pair.venue.last().fills == [(CALL, -LEG, PRICE)]
 
 
 def test_fill__operator_signs__accepted(pair):
@@ -86,7 +86,8 @@ def test_fill__flipped_parity__reverts(pair):
     ("changes", "reason"),
     [
         ({"maker": {"account": TAKER}}, "exchange: same account"),
-        ({"maker": {"legs": ()}}, "exchange: one leg"),
+        ({"maker": {"legs": ()}}, "exchange: no legs"),
+        ({"taker": {"legs": ()}}, "exchange: no legs"),
         ({"maker": {"legs": (Leg(CALL, 0),)}}, "exchange: empty leg"),
         ({"maker": {"flags": 1}}, "exchange: unknown flag"),
         ({"taker": {"flags": 128}}, "exchange: unknown flag"),
@@ -99,6 +100,11 @@ def test_fill__flipped_parity__reverts(pair):
         ({"taker": {"legs": (Leg(CALL + 1, -LEG),)}}, "exchange: instruments differ"),
         ({"taker": {"legs": (Leg(CALL, LEG),)}}, "exchange: legs do not mirror"),
         ({"taker": {"legs": (Leg(CALL, -LEG - 1),)}}, "exchange: legs do not mirror"),
+        ({"prices": []}, "exchange: one price per leg"),
+        ({"prices": [PRICE, 0]}, "exchange: one price per leg"),
+        ({"prices": [PRICE + 10]}, "exchange: prices do not add up"),
+        ({"evidence": []}, "exchange: evidence of both sides"),
+        ({"evidence": [NO_EVIDENCE]}, "exchange: evidence of both sides"),
         ({"maker": {"taker": address_for(key_of("maker"))}}, "exchange: taker not allowed"),
         ({"taker": {"taker": OWNER_OF_TAKER}}, "exchange: taker not allowed"),
         ({"maker": {"max_fee": 0}}, "exchange: fee above limit"),
@@ -127,19 +133,35 @@ def test_fill__at_expiry_and_after__accepted_then_refused(pair):
 def test_fill__price_not_a_multiple_of_the_quantity__reverts(pair):
     third = 3 * 10**17
     legs = {"maker": {"legs": (Leg(CALL, third),)}, "taker": {"legs": (Leg(CALL, -third),), "limit": 0}}
-    with boa.reverts("exchange: price not exact"):
-        pair.fill(price=10**16 + 1, **legs)
+    cash = 10**16 + 1
+    for price in (cash * WAD // third, cash * WAD // third + 1):
+        with boa.reverts("exchange: prices do not add up"):
+            pair.fill(price=cash, prices=[price], **legs)
 
 
 def test_fill__buyer_is_paid__reverts(pair):
-    with boa.reverts("exchange: price sign"):
+    with boa.reverts("exchange: prices do not add up"):
         pair.fill(price=-CASH, taker={"limit": CASH})
 
 
 def test_fill__not_tradable__reverts(pair):
-    pair.venue.set_tradable(False)
+    pair.venue.refuse(CALL, 2 * LEG, PRICE)
     with boa.reverts("markets: not tradable"):
+        pair.fill(units=2)
+    pair.fill(units=1)
+
+
+def test_fill__clearing_house_refuses__reverts_with_its_reason(pair):
+    pair.venue.close()
+    with boa.reverts("clearing: paused"):
         pair.fill()
+
+
+def test_fill__evidence_and_statement__pass_through_unread(pair):
+    evidence = [(1, [CALL, CALL + 1], b"\x01" * 1536), (255, list(range(128)), b"")]
+    pair.fill(evidence=evidence, statement=b"\x02" * 6656)
+
+    assert pair.venue.shown() == (evidence, b"\x02" * 6656)
 
 
 def test_fill__partial_fills__share_units_and_fee_limit(pair):
@@ -173,7 +195,7 @@ def test_fill__odd_notional__rounds_fees_up(pair):
     dust = 10**10  # the least quantity, at a spot that leaves a remainder
     legs = {"maker": {"legs": (Leg(CALL, dust),)}, "taker": {"legs": (Leg(CALL, -dust),), "limit": 0}}
     pair.exchange.set_fees(1, 1)
-    pair.fill(price=0, **legs)
+    pair.fill(price=0, prices=[0], **legs)
 
     assert pair.venue.last().makerFee == 1
     assert pair.venue.last().takerFee == 1

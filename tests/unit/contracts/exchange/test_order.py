@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import boa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper.attestation.typed_data import digest, domain_separator
 from keeper.exchange.order import Fill, Leg, Order
+from keeper.units.constants import MAX_ORDER_LEGS
 
 from .conftest import MAKER_RATE, TAKER_RATE
 
@@ -22,7 +25,7 @@ ADDRESSES = st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex()
 ORDERS = st.builds(
     Order,
     unsigned(256),
-    st.tuples(st.builds(Leg, unsigned(128), signed(128))),
+    st.lists(st.builds(Leg, unsigned(128), signed(128)), min_size=1, max_size=MAX_ORDER_LEGS).map(tuple),
     unsigned(256),
     signed(256),
     unsigned(256),
@@ -45,6 +48,11 @@ def test_order_hash__any_order__equals_twin(deployed):
         assert exchange.digest(order.struct_hash()) == digest(domain, order.struct_hash())
 
     check()
+
+
+def test_order_hash__no_legs__reverts(pair):
+    with boa.reverts("exchange: no legs"):
+        pair.exchange.order_hash(replace(pair.maker, legs=()).values())
 
 
 def test_fill_hash__any_fill__equals_twin():
