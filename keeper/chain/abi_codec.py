@@ -3,7 +3,7 @@ objects."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -39,15 +39,16 @@ class Function:
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a contract; names and types in order, indexed ones apart."""
+    """One event of a contract; names and types in order, indexed ones apart; fields of structs by name."""
 
     name: str
     topic: str
     indexed: tuple[tuple[str, str], ...]
     plain: tuple[tuple[str, str], ...]
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def decode(self, topics: Sequence[str], data: bytes) -> dict[str, Any]:
-        """Arguments by name, JSON-ready: integers, booleans, text, 0x text, lists."""
+        """Arguments by name, JSON-ready: integers, booleans, text, 0x text, lists, structs by field."""
         values = {
             name: decode([kind], bytes.fromhex(topic[2:]))[0]
             for (name, kind), topic in zip(self.indexed, topics[1:], strict=True)
@@ -55,7 +56,10 @@ class Event:
         values |= zip(
             (name for name, _ in self.plain), decode([kind for _, kind in self.plain], data), strict=True
         )
-        return {name: _plain(value) for name, value in values.items()}
+        return {name: self._named(name, _plain(value)) for name, value in values.items()}
+
+    def _named(self, name: str, value: Any) -> Any:
+        return dict(zip(self.fields[name], value, strict=True)) if name in self.fields else value
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,10 @@ def _event(entry: Any) -> Event:
     topic = "0x" + keccak(text=f"{entry['name']}({','.join(kind for _, kind, _ in named)})").hex()
     indexed = tuple((name, kind) for name, kind, is_indexed in named if is_indexed)
     plain = tuple((name, kind) for name, kind, is_indexed in named if not is_indexed)
-    return Event(entry["name"], topic, indexed, plain)
+    fields = {
+        e["name"]: tuple(c["name"] for c in e["components"]) for e in entry["inputs"] if e["type"] == "tuple"
+    }
+    return Event(entry["name"], topic, indexed, plain, fields)
 
 
 def _plain(value: Any) -> Any:

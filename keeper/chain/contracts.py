@@ -17,6 +17,8 @@ ORACLE = "RiskOracle"
 MARKETS = "Markets"
 QUORUM = "AttesterQuorum"
 EXCHANGE = "Exchange"
+AUCTION_HOUSE = "AuctionHouse"
+INSURANCE_FUND = "InsuranceFund"
 
 
 @dataclass(frozen=True, slots=True)

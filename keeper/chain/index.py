@@ -6,15 +6,25 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from keeper.chain import abi_codec
-from keeper.chain.contracts import CLEARINGHOUSE, EXCHANGE, MARKETS, ORACLE, Protocol
+from keeper.chain import abi_codec, projection
+from keeper.chain.contracts import (
+    AUCTION_HOUSE,
+    CLEARINGHOUSE,
+    EXCHANGE,
+    INSURANCE_FUND,
+    MARKETS,
+    ORACLE,
+    Protocol,
+)
 from keeper.chain.node import BlockRef, Node, NodeError
-from keeper.clearing import book_hash
-from keeper.store import index_store
+from keeper.store import index_store, liquidation_store, versions
 from keeper.store.database import Database
-from keeper.store.index_store import AccountRow, BlockRow, EventRow
+from keeper.store.index_store import AccountRow, BlockRow, ChangeRow, EventRow, ListingRow
+from keeper.store.liquidation_store import AuctionRow, BidRow, FlowRow
 
-WATCHED = (CLEARINGHOUSE, ORACLE, MARKETS, EXCHANGE)
+WATCHED = (CLEARINGHOUSE, ORACLE, MARKETS, EXCHANGE, AUCTION_HOUSE, INSURANCE_FUND)
+# A vault's standard events know no sequence: nothing is decided by them
+UNSEQUENCED = {(INSURANCE_FUND, "Deposit"), (INSURANCE_FUND, "Withdraw")}
 _CHUNK = 50  # blocks per round trip and database transaction
 _MAX_REORG = 256
 
@@ -31,7 +41,8 @@ class Index:
         self._node: Node = protocol.node
         self._database = database
         deployment = protocol.deployment
-        self._names = {deployment.addresses[name].lower(): name for name in WATCHED}
+        found = deployment.addresses
+        self._names = {found[name].lower(): name for name in WATCHED if name in found}
         self._first = max(deployment.block, 0)
 
     def sync(self) -> BlockRef:
@@ -61,6 +72,41 @@ class Index:
         with self._database.begin() as connection:
             return index_store.block_at(connection, number)
 
+    def listings(self, number: int) -> list[ListingRow]:
+        """Collateral tokens as of an indexed block, ascending by index."""
+        with self._database.begin() as connection:
+            return index_store.listings_at(connection, number)
+
+    def changes(self, account: int, number: int) -> list[ChangeRow]:
+        """Every change of an account's book up to an indexed block, in order."""
+        with self._database.begin() as connection:
+            return index_store.changes_of(connection, account, number)
+
+    def auctions(self, number: int) -> list[AuctionRow]:
+        """Auctions open in an indexed block, ascending by account."""
+        with self._database.begin() as connection:
+            return liquidation_store.open_auctions(connection, number)
+
+    def conversions(self, number: int) -> list[int]:
+        """Accounts whose collateral is on sale in an indexed block, ascending."""
+        with self._database.begin() as connection:
+            return liquidation_store.open_conversions(connection, number)
+
+    def bids(self, number: int, account: int | None = None) -> list[BidRow]:
+        """Bids up to an indexed block, in order; on one account, or all."""
+        with self._database.begin() as connection:
+            return liquidation_store.bids(connection, number, account)
+
+    def insurance_flows(self, number: int) -> list[FlowRow]:
+        """What the insurance fund took in and gave out up to an indexed block, in order."""
+        with self._database.begin() as connection:
+            return liquidation_store.flows(connection, number)
+
+    def last_event(self, contract: str, name: str, until: int) -> EventRow | None:
+        """The last event of one name up to and including a block."""
+        with self._database.begin() as connection:
+            return index_store.last_event(connection, contract, name, until)
+
     def events(self, contract: str, name: str, until: int) -> list[EventRow]:
         """Events of one name up to and including a block."""
         with self._database.begin() as connection:
@@ -77,7 +123,7 @@ class Index:
             if ours is not None and theirs is not None and ours.hash == theirs.hash:
                 if number < known.number:
                     with self._database.begin() as connection:
-                        index_store.roll_back(connection, number)
+                        versions.roll_back(connection, number)
                 return ours
         raise IndexingError(f"index: no common block with node {self._node.url} in {_MAX_REORG} blocks")
 
@@ -99,10 +145,7 @@ class Index:
         for log in sorted(logs, key=lambda item: int(item["logIndex"], 16)):
             row = self._decode(ref, log)
             if row is not None:
-                self._check_seq(connection, row)
-                self._check_book(connection, row)
-                index_store.add_event(connection, row)
-                apply(connection, row)
+                self._keep(connection, row)
 
     def _decode(self, ref: BlockRef, log: Mapping[str, Any]) -> EventRow | None:
         if log["blockHash"] != ref.hash:
@@ -112,10 +155,19 @@ class Index:
         if event is None:
             return None
         payload = event.decode(log["topics"], bytes.fromhex(log["data"][2:]))
-        if "seq" not in payload:
+        if "seq" not in payload and (name, event.name) not in UNSEQUENCED:
             return None  # ownership and the like, from modules that know no sequence
-        index = int(log["logIndex"], 16)
-        return EventRow(ref.number, index, name, payload["seq"], event.name, log["transactionHash"], payload)
+        index, seq = int(log["logIndex"], 16), payload.get("seq", 0)
+        return EventRow(ref.number, index, name, seq, event.name, log["transactionHash"], payload)
+
+    def _keep(self, connection: Connection, row: EventRow) -> None:
+        if (row.contract, row.name) not in UNSEQUENCED:
+            self._check_seq(connection, row)
+            index_store.add_event(connection, row)
+        try:
+            projection.apply(connection, row)
+        except projection.ProjectionError as error:
+            raise IndexingError(f"index: {error}: node {self._node.url} gave a wrong event") from error
 
     def _check_seq(self, connection: Connection, row: EventRow) -> None:
         expected = index_store.last_seq(connection, row.contract) + 1
@@ -124,37 +176,3 @@ class Index:
                 f"index: {row.contract} sequence {row.seq} after {expected - 1} in block {row.block_number}:"
                 f" node {self._node.url} left out or repeated an event"
             )
-
-    def _check_book(self, connection: Connection, row: EventRow) -> None:
-        """A position is what was held and what was added, and its change is the next link of the book hash.
-        The chain states that hash, so it vouches for positions that it is not asked for one by one."""
-        if (row.contract, row.name) != (CLEARINGHOUSE, "PositionChanged"):
-            return
-        p = row.payload
-        held, before = index_store.book(connection, p["account"], p["instrument"])
-        after = book_hash.fold(before, p["kind"], p["instrument"], p["quantity"], p["price"])
-        if (held + p["quantity"], "0x" + after.hex()) != (p["position"], p["bookHash"]):
-            raise IndexingError(
-                f"index: event {row.seq} in block {row.block_number} does not follow from the book of account"
-                f" {p['account']}: node {self._node.url} gave a wrong event"
-            )
-
-
-def apply(connection: Connection, row: EventRow) -> None:
-    """Project one event: the chain states what holds afterwards, so nothing is computed here."""
-    if row.contract != CLEARINGHOUSE:
-        return
-    account, number, payload = int(row.payload.get("account", 0)), row.block_number, row.payload
-    if row.name == "AccountOpened":
-        index_store.put_account(connection, number, account, {"owner": payload["owner"]})
-    elif row.name in ("Deposited", "Withdrawn"):
-        index_store.put_account(connection, number, account, {"cash": payload["cash"]})
-    elif row.name == "PositionChanged":
-        changes = {
-            "cash": payload["cash"],
-            "added_im": payload["addedIM"],
-            "added_mark": payload["addedMark"],
-            "book_hash": payload["bookHash"],
-        }
-        index_store.put_account(connection, number, account, changes)
-        index_store.put_position(connection, number, account, payload["instrument"], payload["position"])

@@ -5,9 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, func, insert, select
 
-from keeper.store.schema import account_version, block, event, position_version
+from keeper.store import versions
+from keeper.store.schema import (
+    account_change,
+    account_version,
+    block,
+    collateral_version,
+    event,
+    listing_version,
+    position_version,
+)
+from keeper.store.versions import valid
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +32,9 @@ class BlockRow:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One decoded log. `payload` holds the event's arguments by name: integers, text, 0x text, lists."""
+    """One decoded log. `payload` holds the event's arguments by name: integers, text, 0x text, lists, and
+    structs by field name. `seq` is 0 for a standard's event, which knows none.
+    """
 
     block_number: int
     log_index: int
@@ -35,8 +47,9 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """One account in one block; WAD integers, `book_hash` 32 bytes, positions by packed instrument,
-    ascending."""
+    """One account in one block; WAD integers, `book_hash` 32 bytes, positions by packed instrument and
+    collateral by the token's index, ascending.
+    """
 
     account: int
     owner: str
@@ -45,6 +58,32 @@ class AccountRow:
     added_mark: int
     book_hash: bytes
     positions: tuple[tuple[int, int], ...]
+    collateral: tuple[tuple[int, int], ...] = ()
+    frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListingRow:
+    """Terms of a collateral token in one block; haircuts in basis points, cap in the token's decimals."""
+
+    index: int
+    token: str
+    decimals: int
+    underlying: int
+    initial_haircut: int
+    maintenance_haircut: int
+    cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """One link of a book hash, and the hash after it: see `keeper.clearing.book_hash.fold`."""
+
+    kind: int
+    instrument: int
+    quantity: int
+    price: int
+    book_hash: bytes
 
 
 def head(connection: Connection) -> BlockRow | None:
@@ -94,95 +133,181 @@ def events(connection: Connection, contract: str, name: str, until: int) -> list
         .where(event.c.contract == contract, event.c.name == name, event.c.block_number <= until)
         .order_by(event.c.seq)
     )
-    return [
-        EventRow(
-            row.block_number,
-            row.log_index,
-            row.contract,
-            row.seq,
-            row.name,
-            row.transaction_hash,
-            json.loads(row.payload),
-        )
-        for row in found
-    ]
+    return [_event_row(row) for row in found]
+
+
+def last_event(connection: Connection, contract: str, name: str, until: int) -> EventRow | None:
+    """The last event of one name up to and including a block."""
+    row = connection.execute(
+        select(event)
+        .where(event.c.contract == contract, event.c.name == name, event.c.block_number <= until)
+        .order_by(event.c.seq.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else _event_row(row)
+
+
+def _event_row(row: Row[Any]) -> EventRow:
+    payload = json.loads(row.payload)
+    return EventRow(
+        row.block_number, row.log_index, row.contract, row.seq, row.name, row.transaction_hash, payload
+    )
+
+
+_NEW_ACCOUNT = {
+    "owner": "",
+    "cash": "0",
+    "added_im": "0",
+    "added_mark": "0",
+    "book_hash": "0x" + "00" * 32,
+    "frozen": "0",
+}
 
 
 def put_account(connection: Connection, number: int, account: int, changes: Mapping[str, Any]) -> None:
     """Change an account as of block `number`; a new account needs `owner`. Integers become text."""
-    values = {"owner": "", "cash": "0", "added_im": "0", "added_mark": "0", "book_hash": "0x" + "00" * 32}
-    current = connection.execute(
-        select(account_version).where(
-            account_version.c.account == account, account_version.c.valid_to.is_(None)
-        )
-    ).first()
-    if current is not None:
-        values = {name: getattr(current, name) for name in values}
-    values |= {name: str(value) for name, value in changes.items()}
-    _supersede(connection, account_version, number, {"account": account}, values)
+    versions.change(connection, account_version, number, {"account": account}, changes, _NEW_ACCOUNT)
 
 
 def put_position(connection: Connection, number: int, account: int, instrument: int, quantity: int) -> None:
     """Set a position as of block `number`; zero closes it."""
     key = {"account": account, "instrument": str(instrument)}
-    _supersede(connection, position_version, number, key, {"quantity": str(quantity)})
+    versions.supersede(connection, position_version, number, key, {"quantity": str(quantity)})
 
 
-def book(connection: Connection, account: int, instrument: int) -> tuple[int, bytes]:
-    """What an account holds of an instrument, and its book hash, both at the head."""
-    position = select(position_version.c.quantity).where(
-        position_version.c.account == account,
-        position_version.c.instrument == str(instrument),
-        position_version.c.valid_to.is_(None),
-    )
-    stated = select(account_version.c.book_hash).where(
-        account_version.c.account == account, account_version.c.valid_to.is_(None)
-    )
-    held, text = connection.execute(position).scalar(), connection.execute(stated).scalar()
-    return int(held or 0), bytes.fromhex((text or "0x" + "00" * 32)[2:])
+def put_collateral(connection: Connection, number: int, account: int, index: int, balance: int) -> None:
+    """Set a balance of collateral as of block `number`, WAD."""
+    key = {"account": account, "token_index": index}
+    versions.supersede(connection, collateral_version, number, key, {"balance": str(balance)})
 
 
-def _supersede(
-    connection: Connection, table: Table, number: int, key: Mapping[str, Any], values: Mapping[str, str]
-) -> None:
-    """End the open version at `number` and begin a new one; within one block the last write stands."""
-    same = [table.c[name] == value for name, value in key.items()]
-    connection.execute(delete(table).where(*same, table.c.valid_from == number))
-    connection.execute(update(table).where(*same, table.c.valid_to.is_(None)).values(valid_to=number))
-    connection.execute(insert(table).values(valid_from=number, valid_to=None, **key, **values))
+def put_listing(connection: Connection, number: int, row: ListingRow) -> None:
+    """Set the terms of a collateral token as of block `number`."""
+    values = {
+        "token": row.token.lower(),
+        "decimals": str(row.decimals),
+        "underlying": str(row.underlying),
+        "initial_haircut": str(row.initial_haircut),
+        "maintenance_haircut": str(row.maintenance_haircut),
+        "cap": str(row.cap),
+    }
+    versions.supersede(connection, listing_version, number, {"token_index": row.index}, values)
 
 
-def roll_back(connection: Connection, ancestor: int) -> None:
-    """Forget every block above `ancestor` and all that it changed."""
-    for table in (account_version, position_version):
-        connection.execute(delete(table).where(table.c.valid_from > ancestor))
-        connection.execute(update(table).where(table.c.valid_to > ancestor).values(valid_to=None))
-    connection.execute(delete(event).where(event.c.block_number > ancestor))
-    connection.execute(delete(block).where(block.c.number > ancestor))
-
-
-def accounts_at(connection: Connection, number: int) -> list[AccountRow]:
-    """Every account as it was in block `number`, ascending."""
-    positions: dict[int, list[tuple[int, int]]] = {}
-    for row in connection.execute(select(position_version).where(_valid(position_version, number))):
-        if row.quantity != "0":
-            positions.setdefault(row.account, []).append((int(row.instrument), int(row.quantity)))
+def listings_at(connection: Connection, number: int) -> list[ListingRow]:
+    """Collateral tokens as they were in block `number`, ascending by index."""
     found = connection.execute(
-        select(account_version).where(_valid(account_version, number)).order_by(account_version.c.account)
+        select(listing_version).where(valid(listing_version, number)).order_by(listing_version.c.token_index)
     )
     return [
-        AccountRow(
-            row.account,
-            row.owner,
-            int(row.cash),
-            int(row.added_im),
-            int(row.added_mark),
-            bytes.fromhex(row.book_hash[2:]),
-            tuple(sorted(positions.get(row.account, []))),
+        ListingRow(
+            row.token_index,
+            row.token,
+            int(row.decimals),
+            int(row.underlying),
+            int(row.initial_haircut),
+            int(row.maintenance_haircut),
+            int(row.cap),
         )
         for row in found
     ]
 
 
-def _valid(table: Table, number: int) -> Any:
-    return and_(table.c.valid_from <= number, or_(table.c.valid_to.is_(None), table.c.valid_to > number))
+def add_change(connection: Connection, row: EventRow, account: int, link: ChangeRow) -> None:
+    """Append a link of an account's book hash; at most one per event and account."""
+    connection.execute(
+        insert(account_change).values(
+            block_number=row.block_number,
+            log_index=row.log_index,
+            account=account,
+            kind=link.kind,
+            instrument=str(link.instrument),
+            quantity=str(link.quantity),
+            price=str(link.price),
+            book_hash="0x" + link.book_hash.hex(),
+        )
+    )
+
+
+def changes_of(connection: Connection, account: int, until: int) -> list[ChangeRow]:
+    """Every change of an account's book up to and including a block, in order."""
+    table = account_change
+    found = connection.execute(
+        select(table)
+        .where(table.c.account == account, table.c.block_number <= until)
+        .order_by(table.c.block_number, table.c.log_index)
+    )
+    return [
+        ChangeRow(
+            row.kind, int(row.instrument), int(row.quantity), int(row.price), bytes.fromhex(row.book_hash[2:])
+        )
+        for row in found
+    ]
+
+
+def held(connection: Connection, account: int, instrument: int) -> int:
+    """What an account holds of an instrument at the head."""
+    key = {"account": account, "instrument": str(instrument)}
+    found = versions.current(connection, position_version, key)
+    return 0 if found is None else int(found["quantity"])
+
+
+def account_now(connection: Connection, account: int) -> AccountRow | None:
+    """One account at the head."""
+    found = versions.current(connection, account_version, {"account": account})
+    if found is None:
+        return None
+    positions = _pairs(connection, position_version, "instrument", "quantity", account=account)
+    collateral = _pairs(connection, collateral_version, "token_index", "balance", account=account)
+    return _account_row(found, positions.get(account, []), collateral.get(account, []))
+
+
+def accounts_at(connection: Connection, number: int) -> list[AccountRow]:
+    """Every account as it was in block `number`, ascending."""
+    positions = _pairs(connection, position_version, "instrument", "quantity", number=number)
+    collateral = _pairs(connection, collateral_version, "token_index", "balance", number=number)
+    found = connection.execute(
+        select(account_version).where(valid(account_version, number)).order_by(account_version.c.account)
+    )
+    return [
+        _account_row(dict(row._mapping), positions.get(row.account, []), collateral.get(row.account, []))
+        for row in found
+    ]
+
+
+def _pairs(
+    connection: Connection,
+    table: Table,
+    key: str,
+    value: str,
+    *,
+    number: int | None = None,
+    account: int | None = None,
+) -> dict[int, list[tuple[int, int]]]:
+    """(key, value) pairs by account, without zeros: of all in a block, or of one now."""
+    where = valid(table, number) if number is not None else table.c.valid_to.is_(None)
+    query = select(table).where(where)
+    if account is not None:
+        query = query.where(table.c.account == account)
+    found: dict[int, list[tuple[int, int]]] = {}
+    for row in connection.execute(query):
+        pair = int(row._mapping[key]), int(row._mapping[value])
+        if pair[1]:
+            found.setdefault(row.account, []).append(pair)
+    return found
+
+
+def _account_row(
+    row: Mapping[str, Any], positions: list[tuple[int, int]], collateral: list[tuple[int, int]]
+) -> AccountRow:
+    return AccountRow(
+        row["account"],
+        row["owner"],
+        int(row["cash"]),
+        int(row["added_im"]),
+        int(row["added_mark"]),
+        bytes.fromhex(row["book_hash"][2:]),
+        tuple(sorted(positions)),
+        tuple(sorted(collateral)),
+        row["frozen"] == "1",
+    )

@@ -1,9 +1,9 @@
 """Tables. Integers above 63 bits are decimal text, hashes and addresses are text; versions carry the blocks
 they hold in.
 
-A row of `account_version` or `position_version` is valid in blocks valid_from <= b < valid_to (NULL: until
-now), so a reorg
-is undone mechanically: rows that begin above the common ancestor go, rows that ended above it open again.
+A row of a `*_version` table is valid in blocks valid_from <= b < valid_to (NULL: until now), so a reorg is
+undone mechanically: rows that begin above the common ancestor go, rows that ended above it open again. Rows
+of the other tables of the chain carry the block that they are of, and go with it.
 """
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
@@ -44,6 +44,7 @@ account_version = Table(
     Column("added_im", Text, nullable=False),
     Column("added_mark", Text, nullable=False),
     Column("book_hash", String(66), nullable=False),
+    Column("frozen", String(1), nullable=False),
 )
 
 position_version = Table(
@@ -54,6 +55,98 @@ position_version = Table(
     Column("valid_from", BigInteger, primary_key=True, autoincrement=False),
     Column("valid_to", BigInteger),
     Column("quantity", Text, nullable=False),
+)
+
+# Terms of collateral tokens, by index; addresses in lower case.
+listing_version = Table(
+    "listing_version",
+    metadata,
+    Column("token_index", Integer, primary_key=True, autoincrement=False),
+    Column("valid_from", BigInteger, primary_key=True, autoincrement=False),
+    Column("valid_to", BigInteger),
+    Column("token", String(42), nullable=False),
+    Column("decimals", Text, nullable=False),
+    Column("underlying", Text, nullable=False),
+    Column("initial_haircut", Text, nullable=False),
+    Column("maintenance_haircut", Text, nullable=False),
+    Column("cap", Text, nullable=False),
+)
+
+collateral_version = Table(
+    "collateral_version",
+    metadata,
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    Column("token_index", Integer, primary_key=True, autoincrement=False),
+    Column("valid_from", BigInteger, primary_key=True, autoincrement=False),
+    Column("valid_to", BigInteger),
+    Column("balance", Text, nullable=False),
+)
+
+# Every link of every book hash, in order: what lies between an attested book and now.
+account_change = Table(
+    "account_change",
+    metadata,
+    Column("block_number", BigInteger, primary_key=True, autoincrement=False),
+    Column("log_index", Integer, primary_key=True, autoincrement=False),
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Integer, nullable=False),
+    Column("instrument", String(40), nullable=False),
+    Column("quantity", Text, nullable=False),
+    Column("price", Text, nullable=False),
+    Column("book_hash", String(66), nullable=False),
+)
+Index("account_change_by_account", account_change.c.account, account_change.c.block_number)
+
+# One auction per account at a time; `state` is open or how it ended.
+auction_version = Table(
+    "auction_version",
+    metadata,
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    Column("valid_from", BigInteger, primary_key=True, autoincrement=False),
+    Column("valid_to", BigInteger),
+    Column("state", String(16), nullable=False),
+    Column("epoch", Text, nullable=False),
+    Column("solvent", String(1), nullable=False),
+    Column("equity", Text, nullable=False),
+    Column("initial_margin", Text, nullable=False),
+    Column("maintenance_margin", Text, nullable=False),
+)
+
+# Sales of collateral for cash; `settled` is what the settled cash was at most when it started.
+conversion_version = Table(
+    "conversion_version",
+    metadata,
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    Column("valid_from", BigInteger, primary_key=True, autoincrement=False),
+    Column("valid_to", BigInteger),
+    Column("state", String(16), nullable=False),
+    Column("settled", Text, nullable=False),
+)
+
+auction_bid = Table(
+    "auction_bid",
+    metadata,
+    Column("block_number", BigInteger, primary_key=True, autoincrement=False),
+    Column("log_index", Integer, primary_key=True, autoincrement=False),
+    Column("account", BigInteger, nullable=False),
+    Column("bidder", BigInteger, nullable=False),
+    Column("solvent", String(1), nullable=False),
+    Column("fraction", Text, nullable=False),
+    Column("discounted", Text, nullable=False),
+    Column("price", Text, nullable=False),
+    Column("payout", Text, nullable=False),
+)
+
+# What the insurance fund took in and gave out; amounts in the token's decimals, shares in the vault's.
+insurance_flow = Table(
+    "insurance_flow",
+    metadata,
+    Column("block_number", BigInteger, primary_key=True, autoincrement=False),
+    Column("log_index", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("holder", String(42), nullable=False),
+    Column("assets", Text, nullable=False),
+    Column("shares", Text, nullable=False),
 )
 
 # What this attester has signed. One row per epoch number, for ever: two digests under one number would be

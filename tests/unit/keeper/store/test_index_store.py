@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from keeper.store import index_store
+from keeper.store import index_store, versions
 from keeper.store.database import Database
 from keeper.store.index_store import BlockRow, EventRow
 
@@ -43,7 +43,7 @@ def test_roll_back__reorg__state_is_that_of_the_ancestor(database: Database) -> 
         index_store.put_position(connection, 3, 1, 9, 300)
         index_store.put_account(connection, 3, 2, {"owner": "0xother"})
         index_store.add_event(connection, EventRow(3, 0, "Clearinghouse", 1, "Deposited", "0x", {"seq": 1}))
-        index_store.roll_back(connection, 2)
+        versions.roll_back(connection, 2)
         assert index_store.accounts_at(connection, 3) == before
         assert index_store.head(connection) == _block(2)
         assert index_store.last_seq(connection, "Clearinghouse") == 0
