@@ -1,8 +1,8 @@
 """What a share of an account in auction costs, and how much of it is on offer, bit for bit as
 `contracts/liquidation/auction_price.vy`.
 
-`worth` (V) is what the account is worth with its collateral at full value, `deficit` (D) its initial margin less
-the equity that counts towards it. All WAD; times in seconds.
+`worth` (V) is what the account is worth with its collateral at full value, `deficit` (D) its initial margin
+less the equity that counts towards it. All WAD; times in seconds.
 """
 
 from keeper.units.constants import WAD
@@ -30,7 +30,7 @@ def asked(worth: int, maintenance: int, discounted: int, bonus: int) -> int:
 
 
 def largest(worth: int, deficit: int, price: int, dust: int) -> int:
-    """Largest fraction on offer at `price` of the whole, rounded up: after it the rest stands at initial margin.
+    """Largest fraction on offer at `price` of the whole, rounded up: the rest stands at initial margin.
 
     Everything where the account, or what would be left of it, is worth less than `dust`.
     """

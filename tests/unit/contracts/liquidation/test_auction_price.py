@@ -1,4 +1,4 @@
-"""The chain's auction prices and their twin, bit for bit; and what a bid does to equity, margin and deficit."""
+"""The chain's auction prices and their twin, bit for bit; what a bid does to equity, margin and deficit."""
 
 import boa
 import pytest
