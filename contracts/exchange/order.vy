@@ -123,9 +123,9 @@ def _fills_of(
     @return The maker's side, in the order of the legs.
     """
     count: uint256 = len(legs)
+    assert len(prices) == count, "exchange: one price per leg"
     assert count != 0, "exchange: no legs"
     assert len(mirror) == count, "exchange: legs do not mirror"
-    assert len(prices) == count, "exchange: one price per leg"
     fills: DynArray[IClearinghouse.Fill, c.MAX_ORDER_LEGS] = []
     paid: int256 = 0
     last: uint128 = 0

@@ -115,9 +115,9 @@ def fills_of(
         ValueError: with the contract's reason: the legs do not mirror each other or do not ascend, or their
             prices do not make up the price of a unit exactly.
     """
-    _require_legs(legs, mirror)
     if len(prices) != len(legs):
         raise ValueError("exchange: one price per leg")
+    _require_legs(legs, mirror)
     if any(one < 0 for one in prices):
         raise ValueError("exchange: price sign")
     if sum(leg.quantity * one for leg, one in zip(legs, prices, strict=True)) != price * WAD:

@@ -74,6 +74,8 @@ def instrument_parts(leg: dict[str, int]) -> list[tuple[int, int]]:
 
 
 CALL = 1 << 112 | EXPIRY << 72 | 1_800 * 10**8 << 8 | 2
+PUT = CALL + 1
+HIGHER_CALL = 1 << 112 | EXPIRY << 72 | 2_000 * 10**8 << 8 | 2
 SPOTS = [[1_793_45000000, 1_793_45000000], [94_012_00000001, 93_500_00000000], [2**56 - 1, 1]]
 FIRST_BOOK_HASH = "0x" + "00" * 29 + "ffffff"  # of an account about to wrap its counter of fills
 CHANGES = [  # kind, instrument, signed quantity, price
@@ -211,6 +213,12 @@ ORDER = {
     "taker": NOBODY,
     "flags": 0,
 }
+
+
+def _package(*legs: tuple[int, int]) -> dict[str, Any]:
+    return {**ORDER, "legs": [{"instrument": code, "quantity": quantity} for code, quantity in legs]}
+
+
 FILL = {
     "makerHash": _word(7),
     "takerHash": _word(8),
@@ -237,5 +245,8 @@ MESSAGES: list[tuple[str, dict[str, Any], str]] = [
     ("Reports", _reports(_margin(7, 1), _margin(8, -1)), QUORUM),
     ("Order", ORDER, EXCHANGE),
     ("Order", {**ORDER, "limit": 2**255 - 1, "taker": OWNER, "flags": 255}, EXCHANGE),
+    ("Order", _package((CALL, WAD // 10), (HIGHER_CALL, -(WAD // 10))), EXCHANGE),
+    ("Order", _package((CALL, 10**10), (PUT, -(10**10)), (HIGHER_CALL, 3 * WAD)), EXCHANGE),
+    ("Order", _package((1, -(2**127)), (CALL, 1), (PUT, -1), (2**128 - 1, 2**127 - 1)), EXCHANGE),
     ("Fill", FILL, QUORUM),
 ]

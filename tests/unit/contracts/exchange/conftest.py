@@ -61,6 +61,7 @@ class Pair:
 
     def package(self, legs: tuple[Leg, ...], price: int, **changes: Any) -> "Pair":
         """The same pair over several legs, the taker's mirrored, limits at the price of a unit."""
+        changes = {"max_fee": 100 * WAD, **changes}
         maker = replace(self.maker, legs=legs, limit=price, **changes)
         return replace(
             self, maker=maker, taker=replace(self.taker, legs=mirrored(legs), limit=-price, **changes)
