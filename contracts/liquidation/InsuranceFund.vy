@@ -89,7 +89,7 @@ daily_share: public(uint256)
 # Internal state
 
 _seq: uint64
-# paid out and not yet refilled (192) << 64 | unix seconds of that level
+# share of the assets paid out and not yet refilled, WAD (192) << 64 | unix seconds of that level
 _paid_out: uint256
 _exits: HashMap[address, IInsuranceFund.Exit]
 
@@ -254,10 +254,12 @@ def cover(amount: uint256) -> uint256:
     @return Paid.
     """
     assert msg.sender == CLEARINGHOUSE, "fund: not the clearinghouse"
-    capacity: uint256 = self._capacity()
-    level: uint256 = self._level(capacity)
-    paid: uint256 = min(amount, capacity - min(capacity, level))
-    self._paid_out = ((level + paid) << 64) | block.timestamp
+    assets: uint256 = erc4626._total_assets()
+    level: uint256 = self._level()
+    paid: uint256 = min(amount, self._left(assets, level))
+    if paid != 0:
+        level += math._mul_div(paid, c.WAD, assets, True)
+    self._paid_out = (level << 64) | block.timestamp
     log IInsuranceFund.DeficitCovered(asked=amount, paid=paid, seq=self._next_seq())
     assert extcall erc4626._ASSET.transfer(CLEARINGHOUSE, paid, default_return_value=True), "fund: transfer failed"
     return paid
@@ -305,8 +307,7 @@ def available() -> uint256:
     """
     @return What `cover` would pay at most now.
     """
-    capacity: uint256 = self._capacity()
-    return capacity - min(capacity, self._level(capacity))
+    return self._left(erc4626._total_assets(), self._level())
 
 
 @external
@@ -342,7 +343,7 @@ def maxDeposit(receiver: address) -> uint256:
     """
     @return No limit, or 0 while an insolvent auction is open.
     """
-    return self._unlimited()
+    return self._most(receiver)
 
 
 @external
@@ -351,7 +352,7 @@ def maxMint(receiver: address) -> uint256:
     """
     @return No limit, or 0 while an insolvent auction is open.
     """
-    return self._unlimited()
+    return self._most(receiver)
 
 
 @external
@@ -539,8 +540,11 @@ def _is_open(owner: address) -> bool:
 
 @internal
 @view
-def _unlimited() -> uint256:
-    if self._deficit() != 0:
+def _most(receiver: address) -> uint256:
+    """
+    @notice What may be staked for a receiver now.
+    """
+    if receiver == empty(address) or self._deficit() != 0:
         return 0
     return max_value(uint256)
 
@@ -561,20 +565,23 @@ def _require_free(owner: address, amount: uint256):
 
 @internal
 @view
-def _capacity() -> uint256:
-    return math._mul_div(erc4626._total_assets(), self.daily_share, c.WAD, False)
+def _level() -> uint256:
+    """
+    @notice Share of the assets paid out and not yet refilled, WAD; the daily share refills in a day.
+    """
+    word: uint256 = self._paid_out
+    refilled: uint256 = self.daily_share * (block.timestamp - (word & LOW_64)) // DAY
+    return (word >> 64) - min(word >> 64, refilled)
 
 
 @internal
 @view
-def _level(capacity: uint256) -> uint256:
+def _left(assets: uint256, level: uint256) -> uint256:
     """
-    @notice Paid out and not yet refilled; a full capacity refills in a day.
+    @notice Assets that may be paid out at a level, rounded down.
     """
-    word: uint256 = self._paid_out
-    level: uint256 = word >> 64
-    refilled: uint256 = math._mul_div(capacity, block.timestamp - (word & LOW_64), DAY, False)
-    return level - min(level, refilled)
+    share: uint256 = self.daily_share
+    return math._mul_div(assets, share - min(share, level), c.WAD, False)
 
 
 # Small things
