@@ -1,11 +1,11 @@
 """Accounts after an action that a report is asked for. Pure: proposer and attesters call it alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keeper.attestation.snapshot import AccountState
 from keeper.attestation.typed_data import InstrumentLeaf, Withdrawal
-from keeper.clearing.account import Account, Fill, InstrumentMargin, filled
+from keeper.clearing.account import Account, Fill, InstrumentMargin, traded
 from keeper.exchange import order as orders
 from keeper.jobs.observe import account_state
 from keeper.markets.instrument import Leg
@@ -65,46 +65,59 @@ def _fill_outcome(
     action: FillAction, accounts: Mapping[int, AccountRow], instruments: Mapping[int, InstrumentLeaf]
 ) -> Outcome:
     maker, taker = order_of(action.maker), order_of(action.taker)
-    leg, mirror = maker.legs[0], taker.legs[0]
-    if (mirror.instrument, mirror.quantity) != (leg.instrument, -leg.quantity):
-        raise Refusal("orders do not mirror each other")
     if maker.account == taker.account:
         raise Refusal("both orders are of the same account")
     units, price = int(action.units), int(action.price)
+    prices = [int(one) for one in action.prices] or [_price_of_one(price, maker.legs)]
+    try:
+        legs = orders.fills_of(maker.legs, taker.legs, units, price, prices)
+    except ValueError as error:
+        raise Refusal(str(error)) from error
     fill = orders.Fill(maker.struct_hash(), taker.struct_hash(), units, price, int(action.fill_nonce))
-    margin = _instrument_margin(leg.instrument, instruments) if action.counted else None
-    one = _price_of_one(price, leg.quantity)
-    sides = {"maker": (maker.account, leg.quantity * units), "taker": (taker.account, -leg.quantity * units)}
+    sides = {"maker": (maker.account, 1), "taker": (taker.account, -1)}
     after = []
     for name in ("maker", "taker"):
         if name in action.parties:
-            number, quantity = sides[name]
-            side = Fill(leg.instrument, quantity, one, 0, margin)  # fees move cash only, which no leaf states
-            after.append(_after(_account(accounts, number), side))
+            number, sign = sides[name]
+            fills = [_side(leg, sign, instruments if action.counted else None) for leg in legs]
+            after.append(_after(_account(accounts, number), fills))
     return Outcome(fill.struct_hash(), tuple(after))
 
 
-def _after(row: AccountRow, fill: Fill) -> AccountState:
-    before = Account(
+def _side(leg: orders.LegFill, sign: int, instruments: Mapping[int, InstrumentLeaf] | None) -> Fill:
+    """One leg of one side; fees move cash only, which no leaf states."""
+    margin = None if instruments is None else _instrument_margin(leg.instrument, instruments)
+    return Fill(leg.instrument, sign * leg.quantity, leg.price, 0, margin)
+
+
+def _after(row: AccountRow, fills: Sequence[Fill]) -> AccountState:
+    account = traded(account_of(row), fills)
+    legs = tuple(Leg(i, q) for i, q in sorted(account.positions.items()))
+    return AccountState(row.account, legs, account.added_im, account.added_mark, account.book_hash)
+
+
+def account_of(row: AccountRow) -> Account:
+    """An indexed account as the accounting twin holds it."""
+    return Account(
         owner=row.owner,
         cash=row.cash,
         added_im=row.added_im,
         added_mark=row.added_mark,
         book_hash=row.book_hash,
         positions=dict(row.positions),
+        collateral=dict(row.collateral),
+        frozen=row.frozen,
     )
-    account = filled(before, fill)
-    legs = tuple(Leg(i, q) for i, q in sorted(account.positions.items()))
-    return AccountState(row.account, legs, account.added_im, account.added_mark, account.book_hash)
 
 
-def _price_of_one(price: int, leg_quantity: int) -> int:
-    if leg_quantity == 0 or price * WAD % leg_quantity:
+def _price_of_one(price: int, legs: Sequence[orders.Leg]) -> int:
+    """Of an order's only leg."""
+    if len(legs) != 1:
+        raise Refusal("prices of the legs are missing")
+    quantity = legs[0].quantity
+    if quantity == 0 or price * WAD % quantity:
         raise Refusal("price of one unit is not exact")
-    one = price * WAD // leg_quantity
-    if one < 0:
-        raise Refusal("price and quantity have opposite signs")
-    return one
+    return price * WAD // quantity
 
 
 def _instrument_margin(instrument: int, instruments: Mapping[int, InstrumentLeaf]) -> InstrumentMargin:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from keeper.attestation.typed_data import Epoch, MarginLeaf
+from keeper.units.constants import MAX_ORDER_LEGS
 
 Number = Annotated[str, Field(pattern=r"^-?[0-9]{1,78}$")]
 Hash = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
@@ -47,7 +48,7 @@ class OrderMessage(Message):
     """An order without its signature."""
 
     account: Number
-    legs: list[LegMessage] = Field(min_length=1, max_length=1)
+    legs: list[LegMessage] = Field(min_length=1, max_length=MAX_ORDER_LEGS)
     units: Number
     limit: Number
     max_fee: Number
@@ -60,7 +61,8 @@ class OrderMessage(Message):
 class FillAction(Message):
     """A fill of two orders. `parties`: the sides that pass by report, maker first.
 
-    counted: whether the transaction presents the instrument's leaf; then the counters U and Q move too.
+    prices: of one whole instrument per leg, WAD; of a single leg it follows from `price` and may be left out.
+    counted: whether the transaction presents the instruments' leaves; then the counters U and Q move too.
     """
 
     kind: Literal["fill"]
@@ -68,6 +70,7 @@ class FillAction(Message):
     taker: OrderMessage
     units: Number
     price: Number
+    prices: list[Number] = Field(default=[], max_length=MAX_ORDER_LEGS)
     fill_nonce: Number
     parties: list[Literal["maker", "taker"]] = Field(default=["maker", "taker"], min_length=1, max_length=2)
     counted: bool = False

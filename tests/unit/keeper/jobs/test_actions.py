@@ -1,0 +1,80 @@
+"""Accounts after an action that a report is asked for."""
+
+import pytest
+
+from keeper.attestation.typed_data import InstrumentLeaf
+from keeper.clearing import account as accounts
+from keeper.clearing.account import Account, Fill, InstrumentMargin
+from keeper.exchange.order import Leg, Order
+from keeper.jobs.actions import outcome_of
+from keeper.markets.instrument import Instrument, Kind
+from keeper.network.schemas import FillAction
+from keeper.network.server import Refusal
+from keeper.store.index_store import AccountRow
+from keeper.units.constants import WAD
+
+CALL = Instrument(1, 1_743_552_000, 3_000 * 10**8, Kind.CALL).pack()
+PUT = Instrument(1, 1_743_552_000, 3_000 * 10**8, Kind.PUT).pack()
+ROWS = {n: AccountRow(n, "0xowner", 0, 0, 0, bytes(32), ()) for n in (1, 2)}
+LEAVES = {i: InstrumentLeaf(i, 10 * WAD, 11 * WAD, 7 * WAD, 12 * WAD, 8 * WAD) for i in (CALL, PUT)}
+
+
+def message(account, legs):
+    order = Order(account, legs, 3, 0, 0, 0, 2**40)
+    found = {"account": account, "units": 3, "limit": 0, "max_fee": 0, "nonce": 0, "expiry": order.expiry}
+    found = {name: str(value) for name, value in found.items()} | {"taker": order.taker}
+    return found | {"legs": [{"instrument": str(x.instrument), "quantity": str(x.quantity)} for x in legs]}
+
+
+def fill(legs, price, prices=(), **changed):
+    mirror = [Leg(leg.instrument, -leg.quantity) for leg in legs]
+    terms = {"kind": "fill", "units": "3", "price": str(price), "fill_nonce": "0"}
+    terms |= {"maker": message(1, legs), "taker": message(2, mirror), "prices": [str(p) for p in prices]}
+    return FillAction.model_validate(terms | changed)
+
+
+def test_outcome_of__straddle__both_sides_hold_both_legs():
+    legs = [Leg(CALL, WAD), Leg(PUT, WAD)]
+    found = outcome_of(fill(legs, 30 * WAD, (12 * WAD, 18 * WAD), counted=True), ROWS, LEAVES)
+
+    margin = InstrumentMargin(10 * WAD, 11 * WAD, 12 * WAD)
+    for state, sign in zip(found.after, (1, -1), strict=True):
+        fills = [Fill(i, sign * 3 * WAD, p, 0, margin) for i, p in ((CALL, 12 * WAD), (PUT, 18 * WAD))]
+        twin = accounts.traded(Account("0xowner"), fills)
+        assert {leg.instrument: leg.quantity for leg in state.legs} == twin.positions
+        assert (state.added_im, state.added_mark, state.book_hash) == (
+            twin.added_im,
+            twin.added_mark,
+            twin.book_hash,
+        )
+
+
+def test_outcome_of__single_leg__price_follows():
+    with_price = outcome_of(fill([Leg(CALL, 2 * WAD)], 30 * WAD, (15 * WAD,)), ROWS, {})
+
+    assert outcome_of(fill([Leg(CALL, 2 * WAD)], 30 * WAD), ROWS, {}) == with_price
+
+
+def test_outcome_of__one_party__is_alone():
+    found = outcome_of(fill([Leg(CALL, WAD)], WAD, parties=["taker"]), ROWS, {})
+
+    assert [state.account for state in found.after] == [2]
+
+
+@pytest.mark.parametrize(
+    ("legs", "price", "prices", "reason"),
+    [
+        ([Leg(CALL, WAD), Leg(PUT, WAD)], 30 * WAD, (), "prices of the legs are missing"),
+        ([Leg(CALL, WAD), Leg(PUT, WAD)], 30 * WAD, (12 * WAD, 17 * WAD), "prices do not add up"),
+        ([Leg(PUT, WAD), Leg(CALL, WAD)], 30 * WAD, (12 * WAD, 18 * WAD), "legs not ascending"),
+        ([Leg(CALL, 3 * WAD)], 10 * WAD, (), "price of one unit is not exact"),
+    ],
+)
+def test_outcome_of__what_the_chain_refuses__refused(legs, price, prices, reason):
+    with pytest.raises(Refusal, match=reason):
+        outcome_of(fill(legs, price, prices), ROWS, {})
+
+
+def test_outcome_of__counted_without_a_leaf__refused():
+    with pytest.raises(Refusal, match="no leaf of this instrument"):
+        outcome_of(fill([Leg(CALL, WAD)], WAD, counted=True), ROWS, {})
