@@ -169,15 +169,25 @@ class Ledger:
             self.accounts[number] = accounts.ratcheted(after, (settled_cash or {}).get(number, after.cash))
             self.fees += sum(fill.fee for fill in fills)
 
-    def transfer_share(self, sale: Share, covered: int = 0, now: int = 0) -> None:
-        """A fraction of the seller's account changes hands. Of its payout the insurance fund sends `covered`
-        tokens, the rest is a loss of all.
+    def transfer_share(
+        self, sale: Share, covered: int = 0, now: int = 0, settled_cash: int | None = None
+    ) -> None:
+        """A fraction of the seller's account changes hands.
+
+        Args:
+            covered: tokens that the insurance fund sends for the payout; the rest is a loss of all.
+            settled_cash: what the buyer passed with; without it, its cash.
         """
         self.release(now)
-        self.losses = shortfall.add(self.losses, sale.payout - self.token.cash(covered))
+        paid = self.token.cash(covered)
+        self.losses = shortfall.add(self.losses, max(0, sale.payout - paid))
+        self.fees += max(0, paid - sale.payout)  # less than one unit of the token
         seller, buyer = self.accounts[sale.seller], self.accounts[sale.buyer]
         self.accounts[sale.seller] = share.sold(seller, sale)
-        self.accounts[sale.buyer] = share.bought(buyer, seller, sale)
+        after = share.bought(buyer, seller, sale)
+        self.accounts[sale.buyer] = accounts.ratcheted(
+            after, after.cash if settled_cash is None else settled_cash
+        )
         self.held += covered
 
     def recover(self, amount: int, now: int) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from keeper.clearing import book_hash as hashes
-from keeper.clearing.account import Account, exempting, moved
+from keeper.clearing.account import Account, exempting, moved, ratcheted
 from keeper.units.constants import CHANGE_AUCTION, CHANGE_PURCHASE, PRICE_UNIT, WAD
-from keeper.units.fixed_point import signed_mul_down
+from keeper.units.fixed_point import mul_down, signed_mul_down
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Share:
         initial_margin, mark, linear: the fraction's part of the seller's attested margin, mark and value of
             perps and futures (lower bound).
         earliest: first expiry of the seller's legs, unix seconds.
-        collateral_value: of the collateral moved, after the initial haircut.
+        collateral_value: of the collateral moved, at its full price.
     """
 
     seller: int
@@ -66,11 +66,13 @@ def collateral_moved(collateral: Mapping[int, int], fraction: int) -> dict[int, 
 
 
 def sold(seller: Account, share: Share) -> Account:
-    """The seller afterwards: its counters stay, its record is no longer its book's."""
+    """The seller afterwards: its counters stay, its record is no longer its book's. A share of the deposits
+    leaves with the cash.
+    """
     hashed = hashes.fold(seller.book_hash, CHANGE_AUCTION, 0, -share.fraction, 0)
-    after = replace(
-        seller, cash=seller.cash - cash_moved(seller.cash, share.fraction) + share.price, book_hash=hashed
-    )
+    cash = seller.cash - cash_moved(seller.cash, share.fraction) + share.price
+    exempt = mul_down(seller.exempt, WAD - share.fraction)
+    after = ratcheted(replace(seller, cash=cash, exempt=exempt, book_hash=hashed), cash)
     return _less(after, seller, share.fraction)
 
 

@@ -103,6 +103,17 @@ def test_transfer_share__payout_half_covered__rest_is_everybodys_loss():
     assert ledger.imbalance({FUTURE: 1}) == 0
 
 
+def test_transfer_share__covered_to_the_next_token__crumb_is_a_fee():
+    ledger = traded()
+    ledger.open_account(3, "buyer")
+    fees = ledger.fees
+    ledger.transfer_share(Share(1, 3, WAD, 0, WAD + 1, 0, 0, 0, 2**40 - 1), covered=10**6 + 1)
+
+    assert ledger.losses.shortfall == 0
+    assert ledger.fees - fees == 10**12 - 1
+    assert ledger.imbalance({FUTURE: 1}) == 0
+
+
 def test_withdraw__with_a_shortfall__pays_the_rate():
     ledger = Ledger(USDC)
     for number in (1, 2, 3):

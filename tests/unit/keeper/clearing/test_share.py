@@ -76,6 +76,13 @@ def test_bought__half__adds_margin_and_no_more_mark_than_was_paid():
     assert hashes.fills(after.book_hash) == 1
 
 
+def test_sold__half__half_of_the_deposits_leaves_and_losses_for_good():
+    rich = shares.sold(Account("seller", cash=100 * WAD, exempt=80 * WAD), share(WAD // 2))
+    poor = shares.sold(Account("seller", cash=10 * WAD, exempt=80 * WAD), share(WAD // 2))
+
+    assert (rich.exempt, poor.exempt) == (40 * WAD, 5 * WAD)
+
+
 def test_sold__everything__leaves_an_empty_account():
     after = shares.sold(SELLER, share(WAD))
 
