@@ -9,7 +9,7 @@ from eth_utils.crypto import keccak
 
 from keeper.attestation.snapshot import AccountState, Snapshot
 from keeper.attestation.typed_data import MarginLeaf, Report
-from keeper.risk.margin import Margin, RiskTable, account_margin, build_table, marginal
+from keeper.risk.margin import Margin, RiskTable, account_margin, build_table
 from keeper.risk.methodology import Methodology
 
 
@@ -46,11 +46,10 @@ def breakdown_text(breakdown: Mapping[str, Any]) -> str:
 
 def margin_leaf(state: AccountState, tables: RiskTables) -> tuple[MarginLeaf, Margin]:
     """Statement of one account, and the margin behind it with its breakdown (at the effective spot)."""
-    margin = account_margin(state.legs, tables.effective, state.tier)
+    margin = account_margin(state.legs, tables.effective, state.tier, state.collateral)
     posted = margin
     if tables.posted is not tables.effective:
-        posted = account_margin(state.legs, tables.posted, state.tier)
-    methodology = tables.effective.methodology
+        posted = account_margin(state.legs, tables.posted, state.tier, state.collateral)
     statement = MarginLeaf(
         account=state.account,
         added_im=state.added_im,
@@ -61,8 +60,8 @@ def margin_leaf(state: AccountState, tables: RiskTables) -> tuple[MarginLeaf, Ma
         maintenance_margin=margin.maintenance,
         mark_posted=posted.mark,
         maintenance_posted=posted.maintenance,
-        marginal=marginal(state.tier, methodology),
-        max_added_im=methodology.max_added_im,
+        marginal=max(margin.marginal, posted.marginal),
+        max_added_im=min(margin.max_added, posted.max_added),
         breakdown_hash=keccak(breakdown_text(margin.breakdown).encode()),
     )
     return statement, margin

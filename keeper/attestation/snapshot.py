@@ -9,7 +9,7 @@ universe.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,9 +20,10 @@ from keeper.attestation.merkle import Tree
 from keeper.attestation.typed_data import leaf
 from keeper.markets.instrument import Leg, word
 from keeper.pricing.market import ExpiryMarket, Market, UnderlyingMarket
+from keeper.risk.collateral import Collateral
 from keeper.units.constants import MAX_LEGS
 
-FORMAT = 1
+FORMAT = 2
 
 _HEADER = (
     "SnapshotHeader(uint256 chainId,uint256 blockNumber,bytes32 blockHash,uint256 timestamp,"
@@ -35,8 +36,10 @@ _EXPIRY = (
 )
 _ACCOUNT = (
     "SnapshotAccount(uint256 account,uint256[] book,uint256 addedIM,int256 addedMark,bytes32 bookHash,"
-    "uint256 tier)"
+    "uint256 tier,SnapshotCollateral[] collateral)SnapshotCollateral(uint256 index,uint256 underlying,"
+    "uint256 initialHaircut,uint256 maintenanceHaircut,uint256 amount)"
 )
+_BALANCE = ",".join(["uint256"] * 5)
 _UNIVERSE = "SnapshotUniverse(uint128[] instruments)"
 
 
@@ -49,6 +52,7 @@ class AccountState:
         added_im, added_mark: the running counters U and Q, WAD.
         book_hash: running hash of the book, 32 bytes.
         tier: credit tier, an index into the methodology's tiers.
+        collateral: balances above zero, ascending by token.
     """
 
     account: int
@@ -57,6 +61,7 @@ class AccountState:
     added_mark: int
     book_hash: bytes
     tier: int = 0
+    collateral: tuple[Collateral, ...] = ()
 
     def __post_init__(self) -> None:
         ids = [leg.instrument for leg in self.legs]
@@ -66,6 +71,9 @@ class AccountState:
             raise ValueError(f"snapshot: account {self.account} has too many legs")
         if any(leg.quantity == 0 for leg in self.legs):
             raise ValueError(f"snapshot: account {self.account} has an empty leg")
+        tokens = [c.index for c in self.collateral]
+        if any(b <= a for a, b in zip(tokens, tokens[1:], strict=False)):
+            raise ValueError(f"snapshot: collateral of account {self.account} is not ascending")
 
 
 @dataclass(frozen=True)
@@ -180,9 +188,11 @@ def _hash_expiry(underlying: int, e: ExpiryMarket) -> bytes:
 
 
 def _hash_account(a: AccountState) -> bytes:
-    types = ["uint256", "uint256[]", "uint256", "int256", "bytes32", "uint256"]
+    types = ["uint256", "uint256[]", "uint256", "int256", "bytes32", "uint256", f"({_BALANCE})[]"]
     book = [word(leg.instrument, leg.quantity) for leg in a.legs]
-    return _section(_ACCOUNT, types, [a.account, book, a.added_im, a.added_mark, a.book_hash, a.tier])
+    balances = [astuple(c) for c in a.collateral]
+    values = [a.account, book, a.added_im, a.added_mark, a.book_hash, a.tier, balances]
+    return _section(_ACCOUNT, types, values)
 
 
 def _plain(s: Snapshot) -> dict[str, Any]:
@@ -227,6 +237,7 @@ def _plain_account(a: AccountState) -> dict[str, Any]:
         "added_mark": str(a.added_mark),
         "book_hash": "0x" + a.book_hash.hex(),
         "tier": str(a.tier),
+        "collateral": [[str(x) for x in astuple(c)] for c in a.collateral],
     }
 
 
@@ -267,4 +278,5 @@ def _account(data: dict[str, Any]) -> AccountState:
         added_mark=int(data["added_mark"]),
         book_hash=_bytes32(data["book_hash"]),
         tier=int(data["tier"]),
+        collateral=tuple(Collateral(*(int(x) for x in row)) for row in data["collateral"]),
     )

@@ -1,41 +1,40 @@
 """Initial and maintenance margin of accounts and of single instruments.
 
-Core = scan + basis and roll; IM = multiplier * Core; MM = max(.80 * Core, .75 * IM). Both are uncapped: a
-defined-risk book
-is capped at its worst loss on-chain, last, because a capped margin is not subadditive. Core is subadditive
-and homogeneous
-up to the rounding of one quantum per leg and scenario.
-
-Profit and loss is rounded to whole quanta per leg and summed as integers, so no order of summation matters.
+IM = multiplier * Core; MM = max(.80 * Core, .75 * IM). Both are uncapped: a defined-risk book is capped at
+its worst loss on-chain, last, because a capped margin is not subadditive. Collateral that hedges the book
+lowers both (see `keeper.risk.collateral`).
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from keeper.markets.instrument import Instrument, Kind, Leg, leg_of, word
-from keeper.pricing.kernels import Floats
-from keeper.pricing.market import Market
-from keeper.risk import scan
+from keeper.markets.instrument import Instrument, Leg, leg_of, word
+from keeper.risk.book import Book, book_of
+from keeper.risk.collateral import Collateral, Pledge, pledge
+from keeper.risk.concentration import Reach, reach
+from keeper.risk.core import core_detail, core_of
 from keeper.risk.methodology import Methodology
 from keeper.risk.parameters import PPM
 from keeper.risk.payoff import expiry_bounds
-from keeper.units.constants import PRICE_UNIT, SECONDS_PER_YEAR, WAD
+from keeper.risk.table import RiskTable, build_table
+from keeper.units.constants import PRICE_UNIT, WAD
 
-# 128 legs of this size still sum inside 63 bits
-_SATURATION = 2.0**55
+__all__ = ["Margin", "RiskTable", "UnitMargins", "account_margin", "build_table", "unit_margins"]
+
+# the leaf has 64 bits for the marginal multiplier
+_MOST_MARGINAL = 2**64 - 1
 
 
 @dataclass(frozen=True)
 class Margin:
-    """Margin of one book, WAD. `initial` and `maintenance` are uncapped and rounded up.
+    """Margin of one account, WAD. `initial` and `maintenance` are uncapped and rounded up.
 
     Attributes:
-        mark: mark-to-market of all legs, signed.
-        core: margin before the credit tier.
+        mark: mark-to-market of all legs, signed; collateral is not in it.
+        core: margin before the credit tier, of the legs with the coins that the initial margin pledges.
+        marginal: multiplier m of stand-alone margin that the account may add, at least 1.
+        max_added: up to how much of it, WAD.
         breakdown: charges, binding scenarios and profit and loss per leg in them; JSON-ready, integers as
             text.
     """
@@ -44,6 +43,8 @@ class Margin:
     core: int
     initial: int
     maintenance: int
+    marginal: int
+    max_added: int
     breakdown: Mapping[str, Any]
 
 
@@ -59,116 +60,91 @@ class UnitMargins:
     mm_short: int
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Instruments and scenarios of one offset group; `profit` in quanta per unit, shape (instruments,
-    scenarios).
-    """
-
-    scenarios: tuple[scan.Scenario, ...]
-    profit: Floats
-    rows: Mapping[int, int]
-
-
-@dataclass(frozen=True)
-class RiskTable:
-    """Everything margins need from one market: built once, then each account costs a few integer sums.
-
-    Attributes:
-        marks: price per unit, 1e-8 USD.
-        deltas: dollar delta per unit, quanta.
-    """
-
-    market: Market
-    methodology: Methodology
-    groups: Mapping[int, _Group]
-    marks: Mapping[int, int]
-    deltas: Mapping[int, float]
-
-
-def build_table(market: Market, methodology: Methodology, instruments: Iterable[int]) -> RiskTable:
-    """Re-price every instrument in every scenario.
-
-    Args:
-        instruments: packed ids: the whole universe and every leg of every account, in any order.
-
-    Raises:
-        LookupError: an underlying or expiry is not in the market.
-    """
-    members: dict[int, list[int]] = defaultdict(list)
-    for packed in sorted(set(instruments)):
-        members[methodology.offset_group(Instrument.unpack(packed).underlying)].append(packed)
-    groups: dict[int, _Group] = {}
-    marks: dict[int, int] = {}
-    deltas: dict[int, float] = {}
-    quantum = methodology.quantum_e8 / scan.PRICE_SCALE
-    for key in sorted(members):
-        packed_ids = members[key]
-        unpacked = [Instrument.unpack(p) for p in packed_ids]
-        terms = scan.contracts(market, unpacked)
-        scenario_set = scan.scenarios(terms, methodology)
-        profit = scan.profit_and_loss(terms, scenario_set, methodology) / quantum
-        groups[key] = _Group(scenario_set, profit, {p: row for row, p in enumerate(packed_ids)})
-        prices = np.rint(scan.values(terms) * scan.PRICE_SCALE).astype(np.int64)
-        dollars = scan.dollar_deltas(terms) / quantum
-        for row, instrument in enumerate(unpacked):
-            marks[packed_ids[row]] = _exact_mark(market, instrument, int(prices[row]))
-            deltas[packed_ids[row]] = float(dollars[row])
-    return RiskTable(market, methodology, groups, marks, deltas)
-
-
-def _exact_mark(market: Market, instrument: Instrument, price: int) -> int:
-    """Linear marks straight from the integers; option prices held inside their bounds at the settlement
-    forward.
-    """
-    listed = market.underlying(instrument.underlying)
-    if instrument.kind == Kind.PERP:
-        return listed.effective
-    forward = listed.expiry(instrument.expiry).settlement_forward
-    if instrument.kind == Kind.FUTURE:
-        return forward
-    gain = forward - instrument.strike if instrument.kind == Kind.CALL else instrument.strike - forward
-    cap = forward if instrument.kind == Kind.CALL else instrument.strike
-    return min(max(price, gain, 0), cap)
-
-
-def account_margin(legs: Sequence[Leg], table: RiskTable, tier: int = 0) -> Margin:
-    """Mark and margins of one book.
+def account_margin(
+    legs: Sequence[Leg], table: RiskTable, tier: int = 0, collateral: Sequence[Collateral] = ()
+) -> Margin:
+    """Mark and margins of one account.
 
     Args:
         legs: distinct instruments of the table, quantities WAD (multiples of 1e10).
         tier: credit tier of the account.
+        collateral: its coins.
 
     Raises:
-        LookupError: an instrument is not in the table.
+        LookupError: an instrument or a collateral's underlying is not in the table.
         OverflowError: a leg's profit and loss does not fit; the account cannot be margined.
     """
-    for leg in legs:
-        if leg.instrument not in table.marks:
-            raise LookupError(f"margin: instrument {leg.instrument} is not in the table")
-    scan_total, scan_detail = _scan_charge(legs, table)
-    roll_total, roll_detail = _roll_charge(legs, table)
-    core = (scan_total + roll_total) * table.methodology.quantum_e8 * PRICE_UNIT
-    multiplier = table.methodology.multiplier_ppm(tier)
-    initial, maintenance = _margins(core, multiplier, table.methodology)
-    mark = _mark(legs, table)
+    methodology = table.methodology
+    multiplier = methodology.multiplier_ppm(tier)
+    book = book_of(legs, table)
+    initial = _required(book, collateral, table, multiplier, is_initial=True)
+    maintenance = _required(book, collateral, table, multiplier, is_initial=False)
+    bound = _scaled(_reach(book, initial, maintenance, table), multiplier)
     breakdown = {
-        "core": str(core),
+        **core_detail(initial.core, initial.book, [*legs], table),
+        "collateral": _collateral_detail(collateral, initial, maintenance),
         "multiplier_ppm": multiplier,
-        "quantum_e8": table.methodology.quantum_e8,
-        "roll": roll_detail,
-        "scan": scan_detail,
     }
-    return Margin(mark, core, initial, maintenance, breakdown)
+    return Margin(
+        mark=_mark(legs, table),
+        core=initial.core.total,
+        initial=initial.required,
+        maintenance=maintenance.required,
+        marginal=bound.marginal,
+        max_added=bound.max_added,
+        breakdown=breakdown,
+    )
+
+
+def _required(
+    book: Book, collateral: Sequence[Collateral], table: RiskTable, multiplier: int, *, is_initial: bool
+) -> Pledge:
+    """Initial or maintenance margin with the collateral pledged that lowers it most."""
+
+    def margin(core: int) -> int:
+        initial, maintenance = _margins(core, multiplier, table.methodology)
+        return initial if is_initial else maintenance
+
+    def haircut(of: Collateral) -> int:
+        return of.initial_haircut if is_initial else of.maintenance_haircut
+
+    return pledge(book, collateral, table, haircut, margin)
+
+
+def _reach(book: Book, initial: Pledge, maintenance: Pledge, table: RiskTable) -> Reach:
+    """How far both margins bound those of a larger account."""
+    states = [pledged.core.greeks.delta.positions for pledged in (initial, maintenance)]
+    return reach(states, [u.underlying for u in table.market.underlyings], table.methodology)
+
+
+def _scaled(bound: Reach, multiplier: int) -> Reach:
+    """With the account's tier: stand-alone margins are those of a multiplier of one."""
+    marginal = -(-bound.marginal * max(multiplier, PPM) // PPM)
+    return Reach(marginal, bound.max_added) if marginal <= _MOST_MARGINAL else Reach(_MOST_MARGINAL, 0)
+
+
+def _collateral_detail(
+    collateral: Sequence[Collateral], initial: Pledge, maintenance: Pledge
+) -> list[dict[str, Any]]:
+    """Coins pledged of each token; JSON-ready."""
+    return [
+        {
+            "index": c.index,
+            "underlying": c.underlying,
+            "amount": str(c.amount),
+            "pledged_initial": str(for_initial),
+            "pledged_maintenance": str(for_maintenance),
+        }
+        for c, for_initial, for_maintenance in zip(collateral, initial.coins, maintenance.coins, strict=True)
+    ]
 
 
 def _mark(legs: Sequence[Leg], table: RiskTable) -> int:
     """Sum of quantity * mark, each expiry held inside its no-arbitrage bracket at the settlement forward,
     WAD.
 
-    Only the rounding of single marks to 1e-8 ever leaves the bracket (a far butterfly at -1e-8 instead of
-    0), but the
-    chain would refuse such a leaf.
+    Only the rounding of single marks to 1e-8 ever leaves the bracket (a far butterfly at -1e-8 instead of 0),
+    but the chain would refuse such a leaf.
     """
     book = sorted(word(leg.instrument, leg.quantity) for leg in legs)
     total, index = 0, 0
@@ -190,26 +166,13 @@ def unit_margins(table: RiskTable, instruments: Iterable[int]) -> tuple[UnitMarg
     """
     result = []
     for packed in sorted(set(instruments)):
-        both = [account_core(packed, sign * WAD, table) for sign in (1, -1)]
-        (im_long, mm_long), (im_short, mm_short) = (_margins(c, PPM, table.methodology) for c in both)
+        long, short = (core_of(book_of([Leg(packed, sign * WAD)], table), table) for sign in (1, -1))
+        (im_long, mm_long), (im_short, mm_short) = (
+            _margins(core.total, PPM, table.methodology) for core in (long, short)
+        )
         mark = table.marks[packed] * PRICE_UNIT
         result.append(UnitMargins(packed, mark, im_long, mm_long, im_short, mm_short))
     return tuple(result)
-
-
-def account_core(instrument: int, quantity: int, table: RiskTable) -> int:
-    """Core margin of a single leg, WAD."""
-    leg = Leg(instrument, quantity)
-    group = table.groups[table.methodology.offset_group(Instrument.unpack(instrument).underlying)]
-    worst = max(0, -int(np.min(_leg_profit(leg, group))))
-    return (worst + _roll_charge([leg], table)[0]) * table.methodology.quantum_e8 * PRICE_UNIT
-
-
-def marginal(tier: int, methodology: Methodology) -> int:
-    """Multiplier m of added stand-alone margin, WAD: the core is subadditive, so only a tier above 1
-    matters.
-    """
-    return max(methodology.multiplier_ppm(tier), PPM) * (WAD // PPM)
 
 
 def _margins(core: int, multiplier_ppm: int, methodology: Methodology) -> tuple[int, int]:
@@ -218,75 +181,3 @@ def _margins(core: int, multiplier_ppm: int, methodology: Methodology) -> tuple[
     of_core = -(-core * methodology.maintenance.of_core_ppm // PPM)
     of_initial = -(-initial * methodology.maintenance.of_initial_ppm // PPM)
     return initial, max(of_core, of_initial)
-
-
-def _leg_profit(leg: Leg, group: _Group) -> scan.Integers:
-    """Profit and loss of one leg in every scenario, whole quanta."""
-    exact = (leg.quantity / WAD) * group.profit[group.rows[leg.instrument]]
-    return _whole(exact)
-
-
-def _whole(exact: Floats) -> scan.Integers:
-    if not np.all(np.abs(exact) < _SATURATION):
-        raise OverflowError("margin: profit and loss saturates")
-    return np.rint(exact).astype(np.int64)
-
-
-def _scan_charge(legs: Sequence[Leg], table: RiskTable) -> tuple[int, list[dict[str, Any]]]:
-    """Sum over offset groups of the worst scenario, quanta, and how it came about."""
-    by_group: dict[int, list[Leg]] = defaultdict(list)
-    for leg in legs:
-        underlying = Instrument.unpack(leg.instrument).underlying
-        by_group[table.methodology.offset_group(underlying)].append(leg)
-    total, detail = 0, []
-    for key in sorted(by_group):
-        loss, text = _group_charge(by_group[key], table.groups[key], table.methodology)
-        total += loss
-        detail.append(text)
-    return total, detail
-
-
-def _group_charge(legs: Sequence[Leg], group: _Group, methodology: Methodology) -> tuple[int, dict[str, Any]]:
-    """Worst scenario of one group: losses in full, gains of the other underlyings in part."""
-    by_underlying: dict[int, scan.Integers] = {}
-    profits = []
-    for leg in legs:
-        profit = _leg_profit(leg, group)
-        underlying = Instrument.unpack(leg.instrument).underlying
-        by_underlying[underlying] = by_underlying.get(underlying, 0) + profit
-        profits.append(profit)
-    net = np.zeros(len(group.scenarios), dtype=np.int64)
-    for profit in by_underlying.values():
-        net += np.where(profit > 0, _part(profit, methodology.scan.offset_ppm), profit)
-    index = int(np.argmin(net))
-    loss = max(0, -int(net[index]))
-    detail = {
-        "loss": str(loss),
-        "scenario": group.scenarios[index].name,
-        "underlyings": {str(u): str(int(p[index])) for u, p in sorted(by_underlying.items())},
-        "legs": {str(leg.instrument): str(int(p[index])) for leg, p in zip(legs, profits, strict=True)},
-    }
-    return loss, detail
-
-
-def _part(profit: scan.Integers, share_ppm: int) -> scan.Integers:
-    """profit * share, rounded down, without overflow; profit >= 0 where it is used."""
-    return profit // PPM * share_ppm + profit % PPM * share_ppm // PPM
-
-
-def _roll_charge(legs: Sequence[Leg], table: RiskTable) -> tuple[int, dict[str, str]]:
-    """Sum over underlyings and expiries of |dollar delta| * max(flat, per year * years), quanta, rounded
-    up.
-    """
-    deltas: dict[tuple[int, int], int] = defaultdict(int)
-    for leg in legs:
-        instrument = Instrument.unpack(leg.instrument)
-        exact = np.array([(leg.quantity / WAD) * table.deltas[leg.instrument]])
-        deltas[(instrument.underlying, instrument.expiry)] += int(_whole(exact)[0])
-    roll = table.methodology.roll
-    charges = {}
-    for (underlying, expiry), delta in sorted(deltas.items()):
-        seconds = max(expiry - table.market.timestamp, 0)
-        rate_ppm = max(roll.flat_ppm, -(-roll.per_year_ppm * seconds // SECONDS_PER_YEAR))
-        charges[f"{underlying}:{expiry}"] = -(-abs(delta) * rate_ppm // PPM)
-    return sum(charges.values()), {key: str(charge) for key, charge in charges.items()}

@@ -9,12 +9,13 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import resources
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
 from eth_utils.crypto import keccak
 
-from keeper.risk.correlation import Matrix, nearest
+from keeper.risk.correlation import Matrix, least_eigenvalue, nearest
 from keeper.risk.parameters import (
     PPM,
     CorrelationParameters,
@@ -138,6 +139,18 @@ class Methodology:
         """
         floor = PPM - self.greeks.expiry_base_ppm
         return tuple((name, nearest(self._correlations_of(name), floor)) for name in ("base", "high", "low"))
+
+    @cached_property
+    def spread_ppm(self) -> int:
+        """Most that the delta charges of single underlyings can sum to, as a multiple of their joint charge.
+
+        With e the largest of the sets' least eigenvalues, b the least correlation of expiries and n
+        underlyings, the joint square is at least (e - (1 - b)) / b times the sum of the single squares,
+        which is at least the square of their sum over n.
+        """
+        base = self.greeks.expiry_base_ppm
+        least = max(least_eigenvalue(matrix) for _, matrix in self.correlation_sets)
+        return isqrt(len(self.underlyings) * base * PPM**2 // max(least - (PPM - base), 1)) + 1
 
     def _correlations_of(self, name: str) -> Matrix:
         """A correlation set before it is made valid."""

@@ -72,6 +72,7 @@ class Contracts:
     strike: Floats
     years: Floats
     vol: Floats
+    at_money_vol: Floats
     log_moneyness: Floats
     live: Floats
     fixed: Floats
@@ -90,11 +91,15 @@ def contracts(market: Market, instruments: Sequence[Instrument]) -> Contracts:
     option = kind >= float(Kind.CALL)
     uncertain = option & (years > 0.0) & (strike > 0.0) & (live > 0.0)
     moneyness = kernels.log(np.where(uncertain, strike, 1.0) / np.where(uncertain, forward, 1.0))
-    variance = svi.total_variance(parameters=tuple(columns[7:]), log_moneyness=moneyness)
-    vol = np.where(uncertain, np.sqrt(variance / np.where(uncertain, years, 1.0)), 0.0)
+    vol, at_money = (
+        np.where(uncertain, np.sqrt(variance / np.where(uncertain, years, 1.0)), 0.0)
+        for variance in (
+            svi.total_variance(parameters=tuple(columns[7:]), log_moneyness=k) for k in (moneyness, 0.0)
+        )
+    )
     is_call = kind == float(Kind.CALL)
     ids = underlying.astype(np.int64)
-    return Contracts(ids, option, is_call, forward, strike, years, vol, moneyness, live, fixed)
+    return Contracts(ids, option, is_call, forward, strike, years, vol, at_money, moneyness, live, fixed)
 
 
 def _terms(market: Market, instrument: Instrument) -> tuple[float, ...]:
@@ -134,18 +139,6 @@ def _revalue(c: Contracts, forward: Floats, years: Floats, vol: Floats) -> Float
     )
     option = np.where(c.live > 0.0, c.live * price, known)
     return np.asarray(np.where(c.option, option, c.fixed + c.live * forward))
-
-
-def dollar_deltas(c: Contracts) -> Floats:
-    """Change in value of one unit for a proportional move of the forward of 1.00, USD, shape (n,)."""
-    greeks = black76.greeks(
-        is_call=c.is_call,
-        forward=c.forward,
-        strike=np.where(c.option, c.strike, 1.0),
-        years=c.years,
-        vol=c.vol,
-    )
-    return np.asarray(c.live * c.forward * np.where(c.option, greeks.delta, 1.0))
 
 
 def scenarios(c: Contracts, methodology: Methodology) -> tuple[Scenario, ...]:

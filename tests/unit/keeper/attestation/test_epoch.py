@@ -56,13 +56,13 @@ def test_snapshot__any_section_changed__other_hash() -> None:
 
 
 def test_snapshot__unknown_format__refused() -> None:
-    with pytest.raises(ValueError, match="snapshot: unknown format 2"):
-        Snapshot.from_json(make_snapshot().to_json().replace('"format":1', '"format":2'))
+    with pytest.raises(ValueError, match="snapshot: unknown format 1"):
+        Snapshot.from_json(make_snapshot().to_json().replace('"format":2', '"format":1'))
 
 
 def test_snapshot__missing_field__refused() -> None:
     with pytest.raises(ValueError, match="snapshot: malformed"):
-        Snapshot.from_json('{"format":1}')
+        Snapshot.from_json('{"format":2}')
 
 
 def test_build__all_leaves__prove_against_the_combined_root() -> None:
