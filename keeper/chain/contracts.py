@@ -17,6 +17,7 @@ ORACLE = "RiskOracle"
 MARKETS = "Markets"
 QUORUM = "AttesterQuorum"
 EXCHANGE = "Exchange"
+GATE = "MarginGate"
 AUCTION_HOUSE = "AuctionHouse"
 INSURANCE_FUND = "InsuranceFund"
 

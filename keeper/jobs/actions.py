@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from keeper.attestation.snapshot import AccountState
 from keeper.attestation.typed_data import InstrumentLeaf, Withdrawal
-from keeper.clearing.account import Account, Fill, InstrumentMargin, traded
+from keeper.clearing.account import Account, Fill, InstrumentMargin, collateral_withdrawn, traded
 from keeper.exchange import order as orders
-from keeper.jobs.observe import account_state
+from keeper.jobs.observe import account_state, collateral_of
 from keeper.markets.instrument import Leg
 from keeper.network.schemas import FillAction, OrderMessage, WithdrawalAction
 from keeper.network.server import Refusal
-from keeper.store.index_store import AccountRow
+from keeper.store.index_store import AccountRow, ListingRow
 from keeper.units.constants import WAD
 
 
@@ -27,12 +27,14 @@ def outcome_of(
     action: FillAction | WithdrawalAction,
     accounts: Mapping[int, AccountRow],
     instruments: Mapping[int, InstrumentLeaf],
+    listings: Sequence[ListingRow] = (),
 ) -> Outcome:
     """What an action does to the accounts that pass by report.
 
     Args:
         accounts: as the chain has them now.
         instruments: leaves of the latest epoch, for counted fills.
+        listings: terms of the collateral tokens now.
 
     Raises:
         Refusal: the action is impossible or names an unknown account.
@@ -42,8 +44,8 @@ def outcome_of(
         withdrawal = Withdrawal(
             row.account, action.token, int(action.amount), action.recipient, int(action.nonce)
         )
-        return Outcome(withdrawal.struct_hash(), (account_state(row),))
-    return _fill_outcome(action, accounts, instruments)
+        return Outcome(withdrawal.struct_hash(), (_withdrawn(row, withdrawal, listings),))
+    return _fill_outcome(action, accounts, instruments, listings)
 
 
 def order_of(message: OrderMessage) -> orders.Order:
@@ -61,8 +63,23 @@ def order_of(message: OrderMessage) -> orders.Order:
     )
 
 
+def _withdrawn(row: AccountRow, withdrawal: Withdrawal, listings: Sequence[ListingRow]) -> AccountState:
+    """A withdrawal of cash moves nothing that a leaf states; one of collateral does."""
+    for listing in listings:
+        if listing.token == withdrawal.token.lower():
+            amount = withdrawal.amount * int(10 ** (18 - listing.decimals))
+            if amount > dict(row.collateral).get(listing.index, 0):
+                raise Refusal(f"account {row.account} holds less of {withdrawal.token}")
+            after = collateral_withdrawn(account_of(row), listing.index, amount)
+            return _state(row.account, after, listings)
+    return account_state(row, listings)
+
+
 def _fill_outcome(
-    action: FillAction, accounts: Mapping[int, AccountRow], instruments: Mapping[int, InstrumentLeaf]
+    action: FillAction,
+    accounts: Mapping[int, AccountRow],
+    instruments: Mapping[int, InstrumentLeaf],
+    listings: Sequence[ListingRow],
 ) -> Outcome:
     maker, taker = order_of(action.maker), order_of(action.taker)
     if maker.account == taker.account:
@@ -80,7 +97,8 @@ def _fill_outcome(
         if name in action.parties:
             number, sign = sides[name]
             fills = [_side(leg, sign, instruments if action.counted else None) for leg in legs]
-            after.append(_after(_account(accounts, number), fills))
+            traded_by = traded(account_of(_account(accounts, number)), fills)
+            after.append(_state(number, traded_by, listings))
     return Outcome(fill.struct_hash(), tuple(after))
 
 
@@ -90,10 +108,12 @@ def _side(leg: orders.LegFill, sign: int, instruments: Mapping[int, InstrumentLe
     return Fill(leg.instrument, sign * leg.quantity, leg.price, 0, margin)
 
 
-def _after(row: AccountRow, fills: Sequence[Fill]) -> AccountState:
-    account = traded(account_of(row), fills)
+def _state(number: int, account: Account, listings: Sequence[ListingRow]) -> AccountState:
     legs = tuple(Leg(i, q) for i, q in sorted(account.positions.items()))
-    return AccountState(row.account, legs, account.added_im, account.added_mark, account.book_hash)
+    held = collateral_of(account.collateral, listings)
+    return AccountState(
+        number, legs, account.added_im, account.added_mark, account.book_hash, collateral=held
+    )
 
 
 def account_of(row: AccountRow) -> Account:

@@ -31,7 +31,7 @@ def snapshot_difference(ours: Snapshot, theirs: Snapshot) -> str | None:
     if [a.account for a in ours.accounts] != [a.account for a in theirs.accounts]:
         return "snapshot accounts: not the same ones"
     for mine, other in zip(ours.accounts, theirs.accounts, strict=True):
-        for name in ("legs", "added_im", "added_mark", "book_hash", "tier"):
+        for name in ("legs", "added_im", "added_mark", "book_hash", "tier", "collateral"):
             if getattr(mine, name) != getattr(other, name):
                 return f"snapshot account {mine.account}: {name} differs"
     if ours.instruments != theirs.instruments:

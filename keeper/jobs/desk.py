@@ -98,7 +98,12 @@ class Desk:
             raise Unavailable(f"epoch {proposal.epoch} is not known here")
         snapshot, statement = found
         rows = {row.account: row for row in self.index.accounts(head.number)}
-        outcome = outcome_of(proposal.action, rows, {i.instrument: i for i in statement.instruments})
+        listings = self.index.listings(head.number)
+        leaves = {i.instrument: i for i in statement.instruments}
+        try:
+            outcome = outcome_of(proposal.action, rows, leaves, listings)
+        except ObservationError as error:
+            raise Unavailable(str(error)) from error
         drafts = []
         for after in outcome.after:
             try:

@@ -1,5 +1,6 @@
 """Everything one decision needs from the chain, read at one block's hash."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from keeper.attestation.snapshot import AccountState
@@ -7,7 +8,8 @@ from keeper.chain.contracts import AccountHead, Header, Limits, Listing, Protoco
 from keeper.chain.index import Index
 from keeper.chain.node import BlockRef
 from keeper.markets.instrument import Instrument, Leg
-from keeper.store.index_store import AccountRow
+from keeper.risk.collateral import Collateral
+from keeper.store.index_store import AccountRow, ListingRow
 
 
 class ObservationError(RuntimeError):
@@ -20,6 +22,7 @@ class ChainView:
 
     Attributes:
         accounts: as indexed, verified against the chain's book hashes and leg counts.
+        collateral: terms of the collateral tokens.
         spots, bands: per underlying, in order; bands in basis points.
         windows: (settlement sum, covered seconds) of expiries in or after their window.
         prices: settlement price of every expired, still held expiry; 0 while not final.
@@ -35,11 +38,12 @@ class ChainView:
     accounts: tuple[AccountRow, ...]
     windows: dict[tuple[int, int], tuple[int, int]]
     prices: dict[tuple[int, int], int]
+    collateral: tuple[ListingRow, ...] = ()
 
     @property
     def states(self) -> tuple[AccountState, ...]:
         """Accounts as a snapshot holds them."""
-        return tuple(account_state(row) for row in self.accounts)
+        return tuple(account_state(row, self.collateral) for row in self.accounts)
 
     def priced_expiries(self) -> dict[int, list[int]]:
         """Expiries by underlying that the market must hold: listed and alive, or expired and still held."""
@@ -49,10 +53,33 @@ class ChainView:
         return {u: sorted(e for v, e in listed if v == u) for u in range(1, len(self.spots) + 1)}
 
 
-def account_state(row: AccountRow) -> AccountState:
-    """An indexed account as a snapshot holds it."""
+def account_state(row: AccountRow, listings: Iterable[ListingRow]) -> AccountState:
+    """An indexed account as a snapshot holds it.
+
+    Raises:
+        ObservationError: it holds a token that is not listed.
+    """
     legs = tuple(Leg(instrument, quantity) for instrument, quantity in row.positions)
-    return AccountState(row.account, legs, row.added_im, row.added_mark, row.book_hash)
+    held = collateral_of(dict(row.collateral), listings)
+    return AccountState(row.account, legs, row.added_im, row.added_mark, row.book_hash, collateral=held)
+
+
+def collateral_of(balances: Mapping[int, int], listings: Iterable[ListingRow]) -> tuple[Collateral, ...]:
+    """Balances (token's index -> WAD) with what they count, ascending. ObservationError for an unlisted token."""
+    terms = {listing.index: listing for listing in listings}
+    unknown = set(balances) - set(terms)
+    if unknown:
+        raise ObservationError(f"index: collateral tokens {sorted(unknown)} are held but not listed")
+    return tuple(
+        Collateral(
+            index,
+            terms[index].underlying,
+            terms[index].initial_haircut,
+            terms[index].maintenance_haircut,
+            amount,
+        )
+        for index, amount in sorted(balances.items())
+    )
 
 
 def held_expiries(accounts: tuple[AccountRow, ...] | list[AccountRow]) -> set[tuple[int, int]]:
@@ -92,6 +119,7 @@ def observe(index: Index, protocol: Protocol, block: BlockRef) -> ChainView:
         accounts=accounts,
         windows=dict(zip(expiring, protocol.settlement_windows(at, expiring), strict=True)),
         prices=dict(zip(expired, protocol.settlement_prices(at, expired), strict=True)),
+        collateral=tuple(index.listings(block.number)),
     )
 
 

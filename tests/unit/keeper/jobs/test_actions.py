@@ -8,15 +8,26 @@ from keeper.clearing.account import Account, Fill, InstrumentMargin
 from keeper.exchange.order import Leg, Order
 from keeper.jobs.actions import outcome_of
 from keeper.markets.instrument import Instrument, Kind
-from keeper.network.schemas import FillAction
+from keeper.network.schemas import FillAction, WithdrawalAction
 from keeper.network.server import Refusal
-from keeper.store.index_store import AccountRow
+from keeper.risk.collateral import Collateral
+from keeper.store.index_store import AccountRow, ListingRow
 from keeper.units.constants import WAD
 
 CALL = Instrument(1, 1_743_552_000, 3_000 * 10**8, Kind.CALL).pack()
 PUT = Instrument(1, 1_743_552_000, 3_000 * 10**8, Kind.PUT).pack()
 ROWS = {n: AccountRow(n, "0xowner", 0, 0, 0, bytes(32), ()) for n in (1, 2)}
 LEAVES = {i: InstrumentLeaf(i, 10 * WAD, 11 * WAD, 7 * WAD, 12 * WAD, 8 * WAD) for i in (CALL, PUT)}
+
+
+WETH = "0x" + "ab" * 20
+LISTINGS = [ListingRow(2, WETH, 6, 1, 1_000, 500, 10**24)]
+RICH = AccountRow(3, "0xowner", 5 * WAD, 0, 0, bytes(32), (), ((2, 7 * WAD),))
+
+
+def withdrawal(amount, token=WETH):
+    terms = {"kind": "withdrawal", "account": "3", "amount": str(amount), "nonce": "0"}
+    return WithdrawalAction.model_validate(terms | {"token": token, "recipient": "0x" + "cd" * 20})
 
 
 def message(account, legs):
@@ -78,3 +89,22 @@ def test_outcome_of__what_the_chain_refuses__refused(legs, price, prices, reason
 def test_outcome_of__counted_without_a_leaf__refused():
     with pytest.raises(Refusal, match="no leaf of this instrument"):
         outcome_of(fill([Leg(CALL, WAD)], WAD, counted=True), ROWS, {})
+
+
+def test_outcome_of__withdrawal_of_collateral__less_of_it_and_another_hash():
+    (state,) = outcome_of(withdrawal(2 * 10**6, "0x" + "AB" * 20), {3: RICH}, {}, LISTINGS).after
+
+    assert state.collateral == (Collateral(2, 1, 1_000, 500, 5 * WAD),)
+    twin = accounts.collateral_withdrawn(Account("0xowner", collateral={2: 7 * WAD}), 2, 2 * WAD)
+    assert state.book_hash == twin.book_hash
+
+
+def test_outcome_of__withdrawal_of_cash__the_same_leaf():
+    (state,) = outcome_of(withdrawal(10**6, "0x" + "11" * 20), {3: RICH}, {}, LISTINGS).after
+
+    assert (state.book_hash, state.collateral) == (bytes(32), (Collateral(2, 1, 1_000, 500, 7 * WAD),))
+
+
+def test_outcome_of__more_collateral_than_held__refused():
+    with pytest.raises(Refusal, match="holds less of"):
+        outcome_of(withdrawal(8 * 10**6), {3: RICH}, {}, LISTINGS)

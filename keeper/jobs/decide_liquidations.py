@@ -1,0 +1,161 @@
+"""Whom to flag, which auctions to bring up to date, and what to bid on. Pure; on chain time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from keeper.attestation.epoch import EpochStatement
+from keeper.chain.liquidation import Auction, Terms, Valuation
+from keeper.clearing import book_hash as hashes
+from keeper.jobs.claims import LeafClaim, claim_of, history_of
+from keeper.jobs.health import Prices, verdict_of
+from keeper.jobs.offers import Capacity, Offer, fraction_of, offer_of
+from keeper.liquidation.claim import ClaimError
+from keeper.store.index_store import AccountRow, ChangeRow
+from keeper.units.constants import MAX_FILLS_SINCE_LEAF, WAD
+from keeper.units.fixed_point import mul_up
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that is decided on, of one block.
+
+    Attributes:
+        statement: the latest epoch on the chain.
+        rows: every account, by id.
+        links: changes of the books that are no longer those of the epoch, in order.
+        liquid: cash and funding by account, WAD.
+        values: bounds of the books of accounts that looked below their margins, and of `bidder`.
+        auctions: open ones, by account.
+        is_fresh: the oracle's epoch is young enough for new flags.
+        bidder: the liquidator's own account; 0: none.
+        minimum_return: of the equity, or of the maintenance margin of an insolvent account, WAD.
+    """
+
+    statement: EpochStatement
+    rows: Mapping[int, AccountRow]
+    links: Mapping[int, Sequence[ChangeRow]]
+    liquid: Mapping[int, int]
+    values: Mapping[int, Valuation]
+    prices: Prices
+    terms: Terms
+    auctions: Mapping[int, Auction]
+    now: int
+    frozen_after: int
+    is_fresh: bool
+    bidder: int
+    minimum_return: int
+
+
+@dataclass(frozen=True)
+class Bid:
+    """A fraction of an auction at no more than `limit` for the whole, WAD; below zero: paid at least that."""
+
+    account: int
+    fraction: int
+    limit: int
+    offer: Offer
+
+
+@dataclass(frozen=True)
+class Liquidations:
+    """What is due. `below`: accounts under their maintenance margin, in auction or not."""
+
+    flags: tuple[LeafClaim, ...]
+    updates: tuple[LeafClaim, ...]
+    bids: tuple[Bid, ...]
+    below: tuple[int, ...]
+
+
+def suspects(situation: Situation) -> list[int]:
+    """Accounts that look below their margins before it is known how much their books can lose."""
+    return [n for n in situation.rows if _is_below(situation, n, None)]
+
+
+def decide_liquidations(situation: Situation) -> Liquidations:
+    """Flag who is below at both spots, update auctions of older epochs, bid where the return is enough: the
+    best first."""
+    below = [n for n in situation.values if _is_below(situation, n, situation.values[n])]
+    number = situation.statement.epoch.number
+    late = [n for n, auction in sorted(situation.auctions.items()) if auction.epoch < number]
+    flags = [n for n in below if n not in situation.auctions and not situation.rows[n].frozen]
+    return Liquidations(
+        flags=_claims(situation, flags) if situation.is_fresh else (),
+        updates=_claims(situation, late),
+        bids=_bids(situation),
+        below=tuple(below),
+    )
+
+
+def capacity_of(situation: Situation) -> Capacity | None:
+    """What the liquidator's own account can carry by its leaf; None where the leaf no longer holds."""
+    row, value = situation.rows.get(situation.bidder), situation.values.get(situation.bidder)
+    if row is None or value is None or row.frozen or value.expired:
+        return None
+    try:
+        leaf = situation.statement.margin(row.account)
+    except LookupError:
+        return None
+    fills = hashes.fills_between(hashes.changes(leaf.book_hash), hashes.changes(row.book_hash))
+    if fills is None or fills >= MAX_FILLS_SINCE_LEAF:
+        return None
+    added = row.added_im - leaf.added_im
+    liquid = situation.liquid[row.account]
+    mark = leaf.mark_to_market - leaf.added_mark + row.added_mark
+    equity = liquid + situation.prices.collateral(row).initial + mark
+    required = leaf.initial_margin + mul_up(leaf.marginal, added)
+    return Capacity(
+        equity - required, leaf.marginal, leaf.max_added_im - added, settled=liquid + value.linear
+    )
+
+
+def _bids(situation: Situation) -> tuple[Bid, ...]:
+    own = capacity_of(situation) if situation.is_fresh else None
+    if own is None:
+        return ()
+    found = []
+    for number, auction in situation.auctions.items():
+        if number == situation.bidder or auction.epoch != situation.statement.epoch.number:
+            continue
+        offer = _offer(situation, number, auction)
+        fraction = fraction_of(offer, own, situation.terms.minimum_bid)
+        if offer.gain >= situation.minimum_return and fraction > 0:
+            found.append(Bid(number, fraction, offer.asked, offer))
+    return tuple(sorted(found, key=lambda bid: (-bid.offer.gain * bid.fraction // WAD, bid.account)))
+
+
+def _offer(situation: Situation, number: int, auction: Auction) -> Offer:
+    return offer_of(
+        number,
+        auction,
+        situation.terms,
+        situation.liquid[number],
+        situation.prices.collateral(situation.rows[number]),
+        situation.prices.rate,
+        situation.now,
+        situation.frozen_after,
+    )
+
+
+def _is_below(situation: Situation, number: int, value: Valuation | None) -> bool:
+    """What cannot be claimed cannot be flagged: not below."""
+    row = situation.rows[number]
+    if not row.positions or (value is not None and value.expired):
+        return False
+    try:
+        history = history_of(situation.statement, row, situation.links.get(number, ()))
+        least = None if value is None else value.least
+        return verdict_of(history, row, situation.liquid[number], situation.prices, least).below
+    except (ClaimError, LookupError):
+        return False
+
+
+def _claims(situation: Situation, numbers: Sequence[int]) -> tuple[LeafClaim, ...]:
+    found = []
+    for number in numbers:
+        try:
+            found.append(
+                claim_of(situation.statement, situation.rows[number], situation.links.get(number, ()))
+            )
+        except (ClaimError, LookupError):
+            continue  # the next epoch has a leaf of the book as it is
+    return tuple(found)
