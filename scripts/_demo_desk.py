@@ -10,6 +10,7 @@ from web3 import Web3
 from web3.contract.contract import ContractFunction
 from web3.types import TxReceipt
 
+from keeper.attestation.evidence import NO_EVIDENCE, Evidence
 from keeper.attestation.typed_data import digest, domain_separator, sign
 from keeper.exchange.order import Leg, Order, nonce_of
 from keeper.markets.instrument import Instrument
@@ -89,7 +90,7 @@ class Desk:
         maker_order = self._order(maker, instrument, -lot, units, -price * lot // WAD)
         taker_order = self._order(taker, instrument, lot, units, price * lot // WAD)
         unit_price = -price * lot // WAD
-        shown = trading.with_instrument(self.keepers.client.instrument(epoch, instrument))
+        shown = trading.with_instruments(self.keepers.client.instrument(epoch, instrument))
         evidence, statement = [], shown
         for side, trader, signed in (("maker", maker, -quantity), ("taker", taker, quantity)):
             chosen = way if side == "taker" else "headroom"
@@ -112,10 +113,10 @@ class Desk:
             self._sign(taker, taker_order),
             units,
             unit_price,
+            [price],
             self.trades,
-            evidence[0],
-            evidence[1],
-            statement.tuple(),
+            evidence,
+            statement.encoded(),
         )
         self.send(taker, call, f"trade_{way.replace('-', '_')}")
         self.trades += 1
@@ -134,9 +135,9 @@ class Desk:
         epoch: int,
         fill: tuple[Order, Order, int, int],
         statement: trading.Statement,
-    ) -> tuple[trading.Tuple, trading.Statement]:
+    ) -> tuple[Evidence, trading.Statement]:
         if way == "worst-case":
-            after = trading.book_after(trader.book, instrument, quantity)
+            after = trading.book_after(trader.book, [Leg(instrument, quantity)])
             return trading.worst_case_evidence(after), statement
         if way == "report":
             action = trading.fill_action(*fill, self.trades, [side], counted=True)
@@ -147,7 +148,7 @@ class Desk:
             answer = self.keepers.client.account(epoch, trader.account)
             trader.epoch = epoch
             return trading.leaf_evidence(answer, sorted(trader.book)), statement
-        return trading.NO_EVIDENCE, statement
+        return NO_EVIDENCE, statement
 
     def _order(self, trader: Trader, instrument: int, quantity: int, units: int, limit: int) -> Order:
         trader.orders += 1

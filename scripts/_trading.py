@@ -10,31 +10,19 @@ from typing import Any
 
 import httpx
 
-from keeper.exchange.order import Order
-from keeper.units.constants import (
-    WAD,
-    WAY_HEADROOM,
-    WAY_LEAF,
-    WAY_REDUCE_REPORT,
-    WAY_REPORT,
-    WAY_WORST_CASE,
+from keeper.attestation.evidence import (
+    NO_SIGNATURES,
+    NO_STATEMENT,
+    Evidence,
+    Signatures,
+    encode_evidence,
+    encode_statement,
 )
+from keeper.attestation.typed_data import InstrumentLeaf, MarginLeaf
+from keeper.exchange.order import Leg, Order
+from keeper.units.constants import WAY_LEAF, WAY_REPORT, WAY_WORST_CASE
 
-WAYS = {
-    "headroom": WAY_HEADROOM,
-    "leaf": WAY_LEAF,
-    "report": WAY_REPORT,
-    "worst-case": WAY_WORST_CASE,
-    "reduce-report": WAY_REDUCE_REPORT,
-}
-REPORT_WAYS = (WAY_REPORT, WAY_REDUCE_REPORT)
 _HASHES = ("bookHash", "breakdownHash")
-_NO_HASH = bytes(32)
-NO_LEAF = (0, 0, 0, _NO_HASH, 0, 0, 0, 0, 0, 0, 0, _NO_HASH)
-NO_INSTRUMENT = (0, 0, 0, 0, 0, 0)
-NO_SIGNATURES = (0, ())
-NO_EVIDENCE = (WAY_HEADROOM, (), NO_LEAF, ())
-Tuple = tuple[Any, ...]
 
 
 class KeeperError(RuntimeError):
@@ -88,21 +76,25 @@ class KeeperClient:
 
 @dataclass(frozen=True)
 class Statement:
-    """What all accounts of one transaction share; `tuple()` is the contract's struct."""
+    """What all accounts of one transaction share; `encoded()` is the contracts' argument."""
 
     epoch: int = 0
     deadline: int = 0
-    signatures: Tuple = NO_SIGNATURES
-    instrument: Tuple = NO_INSTRUMENT
-    proof: tuple[bytes, ...] = ()
+    signatures: Signatures = NO_SIGNATURES
+    instruments: tuple[InstrumentLeaf, ...] = ()
+    paths: tuple[tuple[bytes, ...], ...] = ()
 
-    def tuple(self) -> Tuple:
-        return (self.epoch, self.deadline, self.signatures, self.instrument, self.proof)
+    def encoded(self) -> bytes:
+        """Its bytes; none where nothing is shared."""
+        if self == Statement():
+            return NO_STATEMENT
+        return encode_statement(self.epoch, self.deadline, self.signatures, self.instruments, self.paths)
 
 
-def margin_tuple(leaf: Mapping[str, Any]) -> Tuple:
-    """A margin leaf of the API as a contract argument."""
-    return tuple(unhex(v) if name in _HASHES else int(v) for name, v in leaf.items())
+def margin_leaf(leaf: Mapping[str, Any]) -> MarginLeaf:
+    """A margin leaf of the API."""
+    fields: list[Any] = [unhex(v) if name in _HASHES else int(v) for name, v in leaf.items()]
+    return MarginLeaf(*fields)
 
 
 def unhex(text: str) -> bytes:
@@ -110,35 +102,36 @@ def unhex(text: str) -> bytes:
     return bytes.fromhex(text.removeprefix("0x"))
 
 
-def leaf_evidence(answer: Mapping[str, Any], before: Sequence[int]) -> Tuple:
+def leaf_evidence(answer: Mapping[str, Any], before: Sequence[int]) -> Evidence:
     """WAY_LEAF. `before`: the account's whole book, ascending."""
-    return (WAY_LEAF, tuple(before), margin_tuple(answer["leaf"]), tuple(map(unhex, answer["proof"])))
+    return encode_evidence(WAY_LEAF, before, margin_leaf(answer["leaf"]), [*map(unhex, answer["proof"])])
 
 
-def worst_case_evidence(after: Sequence[int]) -> Tuple:
+def worst_case_evidence(after: Sequence[int]) -> Evidence:
     """WAY_WORST_CASE. `after`: the whole book after the action, ascending."""
-    return (WAY_WORST_CASE, tuple(after), NO_LEAF, ())
+    return encode_evidence(WAY_WORST_CASE, after)
 
 
-def report_evidence(answer: Mapping[str, Any], party: int, way: int = WAY_REPORT) -> Tuple:
-    """WAY_REPORT or WAY_REDUCE_REPORT of the `party`-th reported account."""
-    after = tuple(int(i) for i in answer["instruments"][party])
-    return (way, after, margin_tuple(answer["margins"][party]), ())
+def report_evidence(answer: Mapping[str, Any], party: int, way: int = WAY_REPORT) -> Evidence:
+    """WAY_REPORT, or `way` WAY_REDUCE_REPORT, of the `party`-th reported account."""
+    after = [int(i) for i in answer["instruments"][party]]
+    return encode_evidence(way, after, margin_leaf(answer["margins"][party]))
 
 
-def with_instrument(answer: Mapping[str, Any]) -> Statement:
-    """A statement that shows the traded instrument's leaf."""
-    leaf = tuple(int(v) for v in answer["leaf"].values())
-    return Statement(answer["epoch"], 0, NO_SIGNATURES, leaf, tuple(map(unhex, answer["proof"])))
+def with_instruments(*answers: Mapping[str, Any]) -> Statement:
+    """A statement that shows the leaf of every traded instrument: one epoch's, in the order of the legs."""
+    leaves = tuple(InstrumentLeaf(*map(int, answer["leaf"].values())) for answer in answers)
+    paths = tuple(tuple(map(unhex, answer["proof"])) for answer in answers)
+    return Statement(answers[0]["epoch"], 0, NO_SIGNATURES, leaves, paths)
 
 
 def with_reports(answer: Mapping[str, Any], shown: Statement | None = None) -> Statement:
-    """A statement with a quorum's signatures, beside the instrument's leaf if one is shown."""
+    """A statement with a quorum's signatures, beside the instruments' leaves if they are shown."""
     signed = answer["signatures"]
     compact = tuple((unhex(s["r"]), int(s["vs"])) for s in signed["compact"])
     shown = shown or Statement()
     signatures = (int(signed["bitmap"]), compact)
-    return Statement(answer["epoch"], answer["deadline"], signatures, shown.instrument, shown.proof)
+    return Statement(answer["epoch"], answer["deadline"], signatures, shown.instruments, shown.paths)
 
 
 def order_message(order: Order) -> dict[str, Any]:
@@ -157,27 +150,43 @@ def order_message(order: Order) -> dict[str, Any]:
 
 
 def fill_action(
-    maker: Order, taker: Order, units: int, price: int, fill_nonce: int, parties: Sequence[str], counted: bool
+    maker: Order,
+    taker: Order,
+    units: int,
+    price: int,
+    fill_nonce: int,
+    parties: Sequence[str],
+    counted: bool,
+    prices: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """What a report on a fill is asked with. `parties`: the sides that pass by report, maker first."""
+    """What a report on a fill is asked with.
+
+    Args:
+        maker: the order that pays `price`.
+        taker: the mirrored one.
+        units: filled.
+        price: cash the maker pays per unit.
+        fill_nonce: tells equal fills apart.
+        parties: the sides that pass by report, maker first.
+        counted: whether the transaction shows the leaves of all its instruments.
+        prices: of one whole instrument per leg; of a single leg it follows from `price`.
+    """
     return {
         "kind": "fill",
         "maker": order_message(maker),
         "taker": order_message(taker),
         "units": str(units),
         "price": str(price),
+        "prices": [str(one) for one in prices],
         "fill_nonce": str(fill_nonce),
         "parties": list(parties),
         "counted": counted,
     }
 
 
-def book_after(before: Mapping[int, int], instrument: int, quantity: int) -> list[int]:
-    """Instruments held after a trade, ascending."""
-    after = {**before, instrument: before.get(instrument, 0) + quantity}
+def book_after(before: Mapping[int, int], legs: Sequence[Leg], units: int = 1) -> list[int]:
+    """Instruments held after `units` of an order, ascending."""
+    after = dict(before)
+    for leg in legs:
+        after[leg.instrument] = after.get(leg.instrument, 0) + leg.quantity * units
     return sorted(i for i, q in after.items() if q)
-
-
-def cash_of(quantity: int, price: int) -> int:
-    """quantity * price, exact: both are multiples of 1e-8."""
-    return quantity * price // WAD

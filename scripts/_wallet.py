@@ -29,6 +29,7 @@ Sentence = click.ClickException
 TOKEN = "MockToken"
 _DEVNET_URL = "http://127.0.0.1:8545"
 _KINDS = {"C": Kind.CALL, "P": Kind.PUT}
+_NOTHING = re.compile(r"^-?0+(\.0*)?$")
 _DAY = re.compile(r"^(\d{1,2})([A-Z]{3})(\d{2})$")
 _SETTLES_AT_HOUR = 8  # UTC
 
@@ -204,6 +205,11 @@ def amount_of(text: str, decimals: int, name: str = "amount", signed: bool = Fal
     return int(scaled)
 
 
+def cash_of(text: str, name: str) -> int:
+    """Dollars, WAD; unlike an amount they may be zero or negative."""
+    return 0 if _NOTHING.match(text) else amount_of(text, 8, name, signed=True) * 10**10
+
+
 def instrument_of(text: str, symbols: dict[int, str]) -> int:
     """ETH-PERP, ETH-25APR25 (future), ETH-25APR25-1800-C (or -P), or the packed number."""
     if text.isdigit():
@@ -222,6 +228,14 @@ def instrument_of(text: str, symbols: dict[int, str]) -> int:
     if parts[3] not in _KINDS:
         raise Sentence(f"{text} must end in -C or -P")
     return Instrument(underlying, expiry, amount_of(parts[2], 8, "strike"), _KINDS[parts[3]]).pack()
+
+
+def pair_of(text: str, symbols: dict[int, str]) -> tuple[int, str]:
+    """The packed instrument and the number of INSTRUMENT:NUMBER."""
+    symbol, colon, number = text.rpartition(":")
+    if not colon:
+        raise Sentence(f"{text} is not INSTRUMENT:NUMBER")
+    return instrument_of(symbol, symbols), number
 
 
 def symbol_of(packed: int, symbols: dict[int, str]) -> str:

@@ -1,23 +1,29 @@
 """`ape run fill_order`: two signed orders become a trade."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from keeper.attestation.evidence import NO_EVIDENCE, Evidence
 from keeper.attestation.typed_data import digest, domain_separator, recover
-from keeper.exchange.order import Leg, Order
+from keeper.exchange.order import Leg, Order, fills_of, mirrored
+from keeper.markets.instrument import Instrument
 from keeper.units.constants import WAD
 from scripts import _trading as trading
+from scripts._legs import leg_prices
 from scripts._wallet import (
     Command,
     Sentence,
     Wallet,
     amount_of,
+    cash_of,
     emit,
     guarded,
     is_confirmed,
     options,
+    pair_of,
     plain,
     signer_of,
     statement_path,
@@ -28,11 +34,33 @@ _WAYS = click.Choice(["leaf", "headroom", "report", "worst-case"])
 _FILE = click.Path(path_type=Path)
 
 
+@dataclass(frozen=True)
+class _Match:
+    """What `Exchange.fill` is told beside signatures and evidence."""
+
+    maker: Order
+    taker: Order
+    units: int
+    price: int
+    prices: tuple[int, ...]
+    nonce: int
+
+
 @click.command(cls=Command)
 @click.argument("maker_file", type=_FILE)
 @click.argument("taker_file", type=_FILE)
 @options("account", "keeper", "json", "yes")
-@click.option("--price", help="Dollars per coin; default: the maker's limit.")
+@click.option(
+    "--price",
+    help="Dollars per coin, or paid per package (below zero: received); default: the maker's limit.",
+)
+@click.option(
+    "--leg-price",
+    "leg_texts",
+    multiple=True,
+    metavar="INSTRUMENT:PRICE",
+    help="Dollars per coin, for every leg; default: near the marks.",
+)
 @click.option("--units", type=click.IntRange(min=1), help="Lots; default: as many as both orders allow.")
 @click.option("--maker-way", type=_WAYS, default="leaf", show_default=True, help="How the maker passes.")
 @click.option("--taker-way", type=_WAYS, default="leaf", show_default=True, help="How the taker passes.")
@@ -49,53 +77,92 @@ def cli(
     as_json: bool,
     yes: bool,
     price: str | None,
+    leg_texts: tuple[str, ...],
     units: int | None,
     maker_way: str,
     taker_way: str,
     fill_nonce: int,
 ) -> None:
-    """Bring two matching orders to the Exchange. A keeper gives leaves and reports; `worst-case` needs none.
+    """Bring two matching orders to the Exchange. A keeper gives leaves, reports and marks.
+
+    The legs of a package trade at their marks, but for one, which takes what is left of the package's price.
 
     \b
     Examples:
       ape run fill_order maker.json taker.json --account TEST::3
       ape run fill_order maker.json taker.json --account TEST::3 --maker-way worst-case --taker-way worst-case
+      ape run fill_order maker.json taker.json --account TEST::3 --price 19 \\
+          --leg-price ETH-25APR25-1600-P:30 --leg-price ETH-25APR25-1500-P:11
     """
     wallet = Wallet(provider)
     signer = signer_of(alias, wallet.is_devnet)
-    maker, maker_signature = _read(wallet, maker_file)
-    taker, taker_signature = _read(wallet, taker_file)
-    lot = maker.legs[0].quantity
-    if (taker.legs[0].instrument, taker.legs[0].quantity) != (maker.legs[0].instrument, -lot):
-        raise Sentence("the orders do not match: they need one instrument and opposite quantities")
-    cost = maker.limit if price is None else amount_of(price, 8, "price") * 10**10 * lot // WAD
+    maker, maker_signature, package_units = _read(wallet, maker_file)
+    taker, taker_signature, _ = _read(wallet, taker_file)
+    if taker.legs != mirrored(maker.legs):
+        raise Sentence("the orders do not match: they need the same instruments and opposite quantities")
+    cost = maker.limit if price is None else _cost(price, maker, package_units)
     if cost > maker.limit or -cost > taker.limit:
         raise Sentence("the price is beyond a limit: the orders do not cross")
     count = units or min(_left(wallet, maker), _left(wallet, taker))
-    fill = (maker, taker, count, cost)
-    evidence, statement = _evidence(wallet, keeper, fill, (maker_way, taker_way), fill_nonce)
-    symbol = symbol_of(maker.legs[0].instrument, wallet.symbols())
-    quantity = plain(lot * count)
-    if not is_confirmed(wallet, yes, f"trade {quantity} {symbol}"):
+    client = trading.KeeperClient(keeper)
+    symbols = wallet.symbols()
+    prices = _explicit(leg_texts, maker, symbols) if leg_texts else _near_marks(wallet, client, maker, cost)
+    fills = fills_of(maker.legs, taker.legs, count, cost, prices)
+    match = _Match(maker, taker, count, cost, prices, fill_nonce)
+    evidence, statement = _evidence(wallet, client, match, (maker_way, taker_way))
+    legs = [
+        {
+            "instrument": symbol_of(fill.instrument, symbols),
+            "quantity": plain(fill.quantity),
+            "price": plain(fill.price),
+        }
+        for fill in fills
+    ]
+    named = ", ".join(f"{leg['quantity']} {leg['instrument']} at {leg['price']}" for leg in legs)
+    if not is_confirmed(wallet, yes, f"trade {named}"):
         return
-    exchange = wallet.contract("Exchange")
     signed = (maker.values(), maker_signature, taker.values(), taker_signature)
-    shown = (count, cost, fill_nonce, *evidence, statement.tuple())
-    receipt = wallet.send(signer, exchange, "fill", *signed, *shown)
-    found = {
-        "transaction": receipt.txn_hash,
-        "instrument": symbol,
-        "quantity": quantity,
-        "gas": receipt.gas_used,
-    }
-    text = (
-        f"account {maker.account} traded {quantity} {symbol} with account {taker.account}: {receipt.txn_hash}"
+    shown = (count, cost, prices, fill_nonce, evidence, statement.encoded())
+    receipt = wallet.send(signer, wallet.contract("Exchange"), "fill", *signed, *shown)
+    found = {"transaction": receipt.txn_hash, "legs": legs, "gas": receipt.gas_used}
+    emit(
+        as_json,
+        found,
+        f"account {maker.account} traded {named} with account {taker.account}: {receipt.txn_hash}",
     )
-    emit(as_json, found, text)
 
 
-def _read(wallet: Wallet, path: Path) -> tuple[Order, tuple[bytes, int]]:
-    """A signed order, checked as the Exchange would."""
+def _cost(price: str, maker: Order, package_units: int) -> int:
+    """Cash the maker pays per unit: of one leg by the price of a coin, of a package by that of a package."""
+    if len(maker.legs) == 1:
+        return amount_of(price, 8, "price") * 10**10 * maker.legs[0].quantity // WAD
+    cost, rest = divmod(cash_of(price, "price"), package_units)
+    if rest:
+        raise Sentence(f"price {price} is not a multiple of the {package_units} units in a package")
+    return cost
+
+
+def _explicit(texts: tuple[str, ...], maker: Order, symbols: dict[int, str]) -> tuple[int, ...]:
+    pairs = [pair_of(text, symbols) for text in texts]
+    given = {instrument: cash_of(price, "leg-price") for instrument, price in pairs}
+    if len(given) != len(texts) or set(given) != {leg.instrument for leg in maker.legs}:
+        raise Sentence("give one --leg-price for every leg of the orders, or none")
+    return tuple(given[leg.instrument] for leg in maker.legs)
+
+
+def _near_marks(wallet: Wallet, keeper: trading.KeeperClient, maker: Order, cost: int) -> tuple[int, ...]:
+    """A price for every leg; those of a package start from the keeper's marks."""
+    found = [leg.instrument for leg in maker.legs]
+    ticks = {i: int(wallet.read("Markets", "underlying", Instrument.unpack(i).underlying)[2]) for i in found}
+    marks: dict[int, int] = {}
+    if len(found) > 1:
+        epoch = keeper.latest_epoch()["number"]
+        marks = {i: int(keeper.instrument(epoch, i)["leaf"]["mark"]) for i in found}
+    return leg_prices(maker.legs, cost, marks, ticks)
+
+
+def _read(wallet: Wallet, path: Path) -> tuple[Order, tuple[bytes, int], int]:
+    """A signed order, checked as the Exchange would, its signature, and its units in one package."""
     found = statement_path(path)
     if found["chain_id"] != wallet.chain_id or found["exchange"] != wallet.address("Exchange"):
         raise Sentence(f"order {path} is for another deployment (chain {found['chain_id']})")
@@ -103,20 +170,20 @@ def _read(wallet: Wallet, path: Path) -> tuple[Order, tuple[bytes, int]]:
         order = _order(found["order"])
         signature = (trading.unhex(found["signature"]["r"]), int(found["signature"]["vs"]))
         domain = domain_separator(wallet.chain_id, wallet.address("Exchange"))
+        package_units = int(found.get("package_units", 1))
         signer = recover(digest(domain, order.struct_hash()), *signature)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise Sentence(f"order {path} is malformed or its signature is") from None
     if order.expiry < wallet.now():
         raise Sentence(f"order {path} has expired")
     wallet.require_may_act(order.account, signer)
-    return order, signature
+    return order, signature, max(package_units, 1)
 
 
 def _order(message: dict[str, Any]) -> Order:
-    (leg,) = message["legs"]
     names = ("account", "units", "limit", "max_fee", "nonce", "expiry", "flags")
     numbers = {name: int(message[name]) for name in names}
-    legs = (Leg(int(leg["instrument"]), int(leg["quantity"])),)
+    legs = tuple(Leg(int(leg["instrument"]), int(leg["quantity"])) for leg in message["legs"])
     return Order(legs=legs, taker=message["taker"], **numbers)
 
 
@@ -128,33 +195,30 @@ def _left(wallet: Wallet, order: Order) -> int:
 
 
 def _evidence(
-    wallet: Wallet, url: str, fill: tuple[Order, Order, int, int], ways: tuple[str, str], fill_nonce: int
-) -> tuple[list[trading.Tuple], trading.Statement]:
+    wallet: Wallet, keeper: trading.KeeperClient, match: _Match, ways: tuple[str, str]
+) -> tuple[list[Evidence], trading.Statement]:
     """Evidence of both sides and what they share."""
-    maker, taker, units, _ = fill
-    instrument = maker.legs[0].instrument
-    statement = trading.Statement()
-    keeper = trading.KeeperClient(url)
-    epoch = 0
+    statement, epoch = trading.Statement(), 0
     if ways != ("worst-case", "worst-case"):
         epoch = keeper.latest_epoch()["number"]
-        statement = trading.with_instrument(keeper.instrument(epoch, instrument))
+        shown = [keeper.instrument(epoch, leg.instrument) for leg in match.maker.legs]
+        statement = trading.with_instruments(*shown)
     parties = [side for side, way in zip(("maker", "taker"), ways, strict=True) if way == "report"]
     reported: dict[str, Any] = {}
     if parties:
-        counted = epoch != 0
-        reported = keeper.report(trading.fill_action(*fill, fill_nonce, parties, counted))
+        orders, terms = (match.maker, match.taker), (match.units, match.price, match.nonce)
+        action = trading.fill_action(*orders, *terms, parties, counted=epoch != 0, prices=match.prices)
+        reported = keeper.report(action)
         statement = trading.with_reports(reported, statement)
-    evidence = []
-    for side, order, way in (("maker", maker, ways[0]), ("taker", taker, ways[1])):
+    evidence: list[Evidence] = []
+    for side, order, way in (("maker", match.maker, ways[0]), ("taker", match.taker, ways[1])):
         book = wallet.book(order.account)
         if way == "worst-case":
-            after = trading.book_after(book, instrument, order.legs[0].quantity * units)
-            evidence.append(trading.worst_case_evidence(after))
+            evidence.append(trading.worst_case_evidence(trading.book_after(book, order.legs, match.units)))
         elif way == "leaf":
             evidence.append(trading.leaf_evidence(keeper.account(epoch, order.account), sorted(book)))
         elif way == "report":
             evidence.append(trading.report_evidence(reported, parties.index(side)))
         else:
-            evidence.append(trading.NO_EVIDENCE)
+            evidence.append(NO_EVIDENCE)
     return evidence, statement

@@ -7,9 +7,10 @@ from typing import Any
 import click
 from eth_account.messages import encode_typed_data
 
-from keeper.exchange.order import ZERO_ADDRESS, Leg, Order, nonce_of
+from keeper.exchange.order import ZERO_ADDRESS, Order, nonce_of
 from keeper.markets.instrument import Instrument
 from keeper.units.constants import WAD
+from scripts._legs import Package, package_of
 from scripts._trading import order_message
 from scripts._wallet import (
     Command,
@@ -17,10 +18,12 @@ from scripts._wallet import (
     Wallet,
     address_of,
     amount_of,
+    cash_of,
     emit,
     guarded,
     instrument_of,
     options,
+    pair_of,
     plain,
     signer_of,
     symbol_of,
@@ -50,9 +53,22 @@ _TYPES = {
 
 @click.command(cls=Command)
 @options("account", "id", "json")
-@click.option("--instrument", "symbol", required=True, help="ETH-PERP, ETH-25APR25, ETH-25APR25-1800-C.")
-@click.option("--quantity", required=True, help="Coins; above zero buys, below sells.")
-@click.option("--limit", required=True, help="Worst price per coin, dollars.")
+@click.option("--instrument", "symbol", help="ETH-PERP, ETH-25APR25, ETH-25APR25-1800-C.")
+@click.option(
+    "--leg",
+    "legs",
+    multiple=True,
+    metavar="INSTRUMENT:QUANTITY",
+    help="Instead of --instrument, up to four times: one leg of a package, in coins; above zero buys.",
+)
+@click.option(
+    "--quantity", help="Coins; above zero buys, below sells. With --leg: packages, default 1, above zero."
+)
+@click.option(
+    "--limit",
+    required=True,
+    help="Worst price per coin, dollars. With --leg: most paid per package, below zero least received.",
+)
 @click.option("--max-fee", default="1000", show_default=True, help="Most fee for the whole order, dollars.")
 @click.option(
     "--minutes", type=click.IntRange(1, 525_600), default=60, show_default=True, help="How long it lives."
@@ -77,8 +93,9 @@ def cli(
     alias: str | None,
     account: int,
     as_json: bool,
-    symbol: str,
-    quantity: str,
+    symbol: str | None,
+    legs: tuple[str, ...],
+    quantity: str | None,
     limit: str,
     max_fee: str,
     minutes: int,
@@ -87,26 +104,33 @@ def cli(
     taker: str | None,
     out: Path | None,
 ) -> None:
-    """Sign an order for one instrument.
+    """Sign an order for one instrument, or for a package of up to four that trade together or not at all.
 
     \b
     Examples:
       ape run sign_order --account TEST::3 --id 1 --instrument ETH-25APR25-1600-C --quantity 1 --limit 50
       ape run sign_order --account TEST::4 --id 2 --instrument ETH-PERP --quantity -2.5 --limit 1790
+      ape run sign_order --account TEST::3 --id 1 \\
+          --leg ETH-25APR25-1600-P:1 --leg ETH-25APR25-1500-P:-1 --limit 20
+      ape run sign_order --account TEST::4 --id 2 \\
+          --leg ETH-25APR25-1600-P:-1 --leg ETH-25APR25-1500-P:1 --limit -18
     """
     wallet = Wallet(provider)
     signer = signer_of(alias, wallet.is_devnet)
     wallet.require_may_act(account, str(signer.address))
     symbols = wallet.symbols()
-    packed = instrument_of(symbol, symbols)
-    unit, units = _units(wallet, packed, amount_of(quantity, 18, "quantity", signed=True))
-    price = amount_of(limit, 8, "limit") * 10**10
+    if legs and symbol:
+        raise Sentence("name either --instrument or --leg")
+    if legs:
+        package, count = _package(wallet, symbols, legs, quantity, limit)
+    else:
+        package, count = _single(wallet, symbols, symbol, quantity, limit)
     expiry = wallet.now() + minutes * 60
     order = Order(
         account,
-        (Leg(packed, unit),),
-        units,
-        unit * price // WAD,
+        package.legs,
+        count,
+        package.limit,
         amount_of(max_fee, 18, "max-fee"),
         nonce_of(slot, generation),
         expiry,
@@ -115,25 +139,63 @@ def cli(
     found = {
         "chain_id": wallet.chain_id,
         "exchange": wallet.address("Exchange"),
+        "package_units": str(package.units),
         "order": order_message(order),
         "signature": _signed(wallet, signer, order),
     }
     text = json.dumps(found, indent=2)
     if out:
         out.write_text(text + "\n")
-    shown = f"{plain(unit * units)} {symbol_of(packed, symbols)} at {plain(price)} or better, until {expiry}"
-    emit(as_json or out is None, found, f"{out}: {shown}")
+    named = ", ".join(
+        f"{plain(leg.quantity * count)} {symbol_of(leg.instrument, symbols)}" for leg in order.legs
+    )
+    emit(
+        as_json or out is None,
+        found,
+        f"{out}: {named} for {plain(package.limit * count)} or better, until {expiry}",
+    )
 
 
-def _units(wallet: Wallet, packed: int, quantity: int) -> tuple[int, int]:
-    """Signed quantity of one unit (the lot), and how many units."""
+def _single(
+    wallet: Wallet, symbols: dict[int, str], symbol: str | None, quantity: str | None, limit: str
+) -> tuple[Package, int]:
+    """One lot, and how many."""
+    if symbol is None or quantity is None:
+        raise Sentence("name --instrument and --quantity, or a --leg for each instrument of a package")
+    packed = instrument_of(symbol, symbols)
+    signed = amount_of(quantity, 18, "quantity", signed=True)
+    price = amount_of(limit, 8, "limit") * 10**10
+    package = package_of({packed: signed}, {packed: _lot(wallet, packed, signed)}, signed * price // WAD)
+    return package, package.units
+
+
+def _package(
+    wallet: Wallet, symbols: dict[int, str], legs: tuple[str, ...], quantity: str | None, limit: str
+) -> tuple[Package, int]:
+    """The smallest package in whole lots, and how many."""
+    quantities: dict[int, int] = {}
+    for text in legs:
+        packed, amount = pair_of(text, symbols)
+        if packed in quantities:
+            raise Sentence(f"{symbol_of(packed, symbols)} is named twice")
+        quantities[packed] = amount_of(amount, 18, "quantity", signed=True)
+    lots = {packed: _lot(wallet, packed, signed) for packed, signed in quantities.items()}
+    package = package_of(quantities, lots, cash_of(limit, "limit"))
+    count, rest = divmod(amount_of(quantity or "1", 18, "quantity") * package.units, WAD)
+    if rest:
+        raise Sentence(f"{quantity} packages are not whole lots of every leg")
+    return package, count
+
+
+def _lot(wallet: Wallet, packed: int, quantity: int) -> int:
+    """The lot of a live instrument; refused where the quantity is no multiple."""
     instrument = Instrument.unpack(packed)
-    lot = wallet.read("Markets", "underlying", instrument.underlying)[1]
+    lot = int(wallet.read("Markets", "underlying", instrument.underlying)[1])
     if quantity % lot:
         raise Sentence(f"quantity {plain(quantity)} is not a multiple of the lot {plain(lot)}")
     if instrument.expiry and instrument.expiry <= wallet.now():
         raise Sentence("the instrument has expired")
-    return (lot if quantity > 0 else -lot), abs(quantity) // lot
+    return lot
 
 
 def _signed(wallet: Wallet, signer: Any, order: Order) -> dict[str, str]:

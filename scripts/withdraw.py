@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from keeper.attestation.evidence import NO_EVIDENCE, Evidence
 from scripts import _trading as trading
 from scripts._wallet import (
     Command,
@@ -62,7 +63,9 @@ def cli(
     if not is_confirmed(wallet, yes, f"withdraw {amount} from account {account} to {to}"):
         return
     clearing = wallet.contract("Clearinghouse")
-    wallet.send(signer, clearing, "withdraw", account, token.address, units, to, evidence, statement.tuple())
+    wallet.send(
+        signer, clearing, "withdraw", account, token.address, units, to, evidence, statement.encoded()
+    )
     cash = plain(wallet.require_account(account)[4])
     emit(
         as_json,
@@ -73,12 +76,12 @@ def cli(
 
 def _evidence(
     wallet: Wallet, url: str, account: int, token: str, units: int, to: str, way: str
-) -> tuple[trading.Tuple, trading.Statement]:
+) -> tuple[Evidence, trading.Statement]:
     book = list(wallet.book(account))
     if way == "worst-case":
         return trading.worst_case_evidence(book), trading.Statement()
     if way == "headroom":
-        return trading.NO_EVIDENCE, trading.Statement()
+        return NO_EVIDENCE, trading.Statement()
     keeper = trading.KeeperClient(url)
     if way == "leaf":
         answer = keeper.account(keeper.latest_epoch()["number"], account)

@@ -23,6 +23,7 @@ APE = Path(sys.executable).parent / "ape"
 DEPOSIT = ("deposit", "--account", "TEST::3", "--id", "1", "--amount")
 WITHDRAW = ("withdraw", "--account", "TEST::3", "--id", "1", "--amount")
 SIGN = ("sign_order", "--account", "TEST::3", "--id", "1", "--limit", "10")
+FIVE_LEGS = [word for strike in range(1500, 2000, 100) for word in ("--leg", f"ETH-25APR25-{strike}-C:1")]
 WRONG_CHECKSUM = "0x90F79bf6EB2c4f870365E785982E1f101E93b90A"
 
 
@@ -88,6 +89,13 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         ((*SIGN, "--instrument", "DOGE-PERP", "--quantity", "1"), "DOGE-PERP is none of"),
         ((*SIGN, "--instrument", "ETH-PERP", "--quantity", "0.001"), "not a multiple of the lot"),
         ((*SIGN, "--instrument", "ETH-1APR25", "--quantity", "1"), "the instrument has expired"),
+        (SIGN, "name --instrument and --quantity, or a --leg"),
+        ((*SIGN, "--instrument", "ETH-PERP", "--leg", "ETH-PERP:1"), "name either --instrument or --leg"),
+        ((*SIGN, "--leg", "ETH-PERP"), "ETH-PERP is not INSTRUMENT:NUMBER"),
+        ((*SIGN, "--leg", "ETH-PERP:1", "--leg", "ETH-PERP:-1"), "ETH-PERP is named twice"),
+        ((*SIGN, "--leg", "ETH-PERP:0.001"), "not a multiple of the lot"),
+        ((*SIGN, *FIVE_LEGS), "an order has 1 to 4 legs"),
+        ((*SIGN, "--leg", "ETH-PERP:0.01", "--quantity", "0.5"), "0.5 packages are not whole lots"),
     ],
 )
 def test_script__bad_input__one_sentence(shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
