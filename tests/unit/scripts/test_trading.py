@@ -19,7 +19,8 @@ LEAF = {
 LEAF["initialMargin"] = LEAF["maintenanceMargin"] = "5"
 SIGNED = {"bitmap": "5", "compact": [{"r": HASH, "vs": "11"}, {"r": HASH, "vs": "12"}]}
 REPORT = {"epoch": 4, "deadline": 99, "signatures": SIGNED, "margins": [LEAF], "instruments": [["3", "8"]]}
-STATEMENT = "(uint64,uint64,(uint256,(bytes32,uint256)[]),(uint128,uint128,uint128,uint128,uint128,uint128)[],bytes32[][])"
+_INSTRUMENT = "(uint128,uint128,uint128,uint128,uint128,uint128)"
+STATEMENT = f"(uint64,uint64,(uint256,(bytes32,uint256)[]),{_INSTRUMENT}[],bytes32[][])"
 
 
 def instrument(code):
