@@ -56,6 +56,10 @@ class KeeperClient:
         """An instrument's leaf in an epoch and its proof."""
         return self._ask("GET", f"/v1/epochs/{epoch}/instruments/{instrument}")
 
+    def claim(self, epoch: int, account: int) -> dict[str, Any]:
+        """An account's leaf in an epoch and every change of its book since: IAuctionHouse.Claim."""
+        return self._ask("GET", f"/v1/epochs/{epoch}/accounts/{account}/claim")
+
     def report(self, action: Mapping[str, Any]) -> dict[str, Any]:
         """Signed margins after an action."""
         return self._ask("POST", "/v1/reports", {"action": dict(action)})

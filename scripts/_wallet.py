@@ -108,10 +108,20 @@ class Wallet:
 
     def book(self, account: int) -> dict[int, int]:
         """Quantity by packed instrument, ascending, from the account's events."""
-        events = self.contract("Clearinghouse").events.PositionChanged()
+        events = self.contract("Clearinghouse").events
+        changes = [
+            *events.PositionChanged().get_logs(from_block=0, argument_filters={"account": account}),
+            *events.ShareTransferred().get_logs(from_block=0, argument_filters={"seller": account}),
+            *events.ShareTransferred().get_logs(from_block=0, argument_filters={"buyer": account}),
+        ]
         found: dict[int, int] = {}
-        for event in events.get_logs(from_block=0, argument_filters={"account": account}):
-            found[event["args"]["instrument"]] = event["args"]["position"]
+        for event in sorted(changes, key=lambda e: e["args"]["seq"]):
+            if event["event"] == "PositionChanged":
+                found[event["args"]["instrument"]] = event["args"]["position"]
+                continue
+            sign = 1 if event["args"]["buyer"] == account else -1
+            for instrument, moved in map(moved_of, event["args"]["words"]):
+                found[instrument] = found.get(instrument, 0) + sign * moved
         return {i: found[i] for i in sorted(found) if found[i]}
 
     def symbols(self) -> dict[int, str]:
@@ -132,6 +142,12 @@ class Wallet:
             sender=str(signer.address), receiver=contract.address, data=bytes.fromhex(data[2:])
         )
         return signer.call(transaction)
+
+
+def moved_of(word: int) -> tuple[int, int]:
+    """Packed instrument and signed quantity of a word of ShareTransferred."""
+    low = word & (2**128 - 1)
+    return word >> 128, low - 2**128 if low >> 127 else low
 
 
 def sentence_of(error: Exception) -> str:
