@@ -51,7 +51,7 @@ MAX_FEE_RATE: public(constant(uint256)) = 10**16  # 1 % of the notional
 
 # of IClearinghouse.trade
 _TRADE: constant(Bytes[4]) = method_id(
-    "trade((uint256,uint256,(uint128,int256,uint256)[],uint256,uint256,bytes32),(uint8,uint128[],bytes)[],bytes)"
+    "trade((uint256,uint256,(uint128,int256,uint256)[],uint256,uint256,bytes32),(uint8,bytes),(uint8,bytes),bytes)"
 )
 _RATE_MASK: constant(uint256) = 2**64 - 1
 
@@ -110,7 +110,8 @@ def fill(
     price: int256,
     prices: DynArray[uint256, c.MAX_ORDER_LEGS],
     fillNonce: uint64,
-    evidence: DynArray[IAttestation.Evidence, 2],
+    makerEvidence: IAttestation.Evidence,
+    takerEvidence: IAttestation.Evidence,
     statement: Bytes[6656],
 ):
     """
@@ -123,11 +124,11 @@ def fill(
     @param price Cash that the maker pays per unit, WAD; negative: receives.
     @param prices Of one whole instrument per leg, WAD; quantity times price over the legs makes up `price`, exactly.
     @param fillNonce Tells equal partial fills apart in what attesters sign.
-    @param evidence How the maker and the taker pass their margin checks.
+    @param makerEvidence How the maker passes its margin check.
+    @param takerEvidence How the taker passes its margin check.
     @param statement What both share: an encoded IAttestation.Statement.
     """
     assert maker.account != taker.account, "exchange: same account"
-    assert len(evidence) == 2, "exchange: evidence of both sides"
     maker_hash: bytes32 = self._accept(maker, makerSignature, units, price, taker.account)
     taker_hash: bytes32 = self._accept(taker, takerSignature, units, -price, maker.account)
 
@@ -153,7 +154,7 @@ def fill(
 
     # not through the interface, which sends the longest arguments there can be: memory is paid for by its length.
     # `may_act` has shown that there is a contract
-    raw_call(CLEARINGHOUSE, abi_encode(trade, evidence, statement, method_id=_TRADE))
+    raw_call(CLEARINGHOUSE, abi_encode(trade, makerEvidence, takerEvidence, statement, method_id=_TRADE))
     self._log_fill(trade, maker_hash, taker_hash, units, price, fillNonce)
 
 

@@ -15,7 +15,8 @@ operators: HashMap[uint256, HashMap[address, bool]]
 spots: HashMap[uint16, uint256]
 refused: HashMap[bytes32, bool]
 _last: IClearinghouse.Trade
-_evidence: DynArray[IAttestation.Evidence, 2]
+_maker_evidence: IAttestation.Evidence
+_taker_evidence: IAttestation.Evidence
 _statement: Bytes[6656]
 
 
@@ -61,14 +62,23 @@ def account(account: uint256) -> IClearinghouse.Account:
 @external
 def trade(
     trade: IClearinghouse.Trade,
-    evidence: DynArray[IAttestation.Evidence, 2],
+    makerEvidence: IAttestation.Evidence,
+    takerEvidence: IAttestation.Evidence,
     statement: Bytes[6656],
 ):
     assert not self.closed, "clearing: paused"
     self.trades += 1
     self._last = trade
-    self._evidence = evidence
+    self._maker_evidence = makerEvidence
+    self._taker_evidence = takerEvidence
     self._statement = statement
+
+
+@external
+def trade_nothing():
+    nothing: IClearinghouse.Trade = empty(IClearinghouse.Trade)
+    evidence: IAttestation.Evidence = empty(IAttestation.Evidence)
+    extcall IClearinghouse(self).trade(nothing, evidence, evidence, b"")
 
 
 @external
@@ -79,8 +89,8 @@ def last() -> IClearinghouse.Trade:
 
 @external
 @view
-def shown() -> (DynArray[IAttestation.Evidence, 2], Bytes[6656]):
-    return self._evidence, self._statement
+def shown() -> (IAttestation.Evidence, IAttestation.Evidence, Bytes[6656]):
+    return self._maker_evidence, self._taker_evidence, self._statement
 
 
 @external

@@ -51,7 +51,7 @@ def test_evidence__of_every_way__carries_book_and_leaf():
     assert trading.report_evidence(REPORT, 0) == encode_evidence(WAY_REPORT, [3, 8], leaf)
     reduced = trading.report_evidence(REPORT, 0, WAY_REDUCE_REPORT)
     assert reduced == encode_evidence(WAY_REDUCE_REPORT, [3, 8], leaf)
-    assert trading.worst_case_evidence([5]) == (WAY_WORST_CASE, [5], b"")
+    assert trading.worst_case_evidence([5]) == encode_evidence(WAY_WORST_CASE, [5])
 
 
 def test_fill_action__package__states_every_leg_and_price():

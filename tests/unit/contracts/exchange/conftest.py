@@ -4,10 +4,10 @@ from typing import Any
 import boa
 import pytest
 
-from keeper.attestation.evidence import NO_EVIDENCE, NO_STATEMENT
+from keeper.attestation.evidence import NO_STATEMENT
 from keeper.exchange.order import Leg, Order, mirrored, nonce_of
 from keeper.markets.instrument import Instrument, Kind
-from keeper.units.constants import WAD
+from keeper.units.constants import WAD, WAY_HEADROOM
 from tests.support.keys import address_for, key_of
 from tests.support.statements import compact_signature
 
@@ -28,6 +28,7 @@ CALL = option(2_000)
 LEG = WAD // 10  # a tenth of an ether in one unit
 PRICE = 45 * WAD  # of one whole call
 CASH = PRICE // 10  # of one unit
+HEADROOM = (WAY_HEADROOM, b"")
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Pair:
             price,
             changes.get("prices", [PRICE]),
             nonce,
-            changes.get("evidence", [NO_EVIDENCE, NO_EVIDENCE]),
+            *changes.get("evidence", (HEADROOM, HEADROOM)),
             changes.get("statement", NO_STATEMENT),
         )
 

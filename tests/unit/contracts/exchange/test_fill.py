@@ -3,7 +3,6 @@ from dataclasses import replace
 import boa
 import pytest
 
-from keeper.attestation.evidence import NO_EVIDENCE
 from keeper.exchange.order import Fill, Leg, nonce_of
 from keeper.units.constants import WAD
 from tests.support.keys import address_for, key_of
@@ -103,8 +102,6 @@ def test_fill__flipped_parity__reverts(pair):
         ({"prices": []}, "exchange: one price per leg"),
         ({"prices": [PRICE, 0]}, "exchange: one price per leg"),
         ({"prices": [PRICE + 10]}, "exchange: prices do not add up"),
-        ({"evidence": []}, "exchange: evidence of both sides"),
-        ({"evidence": [NO_EVIDENCE]}, "exchange: evidence of both sides"),
         ({"maker": {"taker": address_for(key_of("maker"))}}, "exchange: taker not allowed"),
         ({"taker": {"taker": OWNER_OF_TAKER}}, "exchange: taker not allowed"),
         ({"maker": {"max_fee": 0}}, "exchange: fee above limit"),
@@ -158,10 +155,18 @@ def test_fill__clearing_house_refuses__reverts_with_its_reason(pair):
 
 
 def test_fill__evidence_and_statement__pass_through_unread(pair):
-    evidence = [(1, [CALL, CALL + 1], b"\x01" * 1536), (255, list(range(128)), b"")]
-    pair.fill(evidence=evidence, statement=b"\x02" * 6656)
+    evidence = [(1, b"\x01" * 6144), (255, b"\x02")]
+    pair.fill(evidence=evidence, statement=b"\x03" * 6656)
 
-    assert pair.venue.shown() == (evidence, b"\x02" * 6656)
+    assert pair.venue.shown() == (*evidence, b"\x03" * 6656)
+
+
+def test_fill__selector_spelled_out__is_the_interfaces(pair):
+    """The double is reached through IClearinghouse, so a fill that reaches it used the same selector."""
+    pair.venue.trade_nothing()
+    pair.fill()
+
+    assert pair.venue.trades() == 2
 
 
 def test_fill__partial_fills__share_units_and_fee_limit(pair):
