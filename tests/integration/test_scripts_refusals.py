@@ -22,6 +22,7 @@ FAR = 1745568000  # 2025-04-25 08:00 UTC
 APE = Path(sys.executable).parent / "ape"
 DEPOSIT = ("deposit", "--account", "TEST::3", "--id", "1", "--amount")
 WITHDRAW = ("withdraw", "--account", "TEST::3", "--id", "1", "--amount")
+BID = ("bid", "--account", "TEST::3", "--id", "2", "--bidder", "1")
 SIGN = ("sign_order", "--account", "TEST::3", "--id", "1", "--limit", "10")
 FIVE_LEGS = [word for strike in range(1500, 2000, 100) for word in ("--leg", f"ETH-25APR25-{strike}-C:1")]
 WRONG_CHECKSUM = "0x90F79bf6EB2c4f870365E785982E1f101E93b90A"
@@ -86,6 +87,13 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         (("withdraw", "--account", "nobody", "--id", "1", "--amount", "1"), "there is no key nobody"),
         (("portfolio", "--id", "9"), "there is no account 9"),
         ((*WITHDRAW, "1", "--way", "leaf", "--keeper", "http://127.0.0.1:1"), "no keeper answers"),
+        (("flag", "--account", "TEST::3", "--id", "1", "--update"), "account 1 is not in auction"),
+        (
+            ("flag", "--account", "TEST::3", "--id", "1", "--keeper", "http://127.0.0.1:1"),
+            "no keeper answers",
+        ),
+        ((*BID, "--limit", "5"), "there is no account 2"),
+        ((*BID, "--limit", "5", "--fraction", "1.5"), "fraction 1.5 is more than 1"),
         ((*SIGN, "--instrument", "DOGE-PERP", "--quantity", "1"), "DOGE-PERP is none of"),
         ((*SIGN, "--instrument", "ETH-PERP", "--quantity", "0.001"), "not a multiple of the lot"),
         ((*SIGN, "--instrument", "ETH-1APR25", "--quantity", "1"), "the instrument has expired"),
