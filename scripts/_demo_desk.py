@@ -115,7 +115,7 @@ class Desk:
             unit_price,
             [price],
             self.trades,
-            evidence,
+            *evidence,
             statement.encoded(),
         )
         self.send(taker, call, f"trade_{way.replace('-', '_')}")

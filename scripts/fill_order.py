@@ -122,7 +122,7 @@ def cli(
     if not is_confirmed(wallet, yes, f"trade {named}"):
         return
     signed = (maker.values(), maker_signature, taker.values(), taker_signature)
-    shown = (count, cost, prices, fill_nonce, evidence, statement.encoded())
+    shown = (count, cost, prices, fill_nonce, *evidence, statement.encoded())
     receipt = wallet.send(signer, wallet.contract("Exchange"), "fill", *signed, *shown)
     found = {"transaction": receipt.txn_hash, "legs": legs, "gas": receipt.gas_used}
     emit(
