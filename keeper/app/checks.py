@@ -9,6 +9,7 @@ from keeper.chain import deployment as deployments
 from keeper.chain.contracts import Protocol
 from keeper.chain.deployment import Deployment
 from keeper.chain.keys import open_keystore
+from keeper.chain.liquidation import LiquidationReader
 from keeper.chain.node import Node
 from keeper.risk.methodology import Methodology
 from keeper.sources.recorded import RecordedSource
@@ -43,6 +44,8 @@ class Checks:
         self._try("methodology", self._check_methodology)
         if self._config.needs_key:
             self._try("key", self._check_key)
+        if self._config.has("liquidator"):
+            self._try("account", self._check_account)
         self._try("clock", self._check_clock)
         self._try("source", self._check_source)
         return self.results
@@ -103,6 +106,19 @@ class Checks:
         if balance == 0:
             raise RuntimeError(f"{signer.address} has no coins to pay for gas")
         return f"{signer.address} holds {balance / 10**18:.4f} coins"
+
+    def _check_account(self) -> str:
+        """The liquidator's own: it is there, and the key may act for it."""
+        keeper, account = self._config.keeper, self._config.liquidator.account
+        assert keeper.keystore is not None and keeper.password_file is not None  # checked when loaded
+        signer, protocol = open_keystore(keeper.keystore, keeper.password_file), self._protocol()
+        reader, at = LiquidationReader(protocol), self._node.head().hash
+        if account > protocol.account_count(at):
+            raise RuntimeError(f"account {account} is not open")
+        if not reader.may_act(at, account, signer.address):
+            raise RuntimeError(f"{signer.address} may not act for account {account}")
+        cash = reader.liquid(at, [account])[account]
+        return f"account {account} holds {cash / 10**18:.2f} in cash"
 
     def _check_clock(self) -> str:
         skew = self._node.head().timestamp - int(time.time())

@@ -38,6 +38,10 @@ attesters = [{attesters}]
 heartbeat_seconds = 60
 deviation_bps = 25
 
+[liquidator]
+account = {account}
+minimum_return = 0.03
+
 [log]
 format = "console"
 level = "info"
@@ -58,7 +62,9 @@ def main() -> None:
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Where configuration and keystore go.")],
-    role: Annotated[list[str], typer.Option(help="proposer, settler, attester or api; repeatable.")],
+    role: Annotated[
+        list[str], typer.Option(help="proposer, settler, liquidator, attester or api; repeatable.")
+    ],
     deployment: Annotated[Path, typer.Option(help="deployments/<chain id>.json")],
     rpc: Annotated[
         str, typer.Option(help="JSON-RPC address of this keeper's own node.")
@@ -66,6 +72,7 @@ def init(
     port: Annotated[int, typer.Option(help="HTTP port of this process.")] = 8600,
     venue: Annotated[str, typer.Option(help="Recorded venue this keeper reads.")] = "binance",
     attester: Annotated[list[str] | None, typer.Option(help="URL of an attester; repeatable.")] = None,
+    account: Annotated[int, typer.Option(help="A liquidator's own account, opened beforehand.")] = 0,
     light: Annotated[
         bool, typer.Option(help="Weak key derivation, quick to open: development only.")
     ] = False,
@@ -85,6 +92,7 @@ def init(
         venue=venue,
         port=port,
         attesters=_quoted(attester or []),
+        account=account,
     )
     path.write_text(text, encoding="utf-8")
     try:

@@ -2,12 +2,15 @@
 file."""
 
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-Role = Literal["proposer", "attester", "settler", "api"]
+from keeper.units.constants import WAD
+
+Role = Literal["proposer", "attester", "settler", "liquidator", "api"]
 
 
 class ConfigError(RuntimeError):
@@ -57,6 +60,22 @@ class ProposerSection(Section):
     deviation_bps: int = Field(default=25, gt=0)
 
 
+class LiquidatorSection(Section):
+    """With whose account it bids, and for how much.
+
+    account: opened beforehand; the key is its owner or operator.
+    minimum_return: least share of the equity (of an insolvent account: of its maintenance margin) gained.
+    """
+
+    account: int = Field(default=0, ge=0)
+    minimum_return: float = Field(default=0.03, ge=0, le=1)
+
+    @property
+    def minimum_return_wad(self) -> int:
+        """The same, WAD."""
+        return int(Decimal(str(self.minimum_return)) * WAD)
+
+
 class ApiSection(Section):
     """Where HTTP is served."""
 
@@ -88,6 +107,7 @@ class Config(Section):
     source: SourceSection
     api: ApiSection
     proposer: ProposerSection = ProposerSection()
+    liquidator: LiquidatorSection = LiquidatorSection()
     transactions: TransactionsSection = TransactionsSection()
     log: LogSection = LogSection()
     methodology: Path | None = None
@@ -97,7 +117,7 @@ class Config(Section):
 
     @property
     def needs_key(self) -> bool:
-        return bool({"proposer", "attester", "settler"} & set(self.keeper.roles))
+        return bool({"proposer", "attester", "settler", "liquidator"} & set(self.keeper.roles))
 
 
 def load(path: Path) -> Config:
@@ -129,6 +149,8 @@ def _problems(config: Config) -> list[str]:
         problems.append("keeper.password_file: needed by these roles")
     if config.has("proposer") and not config.proposer.attesters:
         problems.append("proposer.attesters: a proposer needs at least one")
+    if config.has("liquidator") and not config.liquidator.account:
+        problems.append("liquidator.account: a liquidator bids with an account opened beforehand")
     if config.has("attester") and config.has("proposer"):
         problems.append("keeper.roles: an attester runs in a process of its own, apart from the proposer")
     if not config.chain.rpc.startswith(("http://", "https://")):

@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keeper.app.config import Config
@@ -13,9 +13,11 @@ from keeper.chain.index import Index, IndexingError
 from keeper.chain.keys import Signer, open_keystore
 from keeper.chain.node import Node, NodeError
 from keeper.chain.transactions import Policy, Sender
+from keeper.jobs.accounts import Accounts
 from keeper.jobs.attest import Attester
 from keeper.jobs.decide import Trigger
 from keeper.jobs.desk import Desk
+from keeper.jobs.liquidate import Liquidator, Mandate
 from keeper.jobs.observe import ObservationError
 from keeper.jobs.propose import Proposer
 from keeper.jobs.settle import Settler
@@ -23,6 +25,7 @@ from keeper.jobs.statements import Statements
 from keeper.network.client import Attesters
 from keeper.network.server import Refusal, Unavailable, create_app
 from keeper.observability.logs import logger
+from keeper.observability.metrics import Metrics
 from keeper.risk.methodology import Methodology
 from keeper.sources.aggregation import Tolerance
 from keeper.sources.recorded import RecordedSource
@@ -44,9 +47,11 @@ class Keeper:
     attester: Attester | None = None
     proposer: Proposer | None = None
     settler: Settler | None = None
+    liquidator: Liquidator | None = None
     attesters: Attesters | None = None
     last_tick: float = 0.0
     problem: str = "starting"
+    metrics: Metrics = field(default_factory=Metrics)
 
     def tick(self) -> str | None:
         """One round of every duty; returns why an epoch was proposed. Transient failures are kept, not
@@ -59,6 +64,8 @@ class Keeper:
                 reason = self.proposer.tick()
             if self.settler is not None:
                 self.settler.tick(self.desk.view())
+            if self.liquidator is not None:
+                self.liquidator.tick(self.desk.view())
             if self.attester is not None or self.proposer is None:
                 self._follow()
             self.problem = ""
@@ -96,6 +103,8 @@ class Keeper:
             }
         if self.settler is not None:
             found["settler"] = {"finalized": self.settler.finalized, "settled": self.settler.settled}
+        if self.liquidator is not None:
+            found["liquidator"] = self.liquidator.status()
         if self.sender is not None:
             found["transactions"] = self.sender.counts()
         return found
@@ -147,7 +156,7 @@ def _with_roles(config: Config, keeper: Keeper) -> Keeper:
     desk, signer = keeper.desk, keeper.signer
     if config.has("attester"):
         keeper.attester = Attester(desk, keeper.database, signer)
-    if config.has("proposer") or config.has("settler"):
+    if {"proposer", "settler", "liquidator"} & set(config.keeper.roles):
         limits = config.transactions
         policy = Policy(limits.max_attempts, limits.replace_after_blocks, limits.tip_wei, limits.max_fee_wei)
         chain_id = desk.protocol.deployment.chain_id
@@ -158,6 +167,9 @@ def _with_roles(config: Config, keeper: Keeper) -> Keeper:
         keeper.proposer = Proposer(desk, keeper.attesters, keeper.sender, trigger)
     if config.has("settler") and keeper.sender is not None:
         keeper.settler = Settler(desk.protocol, keeper.sender)
+    if config.has("liquidator") and keeper.sender is not None:
+        mandate = Mandate(config.liquidator.account, config.liquidator.minimum_return_wad)
+        keeper.liquidator = Liquidator(desk, keeper.sender, mandate, keeper.metrics)
     return keeper
 
 
@@ -213,6 +225,8 @@ def _serve(keeper: Keeper) -> tuple[Any, threading.Thread]:
         status=keeper.status,
         attester=keeper.attester,
         reports=keeper.proposer,
+        metrics=keeper.metrics.text,
+        accounts=Accounts(keeper.desk),
     )
     api = keeper.config.api
     settings = uvicorn.Config(app, host=api.host, port=api.port, log_level="warning", access_log=False)

@@ -82,10 +82,11 @@ class LiquidationReader:
         """What one unit of cash is worth in tokens."""
         return int(self._protocol.read(at, CLEARINGHOUSE, "rate"))
 
-    def funding(self, at: str, accounts: Sequence[int]) -> dict[int, int]:
-        """Funding accrued to the block's time by account; what it receives."""
-        found = self._protocol.read_all(at, [Call(CLEARINGHOUSE, "funding", (a,)) for a in accounts])
-        return dict(zip(accounts, map(int, found), strict=True))
+    def liquid(self, at: str, accounts: Sequence[int]) -> dict[int, int]:
+        """Cash, and funding accrued to the block's time, by account."""
+        calls = [Call(CLEARINGHOUSE, "standing", (a, False)) for a in accounts]
+        found = self._protocol.structs(at, calls)
+        return {a: int(f["liquid"]) for a, f in zip(accounts, found, strict=True)}
 
     def valuations(self, at: str, books: Sequence[Sequence[tuple[int, int]]]) -> list[Valuation]:
         """Bounds of books: (instrument, quantity), ascending."""

@@ -72,16 +72,17 @@ def suspects(situation: Situation) -> list[int]:
 
 
 def decide_liquidations(situation: Situation) -> Liquidations:
-    """Flag who is below at both spots, update auctions of older epochs, bid where the return is enough: the
-    best first."""
+    """Flag who is below at both spots; update auctions of older epochs, end those of who has recovered; bid
+    where the return is enough, the best first.
+    """
     below = [n for n in situation.values if _is_below(situation, n, situation.values[n])]
-    number = situation.statement.epoch.number
-    late = [n for n, auction in sorted(situation.auctions.items()) if auction.epoch < number]
+    number, offers = situation.statement.epoch.number, _offers(situation)
+    late = [n for n, x in sorted(situation.auctions.items()) if x.epoch < number or not offers[n].largest]
     flags = [n for n in below if n not in situation.auctions and not situation.rows[n].frozen]
     return Liquidations(
         flags=_claims(situation, flags) if situation.is_fresh else (),
         updates=_claims(situation, late),
-        bids=_bids(situation),
+        bids=_bids(situation, offers),
         below=tuple(below),
     )
 
@@ -108,32 +109,37 @@ def capacity_of(situation: Situation) -> Capacity | None:
     )
 
 
-def _bids(situation: Situation) -> tuple[Bid, ...]:
+def _offers(situation: Situation) -> dict[int, Offer]:
+    """What every open auction offers, by account."""
+    return {
+        number: offer_of(
+            number,
+            auction,
+            situation.terms,
+            situation.liquid[number],
+            situation.prices.collateral(situation.rows[number]),
+            situation.prices.rate,
+            situation.now,
+            situation.frozen_after,
+        )
+        for number, auction in situation.auctions.items()
+    }
+
+
+def _bids(situation: Situation, offers: Mapping[int, Offer]) -> tuple[Bid, ...]:
     own = capacity_of(situation) if situation.is_fresh else None
     if own is None:
         return ()
     found = []
     for number, auction in situation.auctions.items():
-        if number == situation.bidder or auction.epoch != situation.statement.epoch.number:
+        is_current = auction.epoch == situation.statement.epoch.number and situation.now < auction.earliest
+        if number == situation.bidder or not is_current:
             continue
-        offer = _offer(situation, number, auction)
+        offer = offers[number]
         fraction = fraction_of(offer, own, situation.terms.minimum_bid)
         if offer.gain >= situation.minimum_return and fraction > 0:
             found.append(Bid(number, fraction, offer.asked, offer))
     return tuple(sorted(found, key=lambda bid: (-bid.offer.gain * bid.fraction // WAD, bid.account)))
-
-
-def _offer(situation: Situation, number: int, auction: Auction) -> Offer:
-    return offer_of(
-        number,
-        auction,
-        situation.terms,
-        situation.liquid[number],
-        situation.prices.collateral(situation.rows[number]),
-        situation.prices.rate,
-        situation.now,
-        situation.frozen_after,
-    )
 
 
 def _is_below(situation: Situation, number: int, value: Valuation | None) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from keeper.clearing.collateral import Listing, Value, value_of
 from keeper.jobs.claims import History
+from keeper.jobs.observe import ChainView
 from keeper.liquidation import claim as claims
 from keeper.liquidation.claim import Verdict
 from keeper.store.index_store import AccountRow, ListingRow
@@ -38,6 +39,17 @@ class Prices:
     def collateral_posted(self, row: AccountRow) -> int:
         """What counts towards maintenance margin at the posted spots."""
         return value_of(dict(row.collateral), self.listings, self.posted).maintenance
+
+
+def prices_of(view: ChainView, rate: int) -> Prices:
+    """Of one block."""
+    spots = list(enumerate(view.spots, start=1))
+    return Prices(
+        effective={u: spot.effective for u, spot in spots},
+        posted={u: spot.posted for u, spot in spots},
+        listings=listings_of(view.collateral),
+        rate=rate,
+    )
 
 
 def listings_of(rows: Iterable[ListingRow]) -> tuple[Listing, ...]:

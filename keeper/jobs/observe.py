@@ -65,7 +65,7 @@ def account_state(row: AccountRow, listings: Iterable[ListingRow]) -> AccountSta
 
 
 def collateral_of(balances: Mapping[int, int], listings: Iterable[ListingRow]) -> tuple[Collateral, ...]:
-    """Balances (token's index -> WAD) with what they count, ascending. ObservationError for an unlisted token."""
+    """Balances (token's index -> WAD) with what they count; ObservationError if one is unlisted."""
     terms = {listing.index: listing for listing in listings}
     unknown = set(balances) - set(terms)
     if unknown:

@@ -56,11 +56,14 @@ def offer_of(
     now: int,
     frozen_after: int,
 ) -> Offer:
-    """What is on offer at `now`; the clock counts no gap longer than `frozen_after` seconds."""
+    """What is on offer at `now`; the clock counts no gap longer than `frozen_after` seconds, and begins anew
+    when the account becomes insolvent or solvent again.
+    """
+    worth = claim.worth(liquid + auction.mark, collateral.full, rate)
     elapsed = auction.elapsed + min(max(0, now - auction.touched), frozen_after)
+    elapsed = elapsed if auction.insolvent == (worth <= 0) else 0
     discounted = auction_price.falling(terms.start, terms.floor, elapsed, terms.duration)
     bonus = auction_price.rising(terms.bonus, elapsed, terms.bonus_duration)
-    worth = claim.worth(liquid + auction.mark, collateral.full, rate)
     asked = auction_price.asked(worth, auction.maintenance_margin, discounted, bonus)
     deficit = auction.initial_margin - liquid - auction.mark - collateral.initial
     paid = max(0, asked)

@@ -139,6 +139,69 @@ class LeafAnswer(Message):
     breakdown: dict[str, Any] | None = None
 
 
+class ClaimAnswer(Message):
+    """What flags an account or brings its auction up to date: the fields of the auction house's claim.
+
+    `signatures` are none: the claim is by leaf. A change is kind, instrument, quantity, price.
+    """
+
+    instruments: list[str]
+    way: int
+    leaf: list[str]
+    path: list[Hash]
+    epoch: int
+    deadline: int = 0
+    signatures: tuple[int, list[str]] = (0, [])
+    changes: list[list[str]]
+    units: list[list[str]]
+    unit_paths: list[list[Hash]] = Field(serialization_alias="unitPaths")
+
+
+class AuctionAnswer(Message):
+    """One open auction; all but times WAD.
+
+    asked: price of all that is left, now; below zero: what the buyer is paid.
+    gain: share of the equity (of an insolvent account: of its maintenance margin) that a buyer gains.
+    largest: fraction on offer. elapsed, touched: its clock when it was last touched, seconds.
+    """
+
+    account: str
+    epoch: int
+    insolvent: bool
+    initial_margin: str
+    maintenance_margin: str
+    mark: str
+    elapsed: int
+    touched: int
+    asked: str
+    gain: str
+    largest: str
+
+
+class CollateralMessage(Message):
+    """A balance of collateral, WAD, and the token it is of."""
+
+    index: int
+    token: Address
+    underlying: int
+    amount: str
+
+
+class AccountAnswer(Message):
+    """One account at the head; cash, counters and quantities WAD. `frozen`: it is in an auction."""
+
+    account: str
+    owner: Address
+    block: int
+    cash: str
+    added_im: str
+    added_mark: str
+    book_hash: Hash
+    frozen: bool
+    positions: list[LegMessage]
+    collateral: list[CollateralMessage]
+
+
 class EpochAnswer(Message):
     """One served epoch."""
 

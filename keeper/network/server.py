@@ -5,10 +5,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from keeper.attestation.epoch import EpochStatement
 from keeper.network.schemas import (
+    AccountAnswer,
+    AuctionAnswer,
+    ClaimAnswer,
     EpochAnswer,
     EpochProposal,
     LeafAnswer,
@@ -33,6 +36,10 @@ class Unavailable(Exception):  # noqa: N818
     """It cannot be answered now (no epoch yet, node down): try again. Answered with 503."""
 
 
+class Absent(Exception):  # noqa: N818
+    """What was asked for is not there. Answered with 404."""
+
+
 class StatementReader(Protocol):
     """Served epochs."""
 
@@ -49,6 +56,16 @@ class AttesterService(Protocol):
     def sign_report(self, proposal: ReportProposal) -> SignatureAnswer: ...
 
 
+class AccountReader(Protocol):
+    """Accounts, auctions and claims as they are now. Raises Absent for what is not there."""
+
+    def account(self, account: int) -> AccountAnswer: ...
+
+    def auctions(self) -> list[AuctionAnswer]: ...
+
+    def claim(self, number: int, account: int) -> ClaimAnswer: ...
+
+
 class ReportService(Protocol):
     """Gathers reports for wallets."""
 
@@ -60,6 +77,8 @@ def create_app(
     status: Callable[[], dict[str, Any]],
     attester: AttesterService | None = None,
     reports: ReportService | None = None,
+    accounts: AccountReader | None = None,
+    metrics: Callable[[], str] | None = None,
 ) -> FastAPI:
     """The application of one process; paths whose service is missing do not exist."""
     app = FastAPI(title="Plimsoll keeper", version="1", docs_url=None, redoc_url=None)
@@ -67,6 +86,10 @@ def create_app(
     @app.exception_handler(Refusal)
     def _refused(_request: Request, error: Refusal) -> Response:
         return JSONResponse({"detail": str(error)}, status_code=409)
+
+    @app.exception_handler(Absent)
+    def _absent(_request: Request, error: Absent) -> Response:
+        return JSONResponse({"detail": str(error)}, status_code=404)
 
     @app.exception_handler(Unavailable)
     def _unavailable(_request: Request, error: Unavailable) -> Response:
@@ -81,6 +104,10 @@ def create_app(
 
     _add_health(app, status)
     _add_reads(app, statements)
+    if accounts is not None:
+        _add_accounts(app, accounts)
+    if metrics is not None:
+        _add_metrics(app, metrics)
     if attester is not None:
         app.post("/v1/epochs")(attester.sign_epoch)
         app.post("/v1/attestations/reports")(attester.sign_report)
@@ -126,6 +153,26 @@ def _add_reads(app: FastAPI, statements: StatementReader) -> None:
     @app.get("/v1/instruments/{instrument}")
     def instrument(instrument: int) -> LeafAnswer:
         return _instrument_answer(_latest(statements), instrument)
+
+
+def _add_accounts(app: FastAPI, accounts: AccountReader) -> None:
+    @app.get("/v1/accounts/{account}")
+    def account_now(account: int) -> AccountAnswer:
+        return accounts.account(account)
+
+    @app.get("/v1/auctions")
+    def auctions() -> list[AuctionAnswer]:
+        return accounts.auctions()
+
+    @app.get("/v1/epochs/{number}/accounts/{account}/claim")
+    def claim(number: int, account: int) -> ClaimAnswer:
+        return accounts.claim(number, account)
+
+
+def _add_metrics(app: FastAPI, metrics: Callable[[], str]) -> None:
+    @app.get("/metrics", response_class=PlainTextResponse)
+    def text() -> str:
+        return metrics()
 
 
 def _latest(statements: StatementReader) -> EpochStatement:

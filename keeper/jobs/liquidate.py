@@ -1,0 +1,177 @@
+"""The liquidator: flags who is below maintenance margin, keeps auctions up to date, bids with its own
+account. Anyone may do the same.
+
+Everything is decided anew from the chain on every tick, and every transaction is kept before it is sent under
+an id that names what it is for: after a restart nothing is done twice and nothing is lost.
+"""
+
+from dataclasses import dataclass, replace
+
+from keeper.attestation.epoch import EpochStatement
+from keeper.attestation.evidence import encode_evidence, encode_statement
+from keeper.chain.contracts import AUCTION_HOUSE
+from keeper.chain.liquidation import LiquidationReader, Valuation
+from keeper.chain.transactions import Sender
+from keeper.jobs.claims import LeafClaim
+from keeper.jobs.decide_liquidations import Bid, Liquidations, Situation, decide_liquidations, suspects
+from keeper.jobs.desk import Desk
+from keeper.jobs.health import prices_of
+from keeper.jobs.observe import ChainView
+from keeper.markets.instrument import Instrument, Kind
+from keeper.observability.logs import logger
+from keeper.observability.metrics import Metrics
+from keeper.store.index_store import AccountRow, ChangeRow
+from keeper.store.transaction_store import State
+from keeper.units.constants import WAY_LEAF
+
+_RETRY_SECONDS = 30  # of chain time: a bid that was refused is offered again
+FLAGS, BIDS = "plimsoll_flags_total", "plimsoll_bids_total"
+OPEN, BELOW = "plimsoll_open_auctions", "plimsoll_accounts_below_maintenance"
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """With whose money, and for how much: account, and least return as a share of the equity (of an insolvent
+    account: of its maintenance margin), WAD.
+    """
+
+    account: int
+    minimum_return: int
+
+
+class Liquidator:
+    """One tick: every flag and update that is due, and at most one bid on its way at a time."""
+
+    def __init__(self, desk: Desk, sender: Sender, mandate: Mandate, metrics: Metrics) -> None:
+        self._desk = desk
+        self._reader = LiquidationReader(desk.protocol)
+        self._sender = sender
+        self._mandate = mandate
+        self._metrics = metrics
+        metrics.counter(FLAGS, "Accounts flagged by this process.")
+        metrics.counter(BIDS, "Bids sent by this process.")
+        metrics.gauge(OPEN, "Auctions open on the chain.")
+        metrics.gauge(BELOW, "Accounts below maintenance margin at both spots.")
+        self.last_error = ""
+
+    def tick(self, view: ChainView) -> int:
+        """Submit what is due in this view; returns the number of transactions that passed simulation."""
+        statement = self._desk.statements.latest()
+        if statement is None or statement.epoch.number != view.header.number:
+            self.last_error = f"epoch {view.header.number} is not known here"
+            return 0
+        self.last_error = ""
+        situation = self.situation(view, statement)
+        due = decide_liquidations(situation)
+        self._metrics.set(OPEN, len(situation.auctions))
+        self._metrics.set(BELOW, len(due.below))
+        return self._submit_all(view, situation, due)
+
+    def status(self) -> dict[str, object]:
+        """What the operator sees."""
+        names = {"flags": FLAGS, "bids": BIDS, "open_auctions": OPEN, "below_maintenance": BELOW}
+        counts = {name: int(self._metrics.value(metric)) for name, metric in names.items()}
+        return {"account": self._mandate.account, **counts, "last_error": self.last_error}
+
+    def situation(self, view: ChainView, statement: EpochStatement) -> Situation:
+        """All that is decided on, read at the view's block."""
+        at, rows = view.block.hash, {row.account: row for row in view.accounts}
+        auctions = self._reader.auctions(
+            at, [a.account for a in self._desk.index.auctions(view.block.number) if a.account in rows]
+        )
+        first = Situation(
+            statement=statement,
+            rows=rows,
+            links=self._links(view, statement),
+            liquid=self._liquid(view, rows),
+            values={},
+            prices=prices_of(view, self._reader.rate(at)),
+            terms=self._reader.terms(at),
+            auctions=auctions,
+            now=view.block.timestamp,
+            frozen_after=view.limits.frozen_after,
+            is_fresh=view.block.timestamp - view.header.timestamp < view.limits.stale_after,
+            bidder=self._mandate.account,
+            minimum_return=self._mandate.minimum_return,
+        )
+        return replace(first, values=self._values(at, first))
+
+    def _links(self, view: ChainView, statement: EpochStatement) -> dict[int, list[ChangeRow]]:
+        """Changes of the books that are no longer those of the epoch."""
+        then = {leaf.account: leaf.book_hash for leaf in statement.margins}
+        moved = [row.account for row in view.accounts if then.get(row.account) != row.book_hash]
+        return {account: self._desk.index.changes(account, view.block.number) for account in moved}
+
+    def _liquid(self, view: ChainView, rows: dict[int, AccountRow]) -> dict[int, int]:
+        """Cash of everybody; with funding of those who hold perps."""
+        holders = [n for n, row in rows.items() if any(_is_perp(i) for i, _ in row.positions)]
+        cash = {n: row.cash for n, row in rows.items()}
+        return cash | self._reader.liquid(view.block.hash, holders)
+
+    def _values(self, at: str, situation: Situation) -> dict[int, Valuation]:
+        """What the books of suspects, and our own, can lose."""
+        asked = sorted({*suspects(situation), situation.bidder} & set(situation.rows))
+        books = [situation.rows[n].positions for n in asked]
+        return dict(zip(asked, self._reader.valuations(at, books), strict=True))
+
+    def _submit_all(self, view: ChainView, situation: Situation, due: Liquidations) -> int:
+        sent = 0
+        for claim in due.flags:
+            done = self._submit_claim(view, "flag", f"flag:{claim.account}:{claim.epoch}", claim)
+            self._metrics.count(FLAGS, done)
+            sent += done
+        for claim in due.updates:
+            touched = situation.auctions[claim.account].touched
+            sent += self._submit_claim(
+                view, "update", f"update:{claim.account}:{claim.epoch}:{touched}", claim
+            )
+        for bid in due.bids:
+            if any(intent.kind == "bid" for intent in self._sender.unresolved()):
+                break  # it changes what we can carry
+            done = self._submit_bid(view, situation, bid)
+            self._metrics.count(BIDS, done)
+            sent += done
+        return sent
+
+    def _submit_claim(self, view: ChainView, kind: str, id: str, claim: LeafClaim) -> int:
+        calldata = self._desk.protocol.calldata(AUCTION_HOUSE, kind, claim.account, claim.values())
+        return self._submit(id, kind, calldata, view)
+
+    def _submit_bid(self, view: ChainView, situation: Situation, bid: Bid) -> int:
+        own = situation.rows[situation.bidder]
+        statement = situation.statement
+        evidence = encode_evidence(
+            WAY_LEAF,
+            [instrument for instrument, _ in own.positions],
+            statement.margin(own.account),
+            statement.account_proof(own.account),
+        )
+        calldata = self._desk.protocol.calldata(
+            AUCTION_HOUSE,
+            "bid",
+            bid.account,
+            own.account,
+            bid.fraction,
+            bid.limit,
+            [instrument for instrument, _ in situation.rows[bid.account].positions],
+            evidence,
+            encode_statement(epoch=statement.epoch.number),
+        )
+        period = view.block.timestamp // _RETRY_SECONDS
+        return self._submit(f"bid:{bid.account}:{statement.epoch.number}:{period}", "bid", calldata, view)
+
+    def _submit(self, id: str, kind: str, calldata: str, view: ChainView) -> int:
+        if self._sender.find(id) is not None:
+            return 0
+        target = self._desk.protocol.deployment.addresses[AUCTION_HOUSE]
+        intent = self._sender.submit(id, kind, target, calldata, view.block.timestamp)
+        if intent.state == State.DROPPED:
+            self.last_error = f"{id}: {intent.error}"
+            logger("liquidate").warning(kind, id=id, error=intent.error)
+            return 0
+        logger("liquidate").info(kind, id=id, state=intent.state)
+        return 1
+
+
+def _is_perp(instrument: int) -> bool:
+    return Instrument.unpack(instrument).kind == Kind.PERP
