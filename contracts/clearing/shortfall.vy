@@ -12,7 +12,7 @@
         shortfall; it reaches the pool evenly over a week, so that nobody gains by being here only for the gift. Fees are
         charged in cash: while the shortfall is not zero they too leave by `_pay`, or the pool would run dry for them.
         While insolvent auctions are open, withdrawals bear the part of the open deficit that the insurance fund does not
-        cover as if it had been lost already; what they leave behind beyond the shortfall becomes a recovery.
+        cover as if it had been lost already; what is held back so becomes a recovery.
 @custom:security Callers run `_release` first. `_credit` and `_pay` keep the equation if the caller moves exactly the tokens
         and the cash they name.
 """
@@ -142,7 +142,8 @@ def _credit(tokens: uint256, pool: uint256) -> uint256:
 @internal
 def _pay(cash: uint256, pool: uint256, uncovered: uint256, unit: uint256) -> uint256:
     """
-    @notice Books a withdrawal of cash. The remainder goes to those who stay: first against the shortfall.
+    @notice Books a withdrawal of cash. What leaving at the rate leaves behind closes the shortfall; what open deficits
+            hold back becomes a recovery, so that nobody's withdrawal lifts the rate for those who know of it.
     @param cash What leaves the ledger, WAD.
     @param pool Before the withdrawal, WAD.
     @param uncovered See `_uncovered`, WAD.
@@ -150,17 +151,16 @@ def _pay(cash: uint256, pool: uint256, uncovered: uint256, unit: uint256) -> uin
     @return Tokens to pay, WAD, rounded down to a multiple of the unit; never more than the cash.
     """
     losses: uint256 = self._losses
-    paid: uint256 = cash
-    claims: uint256 = pool + (losses >> 128) + uncovered
-    if claims != pool:
-        paid = cash * pool // claims
-    paid -= paid % unit
-    assert paid <= pool, "shortfall: more than the pool"
-    left: uint256 = cash - paid
-    if left != 0:
-        closed: uint256 = min(left, losses >> 128)
+    shortfall: uint256 = losses >> 128
+    due: uint256 = self._share(cash, pool, shortfall, unit)
+    assert due <= pool, "shortfall: more than the pool"
+    paid: uint256 = due
+    if uncovered != 0:
+        paid = self._share(cash, pool, shortfall + uncovered, unit)
+    if paid != cash:
+        closed: uint256 = min(cash - due, shortfall)
         self._losses = losses - (closed << 128)
-        self._give(left - closed)
+        self._give(cash - paid - closed)
     return paid
 
 
@@ -248,6 +248,18 @@ def _store(shortfall: uint256, losses: uint256):
     """
     assert shortfall < 2**128, "shortfall: overflow"
     self._losses = (shortfall << 128) | (losses & (2**128 - 1))
+
+
+@internal
+@pure
+def _share(cash: uint256, pool: uint256, missing: uint256, unit: uint256) -> uint256:
+    """
+    @notice Tokens for cash where as much of all cash is missing, rounded down to a multiple of the unit.
+    """
+    tokens: uint256 = cash
+    if missing != 0:
+        tokens = cash * pool // (pool + missing)
+    return tokens - tokens % unit
 
 
 @internal

@@ -67,13 +67,14 @@ def credit(losses: Losses, tokens: int, pool: int) -> tuple[Losses, int]:
 
 
 def pay(losses: Losses, cash: int, pool: int, uncovered: int, unit: int, now: int) -> tuple[Losses, int]:
-    """Tokens for cash that leaves, rounded down to the token's unit. The remainder goes to those who stay."""
-    claims = pool + losses.shortfall + uncovered
-    paid = cash if claims == pool else cash * pool // claims
-    paid -= paid % unit
-    if paid > pool:
+    """Tokens for cash that leaves, rounded down to the token's unit. What leaving at the rate leaves closes
+    the shortfall; what open deficits hold back becomes a recovery.
+    """
+    due = _share(cash, pool, losses.shortfall, unit)
+    if due > pool:
         raise ValueError("shortfall: more than the pool")
-    closed = min(cash - paid, losses.shortfall)
+    paid = _share(cash, pool, losses.shortfall + uncovered, unit)
+    closed = min(cash - due, losses.shortfall)
     rest = replace(losses, shortfall=losses.shortfall - closed)
     return give(rest, cash - paid - closed, now), paid
 
@@ -121,6 +122,11 @@ def set_open_deficit(losses: Losses, deficit: int) -> Losses:
     if not 0 <= deficit < 2**128:
         raise ValueError("shortfall: overflow")
     return replace(losses, open_deficit=deficit)
+
+
+def _share(cash: int, pool: int, missing: int, unit: int) -> int:
+    tokens = cash * pool // (pool + missing) if missing else cash
+    return tokens - tokens % unit
 
 
 def _ratio(pool: int, missing: int) -> int:

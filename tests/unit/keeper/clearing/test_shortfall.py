@@ -151,6 +151,33 @@ def test_pay__with_an_open_deficit__pays_no_more_than_without(house, deficit, fu
     assert worried.balances()
 
 
+@MANY
+@given(houses(), DOLLARS, st.integers(1, 10**24))
+def test_pay__a_deposit_around_anothers_withdrawal__gains_no_more_than_dust(house, dollars, deficit):
+    house.losses = sf.set_open_deficit(house.losses, deficit)
+    credited = house.deposit(2, dollars * UNIT)
+    house.withdraw(1, min(house.cash[1], house.pool()))
+    house.losses = sf.set_open_deficit(house.losses, 0)
+
+    assert house.withdraw(2, credited) <= (dollars + 2) * UNIT
+
+
+def test_pay__open_deficit_and_shortfall__the_shortfall_falls_by_the_share_that_leaves():
+    house = House()
+    house.deposit(0, 80 * WAD)
+    house.lose(0, 20 * WAD)
+    house.deposit(1, 80 * WAD)
+    house.losses = sf.set_open_deficit(house.losses, 50 * WAD)
+    rate = house.rate()
+
+    paid = house.withdraw(1, 100 * WAD, fund=0)
+
+    assert paid == 64 * WAD  # 100 * 160 / 250
+    assert house.losses.shortfall == 20 * WAD
+    assert house.losses.recovery == 16 * WAD  # 80 at the rate, less 64
+    assert house.rate() == rate
+
+
 def test_pay__open_deficit_and_no_shortfall__leaves_a_recovery_for_those_who_stay():
     house = House()
     house.deposit(0, 100 * WAD)
