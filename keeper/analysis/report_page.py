@@ -128,7 +128,7 @@ def _accounts(data: ReportData) -> str:
     caption = (
         "Equity against initial margin (IM, needed to open and to withdraw) and maintenance margin (MM), USD,"
         " one figure per epoch. Equity counts collateral after its maintenance haircut. An account whose"
-        " equity falls below MM may be flagged; its auctions are shaded. Choose an account here or in the table."
+        " equity falls below MM may be flagged; its auctions are shaded. Choose an account here or below."
     )
     plot = _plot(options[0][0], "tall", id="account-plot")
     return _section("accounts", caption, f'<div class="card">{chooser}{plot}{table}</div>')
