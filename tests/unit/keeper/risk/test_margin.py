@@ -1,21 +1,25 @@
 """The scan margin: closed cases by hand, and the properties that headroom and the brackets rest on."""
 
+import json
 import random
 import time
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from keeper.markets.instrument import Instrument, Kind, Leg, word
 from keeper.pricing.market import Market
-from keeper.risk.margin import RiskTable, account_margin, build_table, unit_margins
+from keeper.risk.collateral import Collateral
+from keeper.risk.margin import Margin, RiskTable, account_margin, build_table, unit_margins
 from keeper.risk.methodology import Methodology
 from keeper.risk.payoff import expiry_bounds
 from keeper.sources.recorded import RecordedSource
 from keeper.sources.source import market_of
 from keeper.units.constants import WAD
+from tests.support import flat_market as flat
 
 METHODOLOGY = Methodology.default()
 NOW = 1_743_850_000
@@ -46,6 +50,19 @@ def make_universe(market: Market) -> list[int]:
 MARKET = make_market()
 UNIVERSE = make_universe(MARKET)
 TABLE = build_table(MARKET, METHODOLOGY, UNIVERSE)
+# more than a unit of anything is worth, by 1e-8
+DUST = 200_000 * 10**10
+
+
+def crowded() -> Methodology:
+    """Thresholds that books of a few units exceed: 500 USD per 1 %."""
+    data = json.loads(METHODOLOGY.to_json())
+    for underlying in data["underlyings"]:
+        underlying["spot"]["threshold_usd"] = 500
+    return Methodology.from_json(json.dumps(data))
+
+
+CROWDED = build_table(MARKET, crowded(), UNIVERSE)
 
 books = st.dictionaries(
     st.sampled_from(UNIVERSE), st.integers(-10_000, 10_000).filter(bool), min_size=1, max_size=25
@@ -57,6 +74,24 @@ def merged(first: list[Leg], second: list[Leg]) -> list[Leg]:
     for leg in first + second:
         total[leg.instrument] = total.get(leg.instrument, 0) + leg.quantity
     return [Leg(i, q) for i, q in sorted(total.items()) if q]
+
+
+def scaled(book: list[Leg], share: Fraction | int) -> list[Leg]:
+    """Every quantity times a share, cut to 1e-8 as the chain cuts it."""
+    cut = [(leg, int(abs(leg.quantity) * share) // 10**10 * 10**10) for leg in book]
+    return [replace(leg, quantity=size if leg.quantity > 0 else -size) for leg, size in cut]
+
+
+def fitted(trades: list[Leg], limit: int) -> list[Leg]:
+    """The trades, made smaller until they fit the reach."""
+    size = added(CROWDED, trades)
+    share = min(Fraction(1), Fraction(limit, max(size, 1)))
+    return [leg for leg in scaled(trades, share) if leg.quantity]
+
+
+def rounding(first: list[Leg], second: list[Leg], marginal: int) -> int:
+    """A few quanta per leg, by the multiplier where it applies."""
+    return 4 * QUANTUM * (len(first) + len(second) + 8) * (1 + marginal // WAD)
 
 
 def perp(underlying: int) -> int:
@@ -121,16 +156,129 @@ def test_unit_margins__every_instrument__equal_its_own_account() -> None:
 def test_core__any_two_books__subadditive_up_to_rounding(first: list[Leg], second: list[Leg]) -> None:
     together = account_margin(merged(first, second), TABLE).core
     apart = account_margin(first, TABLE).core + account_margin(second, TABLE).core
-    assert together <= apart + 4 * QUANTUM * (len(first) + len(second) + 4)
+    assert together <= apart + 4 * QUANTUM * (len(first) + len(second) + 8)
 
 
 @settings(max_examples=100, deadline=None)
 @given(books, st.integers(2, 9))
 def test_core__multiple_of_a_book__homogeneous_up_to_rounding(book: list[Leg], factor: int) -> None:
-    large = account_margin([replace(leg, quantity=leg.quantity * factor) for leg in book], TABLE).core
+    large = account_margin(scaled(book, factor), TABLE).core
     assert large == pytest.approx(
-        factor * account_margin(book, TABLE).core, abs=4 * factor * QUANTUM * len(book) + 1
+        factor * account_margin(book, TABLE).core, abs=4 * factor * QUANTUM * (len(book) + 8)
     )
+
+
+@settings(max_examples=200, deadline=None)
+@given(books, st.fractions(0, 1))
+def test_core__fraction_of_a_concentrated_book__at_most_its_share(book: list[Leg], share: Fraction) -> None:
+    whole = account_margin(book, CROWDED).core
+    part = account_margin([leg for leg in scaled(book, share) if leg.quantity], CROWDED).core
+    # cutting quantities to 1e-8 changes the book by less than 1e-8 of a unit of everything
+    assert part <= whole * share + 4 * QUANTUM * (len(book) + 8) + DUST * len(book)
+
+
+def added(table: RiskTable, legs: list[Leg]) -> int:
+    """What the chain adds to U for these trades."""
+    units = {u.instrument: u for u in unit_margins(table, [leg.instrument for leg in legs])}
+    return sum(
+        -(-abs(q) * (units[i].im_long if q > 0 else units[i].im_short) // WAD)
+        for i, q in ((leg.instrument, leg.quantity) for leg in legs)
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(books, books, st.integers(0, 3))
+def test_marginal__additions_within_reach__bounded_by_the_counters(
+    held: list[Leg], trades: list[Leg], tier: int
+) -> None:
+    margin = account_margin(held, CROWDED, tier)
+    within = fitted(trades, margin.max_added)
+    assume(within)
+    after = account_margin(merged(held, within), CROWDED, tier).initial
+    bound = margin.initial + margin.marginal * added(CROWDED, within) // WAD
+    assert after <= bound + rounding(held, within, margin.marginal)
+
+
+@settings(max_examples=300, deadline=None)
+@given(books, books)
+def test_marginal__removals_of_any_size__maintenance_falls_by_no_more(
+    held: list[Leg], trades: list[Leg]
+) -> None:
+    before = account_margin(held, CROWDED)
+    after = account_margin(merged(held, trades), CROWDED).maintenance
+    back = added(CROWDED, [replace(leg, quantity=-leg.quantity) for leg in trades]) * 8 // 10
+    floor = before.maintenance - before.marginal * back // WAD
+    assume(before.marginal < 2**64 - 1)
+    assert after >= floor - rounding(held, trades, before.marginal)
+
+
+@settings(max_examples=200, deadline=None)
+@given(books, books, st.fractions(0, 1))
+def test_marginal__share_of_another_account_within_reach__bounded_by_its_margin(
+    held: list[Leg], seller: list[Leg], share: Fraction
+) -> None:
+    margin, whole = account_margin(held, CROWDED), account_margin(seller, CROWDED)
+    share = min(share, Fraction(margin.max_added, max(whole.initial, 1)))
+    bought = [leg for leg in scaled(seller, share) if leg.quantity]
+    after = account_margin(merged(held, bought), CROWDED).initial
+    bound = margin.initial + margin.marginal * Fraction(whole.initial) * share / WAD
+    assert (
+        after <= bound + rounding(held, bought, margin.marginal) + DUST * len(seller) * margin.marginal // WAD
+    )
+
+
+def test_marginal__crowded_books__both_above_and_at_one_occur() -> None:
+    held = [[Leg(perp(2), q * WAD)] for q in (1, 40, 400)]
+    found = [account_margin(book, CROWDED) for book in held]
+    assert found[0].marginal == WAD
+    assert WAD < found[1].marginal < found[2].marginal
+    assert all(margin.max_added > 0 for margin in found)
+
+
+def test_marginal__beyond_what_a_leaf_can_state__no_reach() -> None:
+    margin = account_margin([Leg(perp(2), 10**6 * WAD)], CROWDED)
+    assert (margin.marginal, margin.max_added) == (2**64 - 1, 0)
+
+
+def test_breakdown__short_straddle__names_the_charge_that_binds() -> None:
+    legs = [Leg(i, -WAD) for i in UNIVERSE if Instrument.unpack(i).strike == MARKET.underlying(2).effective]
+    breakdown = account_margin(legs, TABLE).breakdown
+    greeks, scan = int(breakdown["greeks"]["charge"]), int(breakdown["scan"][0]["loss"])
+    assert breakdown["binding"] == ("greeks" if greeks > scan else "scan")
+    roll = sum(int(charge) for charge in breakdown["roll"].values())
+    assert int(breakdown["core"]) == (max(greeks, scan) + roll) * QUANTUM
+    assert breakdown["greeks"]["correlation_set"] in {"base", "high", "low"}
+    assert json.loads(json.dumps(breakdown)) == breakdown
+
+
+def straddle(quantity: int) -> Margin:
+    """At the money, 30 days, flat vol .60, spot 2000: the unit Greeks of test_greeks."""
+    legs = [Leg(flat.option(2, 30, 2_000, kind), quantity * WAD) for kind in (Kind.CALL, Kind.PUT)]
+    table = build_table(flat.flat_market(), METHODOLOGY, [leg.instrument for leg in legs])
+    return account_margin(legs, table)
+
+
+def test_core__long_straddle__greeks_bind() -> None:
+    margin = straddle(1)
+    greeks = margin.breakdown["greeks"]
+    # delta 1068.541 - 931.459 = 137.082, times .14
+    assert int(greeks["delta"]) / 1e6 == pytest.approx(19.1915, abs=2e-3)
+    # twice .35 * 136.741
+    assert int(greeks["vega"]) / 1e6 == pytest.approx(95.7187, abs=2e-3)
+    # a certain loss of 2 * 2.27902 a day; long gamma costs nothing
+    assert (int(greeks["theta"]) / 1e6, greeks["curvature"]) == (pytest.approx(4.55804, abs=1e-3), "0")
+    # sqrt(19.1915^2 + 95.7187^2 + 19.1915 * 95.7187) + 4.55804, and a roll of .005 * 137.082
+    assert margin.breakdown["binding"] == "greeks"
+    assert margin.core / WAD == pytest.approx(106.6180 + 4.5580 + 0.6854, abs=5e-3)
+
+
+def test_core__short_straddle__the_scan_binds() -> None:
+    margin = straddle(-1)
+    # 2 * 15.1212 * (1 + 5.635 / 6.635 * sqrt(.0975))
+    assert int(margin.breakdown["greeks"]["curvature"]) / 1e6 == pytest.approx(38.2625, abs=2e-3)
+    assert int(margin.breakdown["greeks"]["charge"]) / 1e6 == pytest.approx(144.880, abs=5e-3)
+    assert (margin.breakdown["binding"], margin.breakdown["greeks"]["theta"]) == ("scan", "0")
+    assert margin.core / WAD > 144.880
 
 
 @settings(max_examples=200, deadline=None)
@@ -167,9 +315,11 @@ def test_build_table__same_market_twice__same_bits() -> None:
 
 def test_build_table__fifteen_accounts__under_half_a_second() -> None:
     chooser = random.Random(5)
+    coins = (Collateral(1, 2, 1_000, 500, 20 * WAD),)
     start = time.perf_counter()
     table = build_table(MARKET, METHODOLOGY, UNIVERSE)
     unit_margins(table, UNIVERSE)
-    for _ in range(15):
-        account_margin([Leg(i, WAD) for i in sorted(chooser.sample(UNIVERSE, 40))], table)
+    for number in range(15):
+        legs = [Leg(i, WAD) for i in sorted(chooser.sample(UNIVERSE, 40))]
+        account_margin(legs, table, 0, coins if number % 2 else ())
     assert time.perf_counter() - start < 0.5
