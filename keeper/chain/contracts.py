@@ -18,6 +18,7 @@ MARKETS = "Markets"
 QUORUM = "AttesterQuorum"
 EXCHANGE = "Exchange"
 GATE = "MarginGate"
+VAULT = "Vault"
 AUCTION_HOUSE = "AuctionHouse"
 INSURANCE_FUND = "InsuranceFund"
 

@@ -14,6 +14,7 @@ from keeper.chain.contracts import (
     INSURANCE_FUND,
     MARKETS,
     ORACLE,
+    VAULT,
     Protocol,
 )
 from keeper.chain.node import BlockRef, Node, NodeError
@@ -22,7 +23,7 @@ from keeper.store.database import Database
 from keeper.store.index_store import AccountRow, BlockRow, ChangeRow, EventRow, ListingRow
 from keeper.store.liquidation_store import AuctionRow, BidRow, FlowRow
 
-WATCHED = (CLEARINGHOUSE, ORACLE, MARKETS, EXCHANGE, AUCTION_HOUSE, INSURANCE_FUND)
+WATCHED = (CLEARINGHOUSE, VAULT, ORACLE, MARKETS, EXCHANGE, AUCTION_HOUSE, INSURANCE_FUND)
 # A vault's standard events know no sequence: nothing is decided by them
 UNSEQUENCED = {(INSURANCE_FUND, "Deposit"), (INSURANCE_FUND, "Withdraw")}
 _CHUNK = 50  # blocks per round trip and database transaction

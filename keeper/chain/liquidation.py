@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, GATE, Call, Protocol
+from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, GATE, VAULT, Call, Protocol
 from keeper.clearing.account import NEVER
 from keeper.markets.instrument import word
 
@@ -80,7 +80,7 @@ class LiquidationReader:
 
     def rate(self, at: str) -> int:
         """What one unit of cash is worth in tokens."""
-        return int(self._protocol.read(at, CLEARINGHOUSE, "rate"))
+        return int(self._protocol.read(at, VAULT, "rate"))
 
     def liquid(self, at: str, accounts: Sequence[int]) -> dict[int, int]:
         """Cash, and funding accrued to the block's time, by account."""

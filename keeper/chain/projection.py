@@ -1,5 +1,5 @@
 """What events do to the index. The chain states what holds afterwards; what it does not state, such as the
-collateral in a share sold in an auction, follows from what the index holds, and the book hash vouches for it.
+positions left by a share sold in an auction, follows from what the index holds. The book hash vouches for it.
 """
 
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, INSURANCE_FUND
+from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, INSURANCE_FUND, VAULT
 from keeper.clearing import book_hash, share
 from keeper.markets.instrument import leg_of
 from keeper.store import index_store, liquidation_store
@@ -73,6 +73,7 @@ def _collateral_changed(connection: Connection, row: EventRow) -> None:
 
 
 def _share_transferred(connection: Connection, row: EventRow) -> None:
+    """The collateral of the share has moved before, by events of its own."""
     p = row.payload
     seller, buyer = (_account(connection, row, p[side]) for side in ("seller", "buyer"))
     legs = share.legs_moved(dict(seller.positions), p["fraction"])
@@ -84,25 +85,11 @@ def _share_transferred(connection: Connection, row: EventRow) -> None:
     index_store.put_account(connection, number, p["seller"], {"cash": p["sellerCash"]})
     changes = {"cash": p["buyerCash"], "added_im": p["buyerAddedIM"], "added_mark": p["buyerAddedMark"]}
     index_store.put_account(connection, number, p["buyer"], changes)
-    _move(connection, number, index_store.put_position, legs, seller, buyer, "positions")
-    tokens = share.collateral_moved(dict(seller.collateral), p["fraction"])
-    _move(connection, number, index_store.put_collateral, tokens, seller, buyer, "collateral")
-
-
-def _move(
-    connection: Connection,
-    number: int,
-    put: Callable[[Connection, int, int, int, int], None],
-    parts: Mapping[int, int],
-    seller: AccountRow,
-    buyer: AccountRow,
-    name: str,
-) -> None:
-    """Move `parts` (by instrument or token) from one account to the other."""
-    ours, theirs = dict(getattr(seller, name)), dict(getattr(buyer, name))
-    for key, part in parts.items():
-        put(connection, number, seller.account, key, ours[key] - part)
-        put(connection, number, buyer.account, key, theirs.get(key, 0) + part)
+    ours, theirs = dict(seller.positions), dict(buyer.positions)
+    for instrument, part in legs.items():
+        index_store.put_position(connection, number, seller.account, instrument, ours[instrument] - part)
+        held = theirs.get(instrument, 0) + part
+        index_store.put_position(connection, number, buyer.account, instrument, held)
 
 
 def _frozen(connection: Connection, row: EventRow) -> None:
@@ -187,11 +174,11 @@ def _require(holds: bool, row: EventRow, account: int) -> None:
 
 _HANDLERS: Mapping[tuple[str, str], Callable[[Connection, EventRow], Any]] = {
     (CLEARINGHOUSE, "AccountOpened"): _opened,
-    (CLEARINGHOUSE, "Deposited"): _cash_moved,
-    (CLEARINGHOUSE, "Withdrawn"): _cash_moved,
+    (VAULT, "Deposited"): _cash_moved,
+    (VAULT, "Withdrawn"): _cash_moved,
     (CLEARINGHOUSE, "PositionChanged"): _position_changed,
-    (CLEARINGHOUSE, "CollateralListed"): _collateral_listed,
-    (CLEARINGHOUSE, "CollateralChanged"): _collateral_changed,
+    (VAULT, "CollateralListed"): _collateral_listed,
+    (VAULT, "CollateralChanged"): _collateral_changed,
     (CLEARINGHOUSE, "ShareTransferred"): _share_transferred,
     (CLEARINGHOUSE, "AccountFrozen"): _frozen,
     (AUCTION_HOUSE, "AuctionStarted"): _auction_stated,

@@ -93,9 +93,10 @@ def added_margin(fill: Fill, margin: InstrumentMargin) -> int:
     return mul_up(abs(fill.quantity), margin.im_long if fill.quantity > 0 else margin.im_short)
 
 
-def deposited(account: Account, cash: int) -> Account:
-    """After a deposit worth `cash`."""
-    return replace(account, cash=account.cash + cash, exempt=account.exempt + cash)
+def deposited(account: Account, cash: int, tokens: int | None = None) -> Account:
+    """After a deposit of `tokens` that credits `cash`, both WAD; the same without a shortfall."""
+    brought = cash if tokens is None else tokens
+    return replace(account, cash=account.cash + cash, exempt=account.exempt + brought)
 
 
 def withdrawn(account: Account, cash: int) -> Account:
@@ -136,16 +137,13 @@ def collateral_deposited(account: Account, token: int, amount: int) -> Account:
 
 def collateral_withdrawn(account: Account, token: int, amount: int) -> Account:
     """After collateral was taken out: the token's index, WAD. The account's own deposits leave first."""
-    after = _collateral_changed(account, CHANGE_WITHDRAWAL, token, -amount)
-    after = replace(after, withdraw_nonce=account.withdraw_nonce + 1)
-    left = max(0, collateral_exempt(account, token) - amount)
-    return exempting(after, {**account.collateral_exempt, token: left})
+    after = _collateral_taken(account, CHANGE_WITHDRAWAL, token, amount)
+    return replace(after, withdraw_nonce=account.withdraw_nonce + 1)
 
 
-def collateral_converted(account: Account, token: int, amount: int, cash: int) -> Account:
-    """After collateral (the token's index, WAD) was sold for cash (WAD)."""
-    after = _collateral_changed(account, CHANGE_CONVERSION, token, -amount)
-    return exempting(replace(after, cash=account.cash + cash), account.collateral_exempt)
+def collateral_converted(account: Account, token: int, amount: int) -> Account:
+    """After collateral (the token's index, WAD) was sold; the buyer's cash is a deposit of its own."""
+    return _collateral_taken(account, CHANGE_CONVERSION, token, amount)
 
 
 def collateral_exempt(account: Account, token: int) -> int:
@@ -208,6 +206,12 @@ def _counted(account: Account, fill: Fill, margin: InstrumentMargin) -> Account:
         added_mark=account.added_mark + credited,
         record=record,
     )
+
+
+def _collateral_taken(account: Account, kind: int, token: int, amount: int) -> Account:
+    left = max(0, collateral_exempt(account, token) - amount)
+    after = _collateral_changed(account, kind, token, -amount)
+    return exempting(after, {**account.collateral_exempt, token: left})
 
 
 def _collateral_changed(account: Account, kind: int, token: int, change: int) -> Account:

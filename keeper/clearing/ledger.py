@@ -105,8 +105,9 @@ class Ledger:
 
     def deposit(self, number: int, amount: int, now: int = 0) -> None:
         self.release(now)
-        self.losses, cash = shortfall.credit(self.losses, self.token.cash(amount), self.pool)
-        self.accounts[number] = accounts.deposited(self.accounts[number], cash)
+        tokens = self.token.cash(amount)
+        self.losses, cash = shortfall.credit(self.losses, tokens, self.pool)
+        self.accounts[number] = accounts.deposited(self.accounts[number], cash, tokens)
         self.held += amount
 
     def exempt_amount(self, number: int) -> int:
@@ -148,14 +149,14 @@ class Ledger:
         self.accounts[number] = accounts.collateral_withdrawn(account, token, vault.listing.amount(amount))
         vault.held -= amount
 
-    def convert_collateral(self, number: int, token: int, amount: int, cost: int) -> None:
-        """Collateral leaves to a buyer who pays `cost`; both in their tokens' decimals."""
+    def convert_collateral(self, number: int, token: int, amount: int, cost: int, now: int = 0) -> None:
+        """Collateral leaves to a buyer who deposits `cost`; both in their tokens' decimals."""
         vault = self.vaults[token]
         self.accounts[number] = accounts.collateral_converted(
-            self.accounts[number], token, vault.listing.amount(amount), self.token.cash(cost)
+            self.accounts[number], token, vault.listing.amount(amount)
         )
         vault.held -= amount
-        self.held += cost
+        self.deposit(number, cost, now)
 
     def trade(
         self,

@@ -25,7 +25,7 @@ class Share:
         initial_margin, mark, linear: the fraction's part of the seller's attested margin, mark and value of
             perps and futures (lower bound).
         earliest: first expiry of the seller's legs, unix seconds.
-        collateral_value: of the collateral moved, at its full price.
+        collateral: full value of the collateral moved.
     """
 
     seller: int
@@ -37,7 +37,7 @@ class Share:
     mark: int
     linear: int
     earliest: int
-    collateral_value: int = 0
+    collateral: int = 0
 
 
 def quantity_moved(quantity: int, fraction: int) -> int:
@@ -69,48 +69,49 @@ def sold(seller: Account, share: Share) -> Account:
     """The seller afterwards: its counters stay, its record is no longer its book's. A share of the deposits
     leaves with the cash.
     """
-    hashed = hashes.fold(seller.book_hash, CHANGE_AUCTION, 0, -share.fraction, 0)
     cash = seller.cash - cash_moved(seller.cash, share.fraction) + share.price
     exempt = mul_down(seller.exempt, WAD - share.fraction)
-    after = ratcheted(replace(seller, cash=cash, exempt=exempt, book_hash=hashed), cash)
-    return _less(after, seller, share.fraction)
+    left = collateral_moved(seller.collateral, share.fraction)
+    after = _with_collateral(seller, CHANGE_AUCTION, {token: -part for token, part in left.items()})
+    hashed = hashes.fold(after.book_hash, CHANGE_AUCTION, 0, -share.fraction, 0)
+    legs = legs_moved(seller.positions, share.fraction)
+    positions = _plus(seller.positions, {i: -part for i, part in legs.items()})
+    return ratcheted(replace(after, cash=cash, exempt=exempt, positions=positions, book_hash=hashed), cash)
 
 
 def bought(buyer: Account, seller: Account, share: Share) -> Account:
     """The buyer afterwards; `seller` is the seller before. No gain is credited: the mark counts at most what
-    was paid for it.
+    was paid for it. What is paid for legs leaves the exempt amount.
     """
     cash = cash_moved(seller.cash, share.fraction)
-    hashed = hashes.fold(buyer.book_hash, CHANGE_PURCHASE, 0, share.fraction, share.seller)
-    after = replace(
-        buyer,
+    after = _with_collateral(buyer, CHANGE_PURCHASE, collateral_moved(seller.collateral, share.fraction))
+    return replace(
+        after,
         cash=buyer.cash + cash - share.price + share.payout,
+        exempt=buyer.exempt - min(buyer.exempt, max(0, share.price - cash)),
+        positions=_plus(buyer.positions, legs_moved(seller.positions, share.fraction)),
         added_im=buyer.added_im + share.initial_margin,
-        added_mark=buyer.added_mark + min(share.mark, share.price - cash - share.collateral_value),
-        book_hash=hashed,
+        added_mark=buyer.added_mark + min(share.mark, share.price - cash - share.collateral),
+        book_hash=hashes.fold(after.book_hash, CHANGE_PURCHASE, 0, share.fraction, share.seller),
         record=replace(
             buyer.record,
             linear=buyer.record.linear + share.linear,
             earliest_expiry=min(buyer.record.earliest_expiry, share.earliest),
         ),
     )
-    return _more(after, seller, share.fraction)
 
 
-def _less(after: Account, seller: Account, fraction: int) -> Account:
-    positions, collateral = dict(seller.positions), dict(seller.collateral)
-    for instrument, part in legs_moved(seller.positions, fraction).items():
-        positions = moved(positions, instrument, -part)
-    for token, part in collateral_moved(seller.collateral, fraction).items():
-        collateral = moved(collateral, token, -part)
-    left = replace(after, positions=positions, collateral=collateral)
-    return exempting(left, seller.collateral_exempt)
+def _with_collateral(account: Account, kind: int, parts: Mapping[int, int]) -> Account:
+    """Balances after each token moved, one link of the book hash each."""
+    hashed = account.book_hash
+    for token, part in sorted(parts.items()):
+        hashed = hashes.fold(hashed, kind, token, part, 0)
+    after = replace(account, collateral=_plus(account.collateral, parts), book_hash=hashed)
+    return exempting(after, account.collateral_exempt)
 
 
-def _more(after: Account, seller: Account, fraction: int) -> Account:
-    positions, collateral = dict(after.positions), dict(after.collateral)
-    for instrument, part in legs_moved(seller.positions, fraction).items():
-        positions = moved(positions, instrument, part)
-    for token, part in collateral_moved(seller.collateral, fraction).items():
-        collateral = moved(collateral, token, part)
-    return replace(after, positions=positions, collateral=collateral)
+def _plus(quantities: Mapping[int, int], parts: Mapping[int, int]) -> dict[int, int]:
+    after = dict(quantities)
+    for key, part in parts.items():
+        after = moved(after, key, part)
+    return after

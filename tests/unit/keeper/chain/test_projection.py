@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keeper.chain import projection
-from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, INSURANCE_FUND
+from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, INSURANCE_FUND, VAULT
 from keeper.clearing import account as accounts
 from keeper.clearing import book_hash as hashes
 from keeper.clearing import share as shares
@@ -63,8 +63,8 @@ class Chain:
             self.emit(CLEARINGHOUSE, "PositionChanged", **position(number, built, instrument, quantity))
         for token, amount in account.collateral.items():
             built = accounts.collateral_deposited(built, token, amount)
-            self.emit(CLEARINGHOUSE, "CollateralChanged", **collateral(number, built, amount))
-        self.emit(CLEARINGHOUSE, "Deposited", account=number, cash=account.cash)
+            self.emit(VAULT, "CollateralChanged", **collateral(number, built, amount))
+        self.emit(VAULT, "Deposited", account=number, cash=account.cash)
         return replace(built, cash=account.cash)
 
 
@@ -99,6 +99,16 @@ def sale(fraction: int) -> Share:
     return Share(1, 2, fraction, price=30 * WAD, payout=0, initial_margin=9, mark=-8, linear=0, earliest=0)
 
 
+def move_collateral(chain: Chain, seller: Account, buyer: Account, fraction: int) -> None:
+    """The events of the collateral in a share, which come first."""
+    for token, part in shares.collateral_moved(seller.collateral, fraction).items():
+        for number, before, kind, sign in ((1, seller, CHANGE_AUCTION, -1), (2, buyer, CHANGE_PURCHASE, 1)):
+            balance = before.collateral.get(token, 0) + sign * part
+            hashed = hashes.fold(before.book_hash, kind, token, sign * part, 0)
+            after = replace(before, collateral={token: balance} if balance else {}, book_hash=hashed)
+            chain.emit(VAULT, "CollateralChanged", **collateral(number, after, sign * part, kind))
+
+
 def transfer(seller: Account, buyer: Account, sold: Share) -> dict[str, Any]:
     left, taken = shares.sold(seller, sold), shares.bought(buyer, seller, sold)
     parts = shares.legs_moved(seller.positions, sold.fraction)
@@ -121,7 +131,7 @@ def transfer(seller: Account, buyer: Account, sold: Share) -> dict[str, Any]:
 @pytest.fixture
 def chain(tmp_path: Path) -> Chain:
     found = Chain(Database(f"sqlite:///{tmp_path}/index.sqlite"))
-    found.emit(CLEARINGHOUSE, "CollateralListed", token=WETH, collateral=TERMS)
+    found.emit(VAULT, "CollateralListed", token=WETH, collateral=TERMS)
     return found
 
 
@@ -131,6 +141,7 @@ def test_share_transferred__any_fraction__both_sides_as_the_twin_has_them(
 ) -> None:
     seller = chain.open(1, SELLER)
     buyer = chain.open(2, Account("0xbuyer", cash=100 * WAD, positions={CALL: WAD}))
+    move_collateral(chain, seller, buyer, fraction)
     chain.emit(CLEARINGHOUSE, "ShareTransferred", **transfer(seller, buyer, sale(fraction)))
 
     rows = chain.read(index_store.accounts_at, chain.number)
@@ -150,6 +161,7 @@ def test_share_transferred__any_fraction__both_sides_as_the_twin_has_them(
 @pytest.mark.parametrize("field", ["words", "sellerHash", "buyerHash"])
 def test_share_transferred__changed_on_the_way__refused(chain: Chain, field: str) -> None:
     seller, buyer = chain.open(1, SELLER), chain.open(2, Account("0xbuyer"))
+    move_collateral(chain, seller, buyer, WAD // 2)
     told = transfer(seller, buyer, sale(WAD // 2))
     told[field] = told[field][1:] if field == "words" else "0x" + "11" * 32
 
@@ -159,8 +171,8 @@ def test_share_transferred__changed_on_the_way__refused(chain: Chain, field: str
 
 def test_collateral_changed__in_and_sold__balance_and_links(chain: Chain) -> None:
     inside = chain.open(1, Account("0xowner", collateral={1: 7 * WAD}))
-    after = accounts.collateral_converted(inside, 1, 3 * WAD, 0)
-    chain.emit(CLEARINGHOUSE, "CollateralChanged", **collateral(1, after, -3 * WAD, CHANGE_CONVERSION))
+    after = accounts.collateral_converted(inside, 1, 3 * WAD)
+    chain.emit(VAULT, "CollateralChanged", **collateral(1, after, -3 * WAD, CHANGE_CONVERSION))
 
     (row,) = chain.read(index_store.accounts_at, chain.number)
     assert (row.collateral, row.book_hash) == (((1, 4 * WAD),), after.book_hash)
@@ -177,7 +189,7 @@ def test_collateral_changed__changed_on_the_way__refused(chain: Chain, field: st
     told = collateral(1, accounts.collateral_deposited(inside, 1, WAD), WAD)
 
     with pytest.raises(projection.ProjectionError):
-        chain.emit(CLEARINGHOUSE, "CollateralChanged", **(told | {field: told[field] + 1}))
+        chain.emit(VAULT, "CollateralChanged", **(told | {field: told[field] + 1}))
 
 
 def test_collateral_changed__unlisted_token__refused(chain: Chain) -> None:
@@ -185,7 +197,7 @@ def test_collateral_changed__unlisted_token__refused(chain: Chain) -> None:
     told = collateral(1, accounts.collateral_deposited(inside, 1, WAD), WAD) | {"token": "0x" + "cd" * 20}
 
     with pytest.raises(projection.ProjectionError):
-        chain.emit(CLEARINGHOUSE, "CollateralChanged", **told)
+        chain.emit(VAULT, "CollateralChanged", **told)
 
 
 def test_changes_of__trades__fold_to_the_hash(chain: Chain) -> None:
@@ -207,7 +219,7 @@ def test_position_changed__other_kind_told__refused(chain: Chain) -> None:
 
 
 def test_listings_at__terms_changed__past_blocks_keep_theirs(chain: Chain) -> None:
-    chain.emit(CLEARINGHOUSE, "CollateralListed", token=WETH, collateral=TERMS | {"initialHaircut": 2_000})
+    chain.emit(VAULT, "CollateralListed", token=WETH, collateral=TERMS | {"initialHaircut": 2_000})
 
     assert [x.initial_haircut for x in chain.read(index_store.listings_at, 1)] == [1_000]
     assert [x.initial_haircut for x in chain.read(index_store.listings_at, 2)] == [2_000]

@@ -49,11 +49,15 @@ def test_deposit_and_withdrawal__any__fold_and_move_the_exempt_part():
     assert (hashes.fills(left.book_hash), hashes.others(left.book_hash)) == (1, 1)
 
 
-def test_conversion__part__becomes_cash_and_caps_the_exempt_part():
-    inside = accounts.collateral_deposited(Account("trader", cash=-40 * WAD), 1, 5 * WAD)
-    after = accounts.collateral_converted(inside, 1, 2 * WAD, 50 * WAD)
+def test_conversion__part__the_account_s_own_leaves_first():
+    inside = accounts.collateral_deposited(Account("trader"), 1, 5 * WAD)
+    after = accounts.collateral_converted(inside, 1, 2 * WAD)
 
-    assert (after.cash, after.collateral, after.collateral_exempt) == (10 * WAD, {1: 3 * WAD}, {1: 3 * WAD})
+    assert (after.withdraw_nonce, after.collateral, after.collateral_exempt) == (
+        0,
+        {1: 3 * WAD},
+        {1: 3 * WAD},
+    )
     assert after.book_hash == hashes.fold(inside.book_hash, CHANGE_CONVERSION, 1, -2 * WAD, 0)
 
 

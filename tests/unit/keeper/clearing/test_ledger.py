@@ -127,6 +127,19 @@ def test_withdraw__with_a_shortfall__pays_the_rate():
     assert ledger.imbalance({}) == 0
 
 
+def test_deposit__with_a_shortfall__credits_more_cash_but_exempts_the_tokens():
+    ledger = Ledger(USDC)
+    for number in (1, 2):
+        ledger.open_account(number, f"owner {number}")
+        ledger.deposit(number, 300 * 10**6)
+    ledger.transfer_share(Share(1, 2, WAD // 2, 0, 200 * WAD, 0, 0, 0, 2**40 - 1))
+    ledger.open_account(3, "late")
+    ledger.deposit(3, 90 * 10**6)
+
+    assert (ledger.accounts[3].cash, ledger.accounts[3].exempt) == (120 * WAD, 90 * WAD)
+    assert ledger.imbalance({}) == 0
+
+
 def test_freeze__and_back__is_kept():
     ledger = traded()
     ledger.freeze(1, True)

@@ -59,12 +59,13 @@ def test_sold__half__keeps_counters_and_says_so_in_the_hash():
     assert after.positions == {CALL: -15 * WAD // 10, PUT: WAD}
     assert after.collateral == {2: 35 * WAD // 10}
     assert after.added_im == after.added_mark == 0
-    assert after.book_hash == hashes.fold(hashes.EMPTY, CHANGE_AUCTION, 0, -WAD // 2, 0)
-    assert hashes.others(after.book_hash) == 1
+    first = hashes.fold(hashes.EMPTY, CHANGE_AUCTION, 2, -35 * WAD // 10, 0)
+    assert after.book_hash == hashes.fold(first, CHANGE_AUCTION, 0, -WAD // 2, 0)
+    assert hashes.others(after.book_hash) == 2
 
 
 def test_bought__half__adds_margin_and_no_more_mark_than_was_paid():
-    sale = share(WAD // 2, price=30 * WAD, initial_margin=9 * WAD, mark=-10 * WAD, collateral_value=4 * WAD)
+    sale = share(WAD // 2, price=30 * WAD, initial_margin=9 * WAD, mark=-10 * WAD, collateral=4 * WAD)
     after = shares.bought(Account("buyer", cash=WAD), SELLER, sale)
 
     assert after.cash == 21 * WAD
@@ -72,8 +73,16 @@ def test_bought__half__adds_margin_and_no_more_mark_than_was_paid():
     assert after.added_mark == -24 * WAD  # 50 in cash and 4 in collateral for 30: the legs came at minus 24
     assert after.positions == {CALL: -15 * WAD // 10, PUT: WAD}
     assert after.record.earliest_expiry == EXPIRY
-    assert after.book_hash == hashes.fold(hashes.EMPTY, CHANGE_PURCHASE, 0, WAD // 2, 1)
-    assert hashes.fills(after.book_hash) == 1
+    first = hashes.fold(hashes.EMPTY, CHANGE_PURCHASE, 2, 35 * WAD // 10, 0)
+    assert after.book_hash == hashes.fold(first, CHANGE_PURCHASE, 0, WAD // 2, 1)
+    assert hashes.fills(after.book_hash) == 2
+
+
+def test_bought__for_cash__what_was_paid_is_no_longer_exempt():
+    rich = Account("buyer", cash=90 * WAD, exempt=90 * WAD)
+
+    assert shares.bought(rich, SELLER, share(WAD // 2, price=70 * WAD)).exempt == 70 * WAD
+    assert shares.bought(rich, SELLER, share(WAD // 2, price=30 * WAD)).exempt == 90 * WAD
 
 
 def test_sold__half__half_of_the_deposits_leaves_and_losses_for_good():
