@@ -34,7 +34,7 @@ class KeeperClient:
 
     def __init__(self, url: str, timeout: float = 10.0) -> None:
         self.url = url.rstrip("/")
-        self._timeout = timeout
+        self._http = httpx.Client(timeout=timeout)
 
     def live(self) -> None:
         """KeeperError unless it answers."""
@@ -47,6 +47,11 @@ class KeeperClient:
     def latest_epoch(self) -> dict[str, Any]:
         """The latest epoch that this keeper serves."""
         return self._ask("GET", "/v1/epochs/latest")
+
+    def margins(self, epoch: int) -> list[dict[str, Any]]:
+        """The margin leaves of all accounts in an epoch."""
+        found: list[dict[str, Any]] = self._ask("GET", f"/v1/epochs/{epoch}/margins")["margins"]
+        return found
 
     def account(self, epoch: int, account: int) -> dict[str, Any]:
         """An account's leaf in an epoch, its proof and breakdown."""
@@ -66,7 +71,7 @@ class KeeperClient:
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
-            response = httpx.request(method, self.url + path, json=body, timeout=self._timeout)
+            response = self._http.request(method, self.url + path, json=body)
         except (httpx.HTTPError, httpx.InvalidURL):
             raise KeeperError(f"no keeper answers at {self.url}") from None
         try:

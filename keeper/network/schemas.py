@@ -202,6 +202,13 @@ class AccountAnswer(Message):
     collateral: list[CollateralMessage]
 
 
+class MarginsAnswer(Message):
+    """The margin leaves of all accounts in an epoch, without proofs: for overviews."""
+
+    epoch: int
+    margins: list[dict[str, Any]]
+
+
 class EpochAnswer(Message):
     """One served epoch."""
 

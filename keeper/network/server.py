@@ -15,6 +15,7 @@ from keeper.network.schemas import (
     EpochAnswer,
     EpochProposal,
     LeafAnswer,
+    MarginsAnswer,
     ReportAnswer,
     ReportProposal,
     ReportRequest,
@@ -141,6 +142,11 @@ def _add_reads(app: FastAPI, statements: StatementReader) -> None:
     @app.get("/v1/epochs/{number}")
     def epoch(number: int) -> EpochAnswer:
         return _epoch_answer(_numbered(statements, number))
+
+    @app.get("/v1/epochs/{number}/margins")
+    def margins(number: int) -> MarginsAnswer:
+        found = _numbered(statements, number)
+        return MarginsAnswer(epoch=number, margins=[margin_fields(leaf) for leaf in found.margins])
 
     @app.get("/v1/epochs/{number}/accounts/{account}")
     def account(number: int, account: int) -> LeafAnswer:
