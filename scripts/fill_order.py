@@ -154,10 +154,13 @@ def _near_marks(wallet: Wallet, keeper: trading.KeeperClient, maker: Order, cost
     """A price for every leg; those of a package start from the keeper's marks."""
     found = [leg.instrument for leg in maker.legs]
     ticks = {i: int(wallet.read("Markets", "underlying", Instrument.unpack(i).underlying)[2]) for i in found}
-    marks: dict[int, int] = {}
-    if len(found) > 1:
+    if len(found) == 1:
+        return leg_prices(maker.legs, cost, {}, ticks)
+    try:
         epoch = keeper.latest_epoch()["number"]
         marks = {i: int(keeper.instrument(epoch, i)["leaf"]["mark"]) for i in found}
+    except trading.KeeperError as error:
+        raise Sentence(f"{error}: without marks give --leg-price for every leg") from None
     return leg_prices(maker.legs, cost, marks, ticks)
 
 
