@@ -45,6 +45,7 @@ def test_load__several_faults__all_named(tmp_path: Path) -> None:
         ('keystore = "keystore.json"', "", "keeper.keystore"),
         ("http://", "ftp://", "chain.rpc"),
         ('roles = ["attester"]', "roles = [", "not TOML"),
+        ('"attester"', '"liquidator"', "liquidator.account"),
     ],
 )
 def test_load__cross_faults__refused(tmp_path: Path, old: str, new: str, reason: str) -> None:
@@ -57,3 +58,11 @@ def test_load__cross_faults__refused(tmp_path: Path, old: str, new: str, reason:
 def test_load__missing_file__one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path / "absent.toml")
+
+
+def test_load__liquidator__return_is_exact(tmp_path: Path) -> None:
+    path = tmp_path / "plimsoll.toml"
+    path.write_text(GOOD.replace('"attester"', '"liquidator"') + "[liquidator]\naccount = 5\n")
+    config = load(path)
+    assert (config.liquidator.account, config.needs_key) == (5, True)
+    assert config.liquidator.minimum_return_wad == 3 * 10**16
