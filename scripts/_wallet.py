@@ -86,7 +86,7 @@ class Wallet:
     @property
     def token(self) -> Any:
         """The settlement token, by the ABI of every ERC-20."""
-        address = self.read("Clearinghouse", "settlement_token")
+        address = self.read("Vault", "settlement_token")
         return self.web3.eth.contract(address=to_checksum_address(address), abi=_ERC20)
 
     def now(self) -> int:

@@ -40,9 +40,9 @@ def cli(provider: Any, alias: str | None, account: int, as_json: bool, yes: bool
         raise Sentence(f"{signer.address} holds {plain(held, decimals)}, less than {amount}")
     if not is_confirmed(wallet, yes, f"deposit {amount} into account {account}"):
         return
-    clearing = wallet.contract("Clearinghouse")
-    if token.functions.allowance(signer.address, clearing.address).call() < units:
-        wallet.send(signer, token, "approve", clearing.address, units)
-    wallet.send(signer, clearing, "deposit", account, token.address, units)
+    vault = wallet.contract("Vault")
+    if token.functions.allowance(signer.address, vault.address).call() < units:
+        wallet.send(signer, token, "approve", vault.address, units)
+    wallet.send(signer, vault, "deposit", account, token.address, units)
     cash = plain(wallet.require_account(account)[4])
     emit(as_json, {"account": account, "cash": cash}, f"account {account} has {cash} in cash")

@@ -62,10 +62,8 @@ def cli(
     evidence, statement = _evidence(wallet, keeper, account, token.address, units, to, way)
     if not is_confirmed(wallet, yes, f"withdraw {amount} from account {account} to {to}"):
         return
-    clearing = wallet.contract("Clearinghouse")
-    wallet.send(
-        signer, clearing, "withdraw", account, token.address, units, to, evidence, statement.encoded()
-    )
+    vault = wallet.contract("Vault")
+    wallet.send(signer, vault, "withdraw", account, token.address, units, to, evidence, statement.encoded())
     cash = plain(wallet.require_account(account)[4])
     emit(
         as_json,

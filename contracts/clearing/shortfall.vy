@@ -9,8 +9,8 @@
 
         so a unit of cash is worth rate = pool / (pool + shortfall) tokens. A deposit is credited at the rate, a
         withdrawal is paid at it, both rounded down: neither lowers the rate. A recovery is what was given to cover the
-        shortfall; it reaches the pool evenly over a week, so that nobody gains by being here only for the gift. Fees are
-        charged in cash: while the shortfall is not zero they too leave by `_pay`, or the pool would run dry for them.
+        shortfall; it reaches the pool evenly over a week, so that nobody gains by being here only for the gift. Fees leave
+        the pool at face value; while the shortfall is not zero their collector gives them to the recovery.
         While insolvent auctions are open, withdrawals bear the part of the open deficit that the insurance fund does not
         cover as if it had been lost already; what is held back so becomes a recovery.
 @custom:security Callers run `_release` first. `_credit` and `_pay` keep the equation if the caller moves exactly the tokens

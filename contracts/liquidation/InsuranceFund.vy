@@ -3,27 +3,27 @@
 """
 @title InsuranceFund
 @license AGPL-3.0-only
-@notice ERC-4626 vault of the settlement token. Its stakers bear deficits of liquidations before everybody else does. Shares
+@notice ERC-4626 shares of the settlement token. Its stakers bear deficits of liquidations before everybody else does. Shares
         are priced at the net asset value: tokens held less the deficits of open insolvent auctions. While such an auction
         is open nobody stakes and nobody leaves. Leaving takes a request, a cooldown and a use within two days, at the
         lower of the values at request and at exit: whoever sees a loss coming cannot run from it.
-        Assets are in the token's decimals, shares in the vault's (six more), shares of one WAD, times unix seconds.
+        Assets are in the token's decimals, shares have six more, shares of one WAD, times unix seconds.
 @custom:security Virtual shares make it pointless to inflate the price before a first stake. `cover` and the plain views call
-        the token only, never the Clearinghouse: that one's re-entrancy lock is held while it calls them.
-@custom:kill Cannot be switched off. The Clearinghouse's owner may name another fund; exits stay open here.
+        the token only, never the Vault: that one's re-entrancy lock is held while it calls them.
+@custom:kill Cannot be switched off. The Vault's owner may name another fund; exits stay open here.
 """
 
 from ethereum.ercs import IERC20
 from ethereum.ercs import IERC4626
 
-from ..interfaces import IClearinghouse
 from ..interfaces import IInsuranceFund
+from ..interfaces import IVault
 from ..units import constants as c
 
-# rounding of 512-bit products, as the vault itself does it
+# rounding of 512-bit products, as ERC-4626 does it there
 from snekmate.utils import math
 
-# initialised by the vault
+# initialised by erc4626
 from snekmate.auth import ownable
 
 uses: ownable
@@ -75,7 +75,7 @@ LOW_64: constant(uint256) = 2**64 - 1
 
 # Immutables
 
-CLEARINGHOUSE: public(immutable(address))
+VAULT: public(immutable(address))
 # WAD per smallest unit of the token
 SCALE: immutable(uint256)
 
@@ -95,13 +95,13 @@ _exits: HashMap[address, IInsuranceFund.Exit]
 
 
 @deploy
-def __init__(clearinghouse: address, daily_share: uint256, cooldown: uint256):
+def __init__(vault: address, daily_share: uint256, cooldown: uint256):
     """
-    @param clearinghouse Whose deficits are covered, in its settlement token.
+    @param vault Whose deficits are covered, in its settlement token.
     @param daily_share See `set_daily_share`.
     @param cooldown See `set_cooldown`.
     """
-    token: address = staticcall IClearinghouse(clearinghouse).settlement_token()
+    token: address = staticcall IVault(vault).settlement_token()
     erc4626.__init__(
         "Plimsoll Insurance Fund",
         "PLIF",
@@ -110,7 +110,7 @@ def __init__(clearinghouse: address, daily_share: uint256, cooldown: uint256):
         "Plimsoll Insurance Fund",
         "1",
     )
-    CLEARINGHOUSE = clearinghouse
+    VAULT = vault
     SCALE = 10**convert(18 - erc4626._UNDERLYING_DECIMALS, uint256)
     self._set_daily_share(daily_share)
     self._set_cooldown(cooldown)
@@ -249,11 +249,11 @@ def transferFrom(owner: address, to: address, amount: uint256) -> bool:
 @external
 def cover(amount: uint256) -> uint256:
     """
-    @notice Pays a deficit to the Clearinghouse, as far as the daily share reaches. Only the Clearinghouse.
+    @notice Pays a deficit to the Vault, as far as the daily share reaches. Only the Vault.
     @param amount Asked for.
     @return Paid.
     """
-    assert msg.sender == CLEARINGHOUSE, "fund: not the clearinghouse"
+    assert msg.sender == VAULT, "fund: not the vault"
     assets: uint256 = erc4626._total_assets()
     level: uint256 = self._level()
     paid: uint256 = min(amount, self._left(assets, level))
@@ -261,7 +261,7 @@ def cover(amount: uint256) -> uint256:
         level += math._mul_div(paid, c.WAD, assets, True)
     self._paid_out = (level << 64) | block.timestamp
     log IInsuranceFund.DeficitCovered(asked=amount, paid=paid, seq=self._next_seq())
-    assert extcall erc4626._ASSET.transfer(CLEARINGHOUSE, paid, default_return_value=True), "fund: transfer failed"
+    assert extcall erc4626._ASSET.transfer(VAULT, paid, default_return_value=True), "fund: transfer failed"
     return paid
 
 
@@ -425,7 +425,7 @@ def _deficit() -> uint256:
     """
     @return Deficits of open insolvent auctions, the token's decimals, rounded up.
     """
-    deficit: uint256 = staticcall IClearinghouse(CLEARINGHOUSE).open_deficit()
+    deficit: uint256 = staticcall IVault(VAULT).open_deficit()
     return (deficit + SCALE - 1) // SCALE
 
 

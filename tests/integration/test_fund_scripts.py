@@ -1,4 +1,4 @@
-"""`stake` and `unstake` against the real fund on a devnet, with a clearing house that has no accounts."""
+"""`stake` and `unstake` against the real fund on a devnet, with a vault that knows nothing else."""
 
 import json
 import os
@@ -30,7 +30,7 @@ class Shell:
     devnet: Devnet
     deployments: Path
     backend: Web3Backend
-    clearing: Contract
+    vault: Contract
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PLIMSOLL_DEPLOYMENTS": str(self.deployments)}
@@ -54,7 +54,7 @@ class Shell:
         self.devnet.rpc("evm_mine")
 
     def open_deficit(self, dollars: int) -> None:
-        self.backend.send(self.clearing, "set_open_deficit", dollars * 10**18)
+        self.backend.send(self.vault, "set_open_deficit", dollars * 10**18)
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +65,10 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         key = bytes(Account.from_mnemonic(MNEMONIC).key)
         backend = Web3Backend(Web3(Web3.HTTPProvider(devnet.url)), key)
         token = backend.deploy("MockToken", 6)
-        clearing = backend.deploy("MockClearinghouse", token.address)
-        fund = backend.deploy("InsuranceFund", clearing.address, 10**18 // 2, COOLDOWN)
+        vault = backend.deploy("MockVault", token.address)
+        fund = backend.deploy("InsuranceFund", vault.address, 10**18 // 2, COOLDOWN)
         backend.send(token, "mint", backend.deployer, 1_000 * 10**6)
-        named = {"Clearinghouse": clearing, "InsuranceFund": fund}
+        named = {"Clearinghouse": vault, "Vault": vault, "InsuranceFund": fund}
         record = {
             "chain_id": CHAIN_ID,
             "contracts": {
@@ -76,7 +76,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
             },
         }
         (folder / f"{CHAIN_ID}.json").write_text(json.dumps(record))
-        yield Shell(devnet, folder, backend, clearing)
+        yield Shell(devnet, folder, backend, vault)
 
 
 def test_stake_and_unstake__a_whole_round(shell: Shell) -> None:

@@ -19,14 +19,14 @@ RICH = 1_000_000 * USD
 
 
 class Fund:
-    """The fund, its token and its clearing house; stakers hold a million and have approved it."""
+    """The fund, its token and the Vault it pays; stakers hold a million and have approved it."""
 
     def __init__(self):
         self.owner = boa.env.eoa
         self.token = boa.load("contracts/mocks/MockToken.vy", 6)
-        self.clearing = boa.load("contracts/mocks/MockClearinghouse.vy", self.token.address)
+        self.payee = boa.load("contracts/mocks/MockVault.vy", self.token.address)
         self.vault = boa.load(
-            "contracts/liquidation/InsuranceFund.vy", self.clearing.address, WAD // 2, COOLDOWN
+            "contracts/liquidation/InsuranceFund.vy", self.payee.address, WAD // 2, COOLDOWN
         )
 
     def staker(self, name):
@@ -78,7 +78,7 @@ def bob(fund):
 
 def test_constructor__stores_what_it_is_given(fund):
     vault = fund.vault
-    assert (vault.asset(), vault.CLEARINGHOUSE()) == (fund.token.address, fund.clearing.address)
+    assert (vault.asset(), vault.VAULT()) == (fund.token.address, fund.payee.address)
     assert (vault.daily_share(), vault.cooldown(), vault.decimals()) == (WAD // 2, COOLDOWN, 12)
     assert vault.owner() == fund.owner
 
@@ -108,7 +108,7 @@ def test_mint__after_a_gain__costs_what_the_preview_says(fund, alice, bob):
 
 def test_deposit__after_a_loss__buys_more_shares(fund, alice, bob):
     fund.stake(alice, 100 * USD)
-    fund.clearing.ask(fund.vault, 50 * USD)
+    fund.payee.ask(fund.vault, 50 * USD)
 
     shares = fund.stake(bob, 50 * USD)
 
@@ -136,8 +136,8 @@ def test_deposit__price_inflated_by_the_first_staker__costs_the_attacker_and_not
 
 def test_deposit__token_takes_a_fee__reverts():
     token = boa.load("contracts/mocks/MockHostileToken.vy", 6)
-    clearing = boa.load("contracts/mocks/MockClearinghouse.vy", token.address)
-    vault = boa.load("contracts/liquidation/InsuranceFund.vy", clearing.address, WAD // 2, COOLDOWN)
+    payee = boa.load("contracts/mocks/MockVault.vy", token.address)
+    vault = boa.load("contracts/liquidation/InsuranceFund.vy", payee.address, WAD // 2, COOLDOWN)
     token.mint(boa.env.eoa, 100 * USD)
     token.set_mode(1)
     with boa.reverts("fund: amount differs"):
@@ -145,7 +145,7 @@ def test_deposit__token_takes_a_fee__reverts():
 
 
 def test_stake__open_deficit__is_refused_and_the_limits_say_so(fund, alice):
-    fund.clearing.set_open_deficit(1)
+    fund.payee.set_open_deficit(1)
 
     assert fund.vault.maxDeposit(alice) == fund.vault.maxMint(alice) == 0
     with boa.reverts("fund: open deficit"):
@@ -161,7 +161,7 @@ def test_max_deposit__no_deficit__is_unlimited_but_for_nobody(fund, alice):
 
 def test_convert__open_deficit__prices_it_in(fund, alice):
     fund.stake(alice, 100 * USD)
-    fund.clearing.set_open_deficit(40 * WAD)
+    fund.payee.set_open_deficit(40 * WAD)
 
     assert fund.worth(alice) == pytest.approx(60 * USD, abs=1)
     assert fund.vault.convertToShares(60 * USD) == pytest.approx(100 * SHARE, rel=1e-6)
@@ -185,9 +185,9 @@ def test_request_exit__locks_the_value_and_the_time(fund, alice):
 
 def test_request_exit__open_deficit__locks_the_lower_value(fund, alice):
     shares = fund.stake(alice, 100 * USD)
-    fund.clearing.set_open_deficit(40 * WAD)
+    fund.payee.set_open_deficit(40 * WAD)
     fund.request(alice, shares)
-    fund.clearing.set_open_deficit(0)
+    fund.payee.set_open_deficit(0)
     fund.wait(COOLDOWN)
 
     assert fund.leave(alice, shares) == pytest.approx(60 * USD, abs=1)
@@ -240,7 +240,7 @@ def test_redeem__value_fell_meanwhile__pays_the_value_now(fund, alice, bob):
     shares = fund.stake(alice, 100 * USD)
     fund.stake(bob, 100 * USD)
     fund.request(alice, shares)
-    fund.clearing.ask(fund.vault, 100 * USD)
+    fund.payee.ask(fund.vault, 100 * USD)
     fund.wait(COOLDOWN)
 
     assert fund.leave(alice, shares) == pytest.approx(50 * USD, abs=1)
@@ -275,7 +275,7 @@ def test_redeem__in_parts__shares_the_value_at_request_out(fund, alice):
 def test_withdraw__what_the_limit_allows__burns_what_the_preview_says(fund, alice):
     shares = fund.stake(alice, 100 * USD)
     fund.request(alice, shares)
-    fund.clearing.ask(fund.vault, 33 * USD)
+    fund.payee.ask(fund.vault, 33 * USD)
     fund.wait(COOLDOWN)
     most = fund.vault.maxWithdraw(alice)
     preview = fund.vault.previewWithdraw(most, sender=alice)
@@ -300,7 +300,7 @@ def test_redeem__run_on_an_open_deficit__is_refused_until_it_is_known(fund, alic
     for who in (alice, bob):
         fund.request(who, fund.stake(who, 100 * USD))
     fund.wait(COOLDOWN)
-    fund.clearing.set_open_deficit(80 * WAD)
+    fund.payee.set_open_deficit(80 * WAD)
 
     assert fund.vault.maxRedeem(alice) == fund.vault.maxWithdraw(alice) == 0
     with boa.reverts("fund: open deficit"):
@@ -308,8 +308,8 @@ def test_redeem__run_on_an_open_deficit__is_refused_until_it_is_known(fund, alic
     with boa.reverts("fund: open deficit"):
         fund.vault.withdraw(1, alice, alice, sender=alice)
 
-    fund.clearing.ask(fund.vault, 80 * USD)
-    fund.clearing.set_open_deficit(0)
+    fund.payee.ask(fund.vault, 80 * USD)
+    fund.payee.set_open_deficit(0)
     first, last = fund.leave(alice, 100 * SHARE), fund.leave(bob, 100 * SHARE)
     assert first == pytest.approx(60 * USD, abs=1) and last == pytest.approx(first, abs=1)
 
@@ -413,11 +413,11 @@ def test_permit__signed_by_the_owner__allows_once(fund, bob):
 def test_cover__within_the_share__pays_in_full(fund, alice):
     fund.stake(alice, 100 * USD)
 
-    assert fund.clearing.ask(fund.vault, 30 * USD) == 30 * USD
+    assert fund.payee.ask(fund.vault, 30 * USD) == 30 * USD
 
-    (event,) = events(fund.clearing, "DeficitCovered")
+    (event,) = events(fund.payee, "DeficitCovered")
     assert (event.asked, event.paid) == (30 * USD, 30 * USD)
-    assert fund.token.balanceOf(fund.clearing) == 30 * USD
+    assert fund.token.balanceOf(fund.payee) == 30 * USD
     assert fund.vault.totalAssets() == 70 * USD
     assert fund.vault.available() == 14 * USD  # a fifth of 70: half, less the 30 % paid out
 
@@ -426,15 +426,15 @@ def test_cover__beyond_the_share__pays_what_is_available(fund, alice):
     fund.stake(alice, 100 * USD)
     assert fund.vault.available() == 50 * USD
 
-    assert fund.clearing.ask(fund.vault, 10**30) == 50 * USD
+    assert fund.payee.ask(fund.vault, 10**30) == 50 * USD
 
     assert fund.vault.available() == 0
-    assert fund.clearing.ask(fund.vault, USD) == 0
+    assert fund.payee.ask(fund.vault, USD) == 0
 
 
 def test_available__refills_evenly_over_a_day(fund, alice):
     fund.stake(alice, 100 * USD)
-    fund.clearing.ask(fund.vault, 50 * USD)
+    fund.payee.ask(fund.vault, 50 * USD)
     assert fund.vault.available() == 0
     fund.wait(DAY // 2)
     assert fund.vault.available() == 50 * USD // 4
@@ -445,13 +445,13 @@ def test_available__refills_evenly_over_a_day(fund, alice):
 
 
 def test_cover__empty_fund__pays_nothing(fund):
-    assert fund.clearing.ask(fund.vault, USD) == 0
+    assert fund.payee.ask(fund.vault, USD) == 0
 
 
-def test_cover__not_the_clearinghouse__reverts(fund, alice):
+def test_cover__not_the_vault__reverts(fund, alice):
     fund.stake(alice, 100 * USD)
     for caller in (alice, fund.owner):
-        with boa.reverts("fund: not the clearinghouse"):
+        with boa.reverts("fund: not the vault"):
             fund.vault.cover(1, sender=caller)
 
 
@@ -459,7 +459,7 @@ def test_cover__everything__leaves_worthless_shares_and_a_fund_that_starts_again
     shares = fund.stake(alice, 100 * USD)
     fund.vault.set_daily_share(WAD)
     fund.request(alice, shares)
-    assert fund.clearing.ask(fund.vault, 200 * USD) == 100 * USD
+    assert fund.payee.ask(fund.vault, 200 * USD) == 100 * USD
 
     fund.stake(bob, 10 * USD)
 
@@ -523,7 +523,7 @@ def test_events__every_change__is_numbered_without_a_gap(fund, alice):
     first = events(fund.vault, "ExitRequested")[0].seq
     fund.vault.cancel_exit(sender=alice)
     second = events(fund.vault, "ExitCancelled")[0].seq
-    fund.clearing.ask(fund.vault, USD)
-    third = events(fund.clearing, "DeficitCovered")[0].seq
+    fund.payee.ask(fund.vault, USD)
+    third = events(fund.payee, "DeficitCovered")[0].seq
 
     assert (first, second, third) == (start + 1, start + 2, start + 3)

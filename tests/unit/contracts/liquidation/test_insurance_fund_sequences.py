@@ -37,9 +37,9 @@ class Sequence:
 
     def __init__(self):
         self.token = boa.load("contracts/mocks/MockToken.vy", 6)
-        self.clearing = boa.load("contracts/mocks/MockClearinghouse.vy", self.token.address)
+        self.payee = boa.load("contracts/mocks/MockVault.vy", self.token.address)
         self.vault = boa.load(
-            "contracts/liquidation/InsuranceFund.vy", self.clearing.address, WAD // 2, COOLDOWN
+            "contracts/liquidation/InsuranceFund.vy", self.payee.address, WAD // 2, COOLDOWN
         )
         self.stakers = [boa.env.generate_address(name) for name in ("first", "second")]
         self.held = 0
@@ -64,13 +64,13 @@ class Sequence:
             vault.transfer(self.stakers[1 - who], size * 10**6, sender=owner)
         elif name == "cover":
             available = vault.available()
-            paid = self.clearing.ask(vault, size)
+            paid = self.payee.ask(vault, size)
             assert paid == min(size, available)
             self.held -= paid
         elif name == "deficit":
-            self.clearing.set_open_deficit(size * 10**12)
+            self.payee.set_open_deficit(size * 10**12)
         elif name == "calm":
-            self.clearing.set_open_deficit(0)
+            self.payee.set_open_deficit(0)
         else:
             boa.env.evm.patch.timestamp += (COOLDOWN, DAY, 3 * DAY)[size % 3]
 

@@ -1,7 +1,7 @@
 # pragma version 0.4.3
 # pragma nonreentrancy on
 """
-@title The little of a clearing house that the insurance fund knows
+@title The little of the Vault that the insurance fund knows
 @license AGPL-3.0-only
 @notice Test only.
 @custom:security None: anyone sets the open deficit and asks for cover.
