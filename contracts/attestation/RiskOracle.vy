@@ -471,6 +471,30 @@ def is_fresh() -> bool:
 @external
 @view
 @reentrant
+def conditions() -> (bool, uint256):
+    """
+    @notice What an increase of risk depends on.
+    @return Whether the latest epoch is young enough; the underlyings outside their bands, bit u - 1 each.
+    """
+    word: uint256 = self._header
+    known: bool = (word >> 80) & LOW_40 != 0
+    fresh: bool = known and block.timestamp - (word & LOW_40) <= (self._config >> 184) & LOW_24
+    return fresh, (word >> 150) & LOW_32
+
+
+@external
+@view
+@reentrant
+def number() -> uint64:
+    """
+    @notice Number of the latest epoch, 0 before the first.
+    """
+    return convert((self._header >> 80) & LOW_40, uint64)
+
+
+@external
+@view
+@reentrant
 def require_in_epoch(number: uint64, leaf: bytes32, proof: DynArray[bytes32, 32]) -> bool:
     """
     @notice Reverts unless a leaf belongs to a usable epoch.

@@ -3,32 +3,29 @@
 """
 @title Clearinghouse
 @license AGPL-3.0-only
-@notice Keeps accounts, custody, cash and positions, and lets an action through only if every account it touches passes
-        a margin check. An account passes by the first of three ways that its caller presents evidence for: headroom
-        over its record (no signature, cost independent of the book), a report of the attesters on the margin after the
-        action, or the worst case (no attester, no oracle). Deposits and settlement pass always; reductions of risk pass
-        without initial margin.
-@custom:security Every balance change of the protocol passes through here, so this contract's re-entrancy lock is the
-        lock of all contracts. Tokens move last. Modules are trusted with trades, the gate with valuations.
-@custom:kill A guardian pauses risk increases and withdrawals for at most seven days; deposits, reductions, settlement
-        and worst-case withdrawals cannot be paused. The owner may replace modules and gate.
+@notice Keeps accounts, cash and positions, and lets an action through only if every account it touches passes a margin
+        check. An account passes by the first of three ways that its caller presents evidence for: headroom over its
+        record (no signature, cost independent of the book), a report of the attesters on the margin after the action, or
+        the worst case (no attester, no oracle). Deposits and settlement pass always; reductions of risk pass without
+        initial margin. An account in auction only receives. Holds no tokens: the Vault does.
+@custom:security Modules are trusted with trades, the Vault with cash that its tokens back, the auction house with frozen
+        accounts, the gate with valuations.
+@custom:kill A guardian pauses risk increases and withdrawals for at most seven days; deposits, reductions, settlement,
+        auctions and worst-case withdrawals cannot be paused. The owner may replace modules, gate, Vault and auction house.
 """
 
-from ethereum.ercs import IERC20
-
-from ..attestation import typed_data
 from ..governance import pausing
 from ..governance import roles
 from ..interfaces import IAttestation
 from ..interfaces import IClearinghouse
 from ..interfaces import IMarginGate
 from ..interfaces import IRiskOracle
+from ..interfaces import IVault
 from ..markets import instrument as ins
 from ..risk import payoff
 from ..units import constants as c
 from ..units import fixed_point as fp
 from . import accounts
-from . import custody
 from . import positions
 
 # owner and guardian
@@ -46,8 +43,6 @@ exports: (
 initializes: accounts
 # legs
 initializes: positions
-# tokens
-initializes: custody
 
 implements: IClearinghouse
 
@@ -56,18 +51,14 @@ implements: IClearinghouse
 SIGNED_WAD: constant(int256) = 10**18
 MAX_LEGS: constant(uint256) = c.MAX_LEGS
 LOW_128: constant(uint256) = 2**128 - 1
-LOW_64: constant(uint256) = 2**64 - 1
-NO_BOUND: constant(int256) = min_value(int256)
+IMPAIRED: constant(uint256) = 1 << 192  # of the running word
 
 # Storage
 
 # Number of accounts; identifiers start at 1
 _account_count: uint256
-# seq (64) << 128 | fees (128, WAD)
+# cash is worth less than its face (1) << 192 | seq (64) << 128 | fees (128, WAD)
 _running: uint256
-# WAD. Losses beyond the insurance, and the insurance: nothing writes them before liquidation exists
-_shortfall: uint256
-_insurance: uint256
 # Packed by the gate, see risk/record.vy
 _records: HashMap[uint256, uint256[4]]
 # Contracts that may trade for accounts, by their owners' signed orders
@@ -75,38 +66,22 @@ modules: public(HashMap[address, bool])
 # Stateless checks, and the oracle they speak of
 gate: public(IMarginGate)
 oracle: public(IRiskOracle)
-
-
-# One side of a trade.
-struct Side:
-    account: uint256
-    quantity: int256
-    fee: uint256
-    # what a reduction is measured against
-    before: IMarginGate.Health
+# May freeze accounts and sell what they hold
+auction_house: public(address)
+# Keeps the tokens behind cash, and collateral
+vault: public(address)
 
 
 @deploy
-def __init__(
-    token: IERC20,
-    decimals: uint8,
-    outflow_share: uint256,
-    gate: IMarginGate,
-    oracle: IRiskOracle,
-):
+def __init__(gate: IMarginGate, oracle: IRiskOracle):
     """
-    @param token Settlement token.
-    @param decimals Its decimals, 0 to 18.
-    @param outflow_share Share of the tokens held that may leave in an hour beyond exempt withdrawals, WAD.
     @param gate Stateless checks.
     @param oracle Epochs.
     """
     roles.__init__()
     accounts.__init__()
     positions.__init__()
-    custody.__init__(token, decimals, outflow_share)
     self._set_gate(gate, oracle)
-    self._log_token(token.address, decimals, outflow_share)
 
 
 # Accounts
@@ -142,100 +117,18 @@ def set_operator(account: uint256, operator: address, allowed: bool):
     )
 
 
-# Money
-
-
-@external
-def deposit(account: uint256, token: address, amount: uint256):
-    """
-    @notice Credits the settlement token to an account. Anyone may, for any account, at any time.
-    @param amount In the token's decimals.
-    """
-    self._require_account(account)
-    self._require_token(token, amount)
-    cash: int256 = 0
-    exempt: uint256 = 0
-    cash, exempt = self._money(account)
-    added: uint256 = amount * custody.SCALE
-    cash += convert(added, int256)
-    accounts._money[account] = accounts._pack_signed(cash, exempt + added)
-    custody._receive(amount)
-    log IClearinghouse.Deposited(
-        account=account,
-        token=token,
-        amount=amount,
-        cash=cash,
-        seq=self._next_seq(),
-    )
-
-
-@external
-def withdraw(
-    account: uint256,
-    token: address,
-    amount: uint256,
-    recipient: address,
-    evidence: IAttestation.Evidence,
-    statement: IAttestation.Statement,
-):
-    """
-    @notice Pays cash out. Leaves equity at initial margin or above and settled cash at zero or above.
-    @param amount In the token's decimals.
-    @param recipient Who is paid.
-    @param evidence Headroom, leaf, report or worst case.
-    @param statement Epoch and signatures of a leaf or report.
-    """
-    assert accounts._may_act(account, msg.sender), "clearing: not authorised"
-    assert recipient != empty(address), "clearing: zero recipient"
-    self._require_token(token, amount)
-    shown: IAttestation.Evidence = evidence
-    shared: IAttestation.Statement = statement
-    assert shown.way <= c.WAY_WORST_CASE, "clearing: not a way to withdraw"
-    if shown.way == c.WAY_LEAF:
-        self._adopt(account, shown, shared.epoch)
-    identity: uint256 = accounts._identity[account]
-    nonce: uint256 = (identity >> accounts.NONCE_SHIFT) & (2**32 - 1)
-    accounts._identity[account] = identity + (1 << accounts.NONCE_SHIFT)
-    cash: int256 = 0
-    exempt: uint256 = 0
-    cash, exempt = self._money(account)
-    taken: uint256 = amount * custody.SCALE
-    cash -= convert(taken, int256)
-    accounts._money[account] = accounts._pack_signed(cash, exempt - min(exempt, taken))
-    if shown.way == c.WAY_REPORT:
-        self._require_signed(
-            typed_data._withdrawal_hash(account, token, amount, recipient, convert(nonce, uint64)),
-            [shown.leaf],
-            shared,
-        )
-    settled: int256 = self._pass_increase(account, shown, shared.epoch)
-    assert settled >= 0, "clearing: settled cash below zero"
-    if shown.way != c.WAY_WORST_CASE and taken > exempt:
-        assert (staticcall self.oracle.header()).outside == 0, "clearing: spot outside its band"
-    custody._release(amount, exempt // custody.SCALE)
-    log IClearinghouse.Withdrawn(
-        account=account,
-        token=token,
-        recipient=recipient,
-        amount=amount,
-        cash=cash,
-        seq=self._next_seq(),
-    )
-    custody._send(recipient, amount)
-
-
 # Margin records
 
 
 @external
-def refresh(account: uint256, evidence: IAttestation.Evidence, epoch: uint64):
+def refresh(account: uint256, evidence: IAttestation.Evidence, statement: Bytes[6656]):
     """
     @notice Makes a leaf of a usable epoch the account's record. Anyone may.
     @param evidence The leaf, its proof, and the account's whole book now.
-    @param epoch Number of the epoch.
+    @param statement Its epoch.
     """
     assert evidence.way == c.WAY_LEAF, "clearing: not a leaf"
-    self._adopt(account, evidence, epoch)
+    self._store_record(account, staticcall self.gate.adopt(self, account, evidence, statement))
 
 
 # Trades
@@ -244,48 +137,43 @@ def refresh(account: uint256, evidence: IAttestation.Evidence, epoch: uint64):
 @external
 def trade(
     trade: IClearinghouse.Trade,
-    evidence: DynArray[IAttestation.Evidence, 2],
-    statement: IAttestation.Statement,
+    makerEvidence: IAttestation.Evidence,
+    takerEvidence: IAttestation.Evidence,
+    statement: Bytes[6656],
 ):
     """
-    @notice Moves a quantity and its price between two accounts, if both pass. Only modules, which have the owners'
+    @notice Moves quantities and their prices between two accounts, if both pass. Only modules, which have the owners'
             signatures.
-    @param trade What is traded; the module vouches that the instrument is listed. Quantity and price are multiples of 1e10, so that their product is exact.
-    @param evidence How the maker and the taker pass, in this order.
+    @param trade What is traded; the module vouches that the instruments are listed.
+    @param makerEvidence How the maker passes.
+    @param takerEvidence How the taker passes.
     @param statement What both share.
     """
     assert self.modules[msg.sender], "clearing: not a module"
     assert trade.maker != trade.taker, "clearing: same account"
-    assert trade.quantity != 0, "clearing: no quantity"
-    self._require_account(trade.maker)
-    self._require_account(trade.taker)
-    # one decoding each: every later use of call data would decode it again
-    shared: IAttestation.Statement = statement
-    shown: DynArray[IAttestation.Evidence, 2] = evidence
-    counted: bool = shared.instrument.instrument != 0
-    if counted:
-        assert (shared.instrument.instrument == trade.instrument), "clearing: leaf of another instrument"
-        assert staticcall self.gate.require_instrument(shared.epoch, shared.instrument, shared.instrumentProof)
-    sides: Side[2] = [
-        Side(
-            account=trade.maker,
-            quantity=trade.quantity,
-            fee=trade.makerFee,
-            before=empty(IMarginGate.Health),
-        ),
-        Side(
-            account=trade.taker,
-            quantity=-trade.quantity,
-            fee=trade.takerFee,
-            before=empty(IMarginGate.Health),
-        ),
-    ]
-    for i: uint256 in range(2):
-        sides[i].before = self._prepare(sides[i], trade.price, shown[i], shared.epoch, shared.instrument)
-        self._fill(sides[i], trade.instrument, trade.price, counted, shared.instrument)
-    self._require_reports(trade.action, shown, shared)
-    for i: uint256 in range(2):
-        self._pass(sides[i], trade.instrument, shown[i], shared.epoch)
+    self._require_active(trade.maker, makerEvidence.way)
+    self._require_active(trade.taker, takerEvidence.way)
+    if min(makerEvidence.way, takerEvidence.way) < c.WAY_WORST_CASE:
+        assert self._running & IMPAIRED == 0, "clearing: shortfall"
+    fills: DynArray[IClearinghouse.Fill, c.MAX_ORDER_LEGS] = trade.fills
+    instruments: DynArray[uint128, c.MAX_ORDER_LEGS] = []
+    underlyings: uint256 = 0
+    for fill: IClearinghouse.Fill in fills:
+        assert fill.quantity != 0, "clearing: no quantity"
+        instruments.append(fill.instrument)
+        underlyings |= 1 << (ins._underlying(fill.instrument) - 1)
+    units: DynArray[IMarginGate.Unit, c.MAX_ORDER_LEGS] = []
+    if len(statement) != 0:
+        units = staticcall self.gate.units(statement, instruments)
+    maker: IMarginGate.Side = self._side(trade.maker, trade.makerFee, makerEvidence.way, 1, fills)
+    taker: IMarginGate.Side = self._side(trade.taker, trade.takerFee, takerEvidence.way, -1, fills)
+    self._fill(maker.account, maker.fee, 1, fills, units)
+    self._fill(taker.account, taker.fee, -1, fills, units)
+    passed: IMarginGate.Passed[2] = staticcall self.gate.require_trade(
+        self, trade.action, underlyings, maker, makerEvidence, taker, takerEvidence, statement
+    )
+    self._store_pass(maker.account, makerEvidence.way, passed[0])
+    self._store_pass(taker.account, takerEvidence.way, passed[1])
 
 
 @external
@@ -323,15 +211,7 @@ def settle(account: uint256, instruments: DynArray[uint128, 128]):
         cash += self._exact(quantity, convert(unit, uint256))
         positions._positions[positions._key(account, instrument)] = 0
         closed += 1
-        self._record_change(
-            account,
-            instrument,
-            c.CHANGE_SETTLEMENT, -quantity,
-            convert(unit, uint256),
-            0,
-            0,
-            cash,
-        )
+        self._record_change(account, instrument, c.CHANGE_SETTLEMENT, -quantity, convert(unit, uint256), 0, 0, cash)
     assert closed != 0, "clearing: nothing to settle"
     accounts._identity[account] -= closed << accounts.LEGS_SHIFT
     # with perps or futures left, cash says little about settled cash: then only what it lost counts
@@ -341,6 +221,141 @@ def settle(account: uint256, instruments: DynArray[uint128, 128]):
     else:
         exempt = self._ratchet(exempt, cash)
     accounts._money[account] = accounts._pack_signed(cash, exempt)
+
+
+# Auctions
+
+
+@external
+def set_frozen(account: uint256, frozen: bool):
+    """
+    @notice Stops an account from trading and withdrawing, or lets it again. Only the auction house.
+    """
+    assert msg.sender == self.auction_house, "clearing: not the auction house"
+    identity: uint256 = accounts._identity[account] & ~accounts.FROZEN
+    if frozen:
+        identity |= accounts.FROZEN
+    accounts._identity[account] = identity
+    log IClearinghouse.AccountFrozen(account=account, frozen=frozen, seq=self._next_seq())
+
+
+@external
+def transfer_share(share: IClearinghouse.Share, instruments: DynArray[uint128, 128]):
+    """
+    @notice Moves a fraction of the legs and the cash of an account in auction to a buyer. Only the auction house, which
+            has had the Vault move the collateral and cover the payout, and which makes the buyer pass afterwards.
+    @param share What is moved at which price. Quantities are rounded towards zero to multiples of 1e10, cash down: what
+           is rounded off stays with the seller.
+    @param instruments The seller's whole book, ascending.
+    """
+    assert msg.sender == self.auction_house, "clearing: not the auction house"
+    bought: IClearinghouse.Share = share
+    assert bought.seller != bought.buyer, "clearing: same account"
+    assert accounts._identity[bought.seller] & accounts.FROZEN != 0, "clearing: not in auction"
+    self._require_active(bought.buyer, c.WAY_WORST_CASE)
+    self._move_cash(bought, self._move_legs(bought, instruments))
+
+
+@external
+def store_pass(account: uint256, way: uint8, passed: IMarginGate.Passed):
+    """
+    @notice What follows from a pass: a leaf becomes the record, losses lower the exempt amount. Only the Vault and the
+            auction house, after the gate let the account pass.
+    """
+    assert msg.sender == self.vault or msg.sender == self.auction_house, "clearing: not the vault"
+    self._store_pass(account, way, passed)
+
+
+# Cash, for the Vault
+
+
+@external
+def credit(account: uint256, cash: uint256, exempt: uint256) -> int256:
+    """
+    @notice Adds cash that tokens back. Only the Vault.
+    @param cash WAD.
+    @param exempt Part of the deposit that may leave again without the outflow limit, WAD.
+    @return Cash afterwards, WAD.
+    """
+    self._check_vault()
+    assert accounts._identity[account] != 0, "clearing: no such account"
+    had: int256 = 0
+    had_exempt: uint256 = 0
+    had, had_exempt = self._money(account)
+    had += convert(cash, int256)
+    accounts._money[account] = accounts._pack_signed(had, had_exempt + exempt)
+    return had
+
+
+@external
+def debit(account: uint256, cash: uint256, way: uint8) -> IClearinghouse.Debit:
+    """
+    @notice Takes cash, or only counts a withdrawal of collateral where it is zero. Only the Vault, which makes the
+            account pass afterwards.
+    @param cash WAD.
+    @param way By which the account is going to pass.
+    """
+    self._check_vault()
+    self._require_active(account, way)
+    identity: uint256 = accounts._identity[account]
+    accounts._identity[account] = identity + (1 << accounts.NONCE_SHIFT)
+    had: int256 = 0
+    exempt: uint256 = 0
+    had, exempt = self._money(account)
+    if cash != 0:
+        accounts._money[account] = accounts._pack_signed(had - convert(cash, int256), exempt - min(exempt, cash))
+    return IClearinghouse.Debit(
+        cash=had - convert(cash, int256),
+        exempt=exempt,
+        nonce=convert((identity >> accounts.NONCE_SHIFT) & (2**32 - 1), uint64),
+    )
+
+
+@external
+def note_collateral(account: uint256, index: uint256, kind: uint8, change: int256, held: bool) -> bytes32:
+    """
+    @notice A change of an account's collateral enters its book hash. Only the Vault.
+    @param index Of the token, 1 to 8.
+    @param kind CHANGE_* of constants.vy.
+    @param change Signed, WAD.
+    @param held Whether anything of the token is left.
+    @return The book hash.
+    """
+    self._check_vault()
+    identity: uint256 = accounts._identity[account]
+    assert identity != 0, "clearing: no such account"
+    bit: uint256 = 1 << (accounts.TOKENS_SHIFT + index - 1)
+    changed: uint256 = identity & ~bit
+    if held:
+        changed = identity | bit
+    if changed != identity:
+        accounts._identity[account] = changed
+    book_hash: bytes32 = accounts._fold(accounts._book_hash[account], kind, convert(index, uint128), change, 0)
+    accounts._book_hash[account] = book_hash
+    return book_hash
+
+
+@external
+def change_fees(change: int256):
+    """
+    @notice Takes fees that the Vault pays out, or adds what is left of a recovery. Only the Vault.
+    @param change Signed, WAD; reverts below zero fees.
+    """
+    self._check_vault()
+    running: uint256 = self._running
+    fees: int256 = convert(running & LOW_128, int256) + change
+    self._running = ((running >> 128) << 128) | convert(fees, uint256)
+
+
+@external
+def set_impaired(impaired: bool):
+    """
+    @notice While cash is worth less than its face, no risk increase passes by attestation. Only the Vault.
+    """
+    self._check_vault()
+    self._running &= ~IMPAIRED
+    if impaired:
+        self._running |= IMPAIRED
 
 
 # Administration
@@ -366,32 +381,23 @@ def set_gate(gate: IMarginGate, oracle: IRiskOracle):
 
 
 @external
-def set_outflow_share(share: uint256):
+def set_auction_house(auction_house: address):
     """
-    @notice Share of the tokens held that may leave in an hour beyond exempt withdrawals. Only the owner.
-    @param share WAD, above 0, at most 1.
+    @notice Names who liquidates. Only the owner.
     """
     roles._check_owner()
-    custody._set_share(share)
-    self._log_token(custody.TOKEN.address, custody.DECIMALS, share)
+    self.auction_house = auction_house
+    log IClearinghouse.AuctionHouseSet(auctionHouse=auction_house, seq=self._next_seq())
 
 
 @external
-def collect_fees(recipient: address) -> uint256:
+def set_vault(vault: address):
     """
-    @notice Pays out the fees, in whole units of the token; what is less stays. Only the owner.
-    @return In the token's decimals.
+    @notice Names who keeps the tokens. Only the owner.
     """
     roles._check_owner()
-    assert recipient != empty(address), "clearing: zero recipient"
-    running: uint256 = self._running
-    amount: uint256 = (running & LOW_128) // custody.SCALE
-    assert amount != 0, "clearing: no fees"
-    self._running = running - amount * custody.SCALE
-    custody._held -= amount
-    log IClearinghouse.FeesCollected(recipient=recipient, amount=amount, seq=self._next_seq())
-    custody._send(recipient, amount)
-    return amount
+    self.vault = vault
+    log IClearinghouse.VaultSet(vault=vault, seq=self._next_seq())
 
 
 # Views
@@ -410,7 +416,9 @@ def account(account: uint256) -> IClearinghouse.Account:
         owner=accounts._owner(account),
         legCount=(identity >> accounts.LEGS_SHIFT) & 255,
         withdrawNonce=convert((identity >> accounts.NONCE_SHIFT) & (2**32 - 1), uint64),
-        perps=identity >> accounts.PERPS_SHIFT,
+        perps=(identity >> accounts.PERPS_SHIFT) & accounts.PERPS_MASK,
+        tokens=(identity >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK,
+        frozen=identity & accounts.FROZEN != 0,
         cash=accounts._signed_high(money),
         exempt=money & LOW_128,
         addedIM=counters >> 128,
@@ -421,11 +429,40 @@ def account(account: uint256) -> IClearinghouse.Account:
 
 @external
 @view
-def record(account: uint256) -> uint256[4]:
+@reentrant
+def standing(account: uint256, recorded: bool) -> IMarginGate.Standing:
     """
-    @notice What headroom is measured from, as stored; zero where there is none. `AccountLens` unpacks it.
+    @notice All that the chain knows of an account, apart from its legs.
+    @param recorded With the record: four words that not every way needs.
     """
-    return self._records[account]
+    identity: uint256 = accounts._identity[account]
+    standing: IMarginGate.Standing = IMarginGate.Standing(
+        account=account,
+        legs=(identity >> accounts.LEGS_SHIFT) & 255,
+        bookHash=accounts._book_hash[account],
+        counters=accounts._counters[account],
+        liquid=accounts._signed_high(accounts._money[account])
+        + positions._funding(account, (identity >> accounts.PERPS_SHIFT) & accounts.PERPS_MASK),
+        collateral=[],
+        record=empty(uint256[4]),
+        frozen=identity & accounts.FROZEN != 0,
+    )
+    tokens: uint256 = (identity >> accounts.TOKENS_SHIFT) & accounts.TOKENS_MASK
+    if tokens != 0:
+        standing.collateral = staticcall IVault(self.vault).words(account, tokens)
+    if recorded:
+        standing.record = self._records[account]
+    return standing
+
+
+@external
+@view
+@reentrant
+def book(account: uint256, instruments: DynArray[uint128, 128]) -> DynArray[uint256, 128]:
+    """
+    @notice The account's whole book as words; reverts unless the instruments are all it holds, ascending.
+    """
+    return positions._book(account, instruments, self._legs(account))
 
 
 @external
@@ -435,15 +472,6 @@ def position(account: uint256, instrument: uint128) -> IClearinghouse.Position:
     @notice Quantity and, of a perp, the funding index at the last touch.
     """
     return positions._position(account, instrument)
-
-
-@external
-@view
-def funding(account: uint256) -> int256:
-    """
-    @notice Funding accrued to now: what the account receives, WAD.
-    """
-    return positions._funding(account, accounts._identity[account] >> accounts.PERPS_SHIFT)
 
 
 @external
@@ -464,39 +492,18 @@ def totals() -> IClearinghouse.Totals:
     return IClearinghouse.Totals(
         accounts=self._account_count,
         fees=self._running & LOW_128,
-        shortfall=self._shortfall,
-        insurance=self._insurance,
-        seq=convert(self._running >> 128, uint64),
+        seq=convert((self._running >> 128) & (2**64 - 1), uint64),
         pausedUntil=pausing.paused_until,
     )
 
 
 @external
 @view
-def outflow(token: address) -> IClearinghouse.Outflow:
+def fees() -> uint256:
     """
-    @notice The outflow limit of a token, in its decimals.
+    @notice Fees not yet paid out, WAD.
     """
-    assert token == custody.TOKEN.address, "clearing: token not listed"
-    return custody._outflow()
-
-
-@external
-@view
-def held() -> uint256:
-    """
-    @notice Settlement tokens in custody, in their decimals. Donations do not count.
-    """
-    return custody._held
-
-
-@external
-@view
-def settlement_token() -> address:
-    """
-    @notice The token that cash is paid in.
-    """
-    return custody.TOKEN.address
+    return self._running & LOW_128
 
 
 @external
@@ -508,96 +515,112 @@ def funding_index(underlying: uint16) -> int256:
     return positions._funding_index[convert(underlying, uint256)]
 
 
-# Before a trade
-
-
-@internal
-def _prepare(
-    side: Side,
-    price: uint256,
-    evidence: IAttestation.Evidence,
-    epoch: uint64,
-    leaf: IAttestation.InstrumentLeaf,
-) -> IMarginGate.Health:
-    """
-    @notice What has to be looked at before the book changes: a leaf becomes the record; a reduction is measured.
-    """
-    before: IMarginGate.Health = empty(IMarginGate.Health)
-    if evidence.way == c.WAY_LEAF:
-        self._adopt(side.account, evidence, epoch)
-    elif evidence.way == c.WAY_REDUCE_REPORT:
-        before = self._measure(side.account, self._records[side.account])
-    elif evidence.way == c.WAY_REDUCE_AT_MARK:
-        assert staticcall self.gate.require_shrinks_at_mark(
-            leaf,
-            self._legs(side.account),
-            positions._quantity(side.account, leaf.instrument),
-            side.quantity,
-            price,
-            self._liquid(side.account) - convert(side.fee, int256),
-        )
-    return before
-
-
-@internal
-@view
-def _measure(account: uint256, record: uint256[4]) -> IMarginGate.Health:
-    """
-    @notice Equity, maintenance margin and settled cash by a record that is of the present book.
-    """
-    return staticcall self.gate.measure(
-        record,
-        accounts._book_hash[account],
-        accounts._counters[account],
-        self._liquid(account),
-    )
-
-
-# The change itself
+# Fills
 
 
 @internal
 def _fill(
-    side: Side,
-    instrument: uint128,
-    price: uint256,
-    counted: bool,
-    leaf: IAttestation.InstrumentLeaf,
+    account: uint256,
+    whole_fee: uint256,
+    sign: int256,
+    fills: DynArray[IClearinghouse.Fill, c.MAX_ORDER_LEGS],
+    units: DynArray[IMarginGate.Unit, c.MAX_ORDER_LEGS],
 ):
     """
-    @notice One side of a trade: position, cash, counters, book hash.
+    @notice One side of a trade: positions, cash, counters, book hash.
+    @param sign 1: the maker, -1: the taker.
+    @param units Of each fill's instrument, or none: then the counters stay, and only a new statement passes.
     """
-    account: uint256 = side.account
-    quantity: int256 = side.quantity
-    fee: uint256 = side.fee
-    underlying: uint256 = ins._underlying(instrument)
-    is_perp: bool = ins._kind(instrument) == c.PERP
+    fee: uint256 = whole_fee
     cash: int256 = 0
     exempt: uint256 = 0
     cash, exempt = self._money(account)
-    if is_perp:
-        cash += positions._accrued(account, underlying, instrument)
-
-    old: int256 = positions._quantity(account, instrument)
-    new: int256 = old + quantity
-    assert abs(new) <= convert(c.MAX_QUANTITY, int256), "clearing: position too large"
-    positions._set(account, instrument, underlying, new, is_perp)
-    self._count_leg(account, old, new, underlying, is_perp)
-
-    paid: int256 = self._exact(quantity, price)
-    cash -= paid + convert(fee, int256)
+    identity: uint256 = accounts._identity[account]
+    before: uint256 = identity
+    for i: uint256 in range(len(fills), bound=c.MAX_ORDER_LEGS):
+        instrument: uint128 = fills[i].instrument
+        quantity: int256 = fills[i].quantity * sign
+        price: uint256 = fills[i].price
+        if ins._kind(instrument) == c.PERP:
+            cash += positions._accrued(account, ins._underlying(instrument), instrument)
+        old: int256 = positions._quantity(account, instrument)
+        identity = self._set_leg(account, identity, instrument, old, old + quantity)
+        paid: int256 = self._exact(quantity, price)
+        cash -= paid + convert(fee, int256)
+        kind: uint8 = c.CHANGE_UNCOUNTED_FILL
+        if len(units) != 0:
+            kind = c.CHANGE_FILL
+            self._count(account, instrument, quantity, paid, units[i])
+        self._record_change(account, instrument, kind, quantity, price, fee, old + quantity, cash)
+        # the fee is of the whole trade: the first fill carries it
+        fee = 0
+    if identity != before:
+        accounts._identity[account] = identity
     accounts._money[account] = accounts._pack_signed(cash, exempt)
-    if fee != 0:
-        self._running += fee
+    if whole_fee != 0:
+        self._running += whole_fee
 
-    kind: uint8 = c.CHANGE_UNCOUNTED_FILL
-    if counted:
-        kind = c.CHANGE_FILL
-        # the adverse of price and mark: a gain against the mark is never credited, a loss always charged
-        credited: int256 = min(paid, fp._signed_mul_down(quantity, convert(leaf.mark, int256)))
-        accounts._counters[account] = self._counted(accounts._counters[account], quantity, credited, leaf)
-        self._extend_record(account, instrument, credited)
-    self._record_change(account, instrument, kind, quantity, price, fee, new, cash)
+
+@internal
+def _set_leg(account: uint256, identity: uint256, instrument: uint128, old: int256, new: int256) -> uint256:
+    """
+    @notice Writes a position.
+    @return The identity with the number of legs and the perps held afterwards; the caller stores it.
+    """
+    assert abs(new) <= convert(c.MAX_QUANTITY, int256), "clearing: position too large"
+    underlying: uint256 = ins._underlying(instrument)
+    is_perp: bool = ins._kind(instrument) == c.PERP
+    positions._set(account, instrument, underlying, new, is_perp)
+    if (old == 0) == (new == 0):
+        return identity
+    changed: uint256 = identity
+    if old == 0:
+        assert (identity >> accounts.LEGS_SHIFT) & 255 < MAX_LEGS, "clearing: too many legs"
+        changed += 1 << accounts.LEGS_SHIFT
+    else:
+        changed -= 1 << accounts.LEGS_SHIFT
+    if is_perp:
+        changed ^= 1 << (accounts.PERPS_SHIFT + underlying - 1)
+    return changed
+
+
+@internal
+def _count(account: uint256, instrument: uint128, quantity: int256, paid: int256, unit: IMarginGate.Unit):
+    """
+    @notice U, Q and the record after a fill. Q takes the adverse of price and mark: a gain against the mark is never
+            credited, a loss always charged.
+    """
+    credited: int256 = min(paid, fp._signed_mul_down(quantity, convert(unit.mark, int256)))
+    alone: uint256 = unit.imLong
+    if quantity < 0:
+        alone = unit.imShort
+    linear: int256 = 0
+    if ins._kind(instrument) <= c.FUTURE:
+        linear = credited
+    expiry: uint256 = ins._expiry(instrument)
+    if expiry == 0:
+        expiry = max_value(uint256)
+    self._extend(account, fp._mul_up(convert(abs(quantity), uint256), alone), credited, linear, expiry)
+
+
+@internal
+def _extend(account: uint256, added: uint256, credited: int256, linear: int256, expiry: uint256):
+    """
+    @notice What an addition does to the counters, and to the record's linear value and earliest expiry.
+    @param added Stand-alone initial margin, WAD.
+    @param credited To the mark, WAD.
+    @param linear To the lower bound of perps and futures, WAD.
+    @param expiry Earliest of what was added; above 2**40: none.
+    """
+    counters: uint256 = accounts._counters[account]
+    accounts._counters[account] = accounts._pack_signed_low(
+        (counters >> 128) + added, accounts._signed_low(counters) + credited
+    )
+    word: uint256 = self._records[account][3]
+    earliest: uint256 = min(expiry, (word >> 128) & (2**40 - 1))
+    changed: uint256 = accounts._pack_signed_low(((word >> 168) << 40) | earliest, accounts._signed_low(word) + linear)
+    if changed != word:
+        self._records[account][3] = changed
 
 
 @internal
@@ -633,46 +656,105 @@ def _record_change(
     )
 
 
-@internal
-@pure
-def _counted(
-    counters: uint256,
-    quantity: int256,
-    credited: int256,
-    leaf: IAttestation.InstrumentLeaf,
-) -> uint256:
-    """
-    @notice U and Q after a fill.
-    """
-    alone: uint256 = convert(leaf.imLong, uint256)
-    if quantity < 0:
-        alone = convert(leaf.imShort, uint256)
-    added: uint256 = fp._mul_up(convert(abs(quantity), uint256), alone)
-    return accounts._pack_signed_low((counters >> 128) + added, accounts._signed_low(counters) + credited)
+# Shares of accounts in auction
 
 
 @internal
-def _count_leg(
-    account: uint256,
-    old: int256,
-    new: int256,
-    underlying: uint256,
-    is_perp: bool,
-):
+def _move_legs(share: IClearinghouse.Share, instruments: DynArray[uint128, MAX_LEGS]) -> DynArray[uint256, MAX_LEGS]:
     """
-    @notice Keeps the number of legs and the perps held.
+    @notice The fraction of every leg. Funding becomes cash on both sides first.
+    @return Words: instrument | quantity moved.
     """
-    if (old == 0) == (new == 0):
+    self._realise_funding(share.seller)
+    self._realise_funding(share.buyer)
+    book: DynArray[uint256, MAX_LEGS] = positions._book(share.seller, instruments, self._legs(share.seller))
+    seller: uint256 = accounts._identity[share.seller]
+    buyer: uint256 = accounts._identity[share.buyer]
+    unit: int256 = convert(c.PRICE_UNIT, int256)
+    moved: DynArray[uint256, MAX_LEGS] = []
+    for word: uint256 in book:
+        instrument: uint128 = ins._instrument_of(word)
+        held: int256 = ins._quantity_of(word)
+        quantity: int256 = held
+        if share.fraction != c.WAD:
+            quantity = held * convert(share.fraction, int256) // SIGNED_WAD // unit * unit
+        if quantity == 0:
+            continue
+        old: int256 = positions._quantity(share.buyer, instrument)
+        seller = self._set_leg(share.seller, seller, instrument, held, held - quantity)
+        buyer = self._set_leg(share.buyer, buyer, instrument, old, old + quantity)
+        moved.append(ins._word(instrument, quantity))
+    accounts._identity[share.seller] = seller
+    accounts._identity[share.buyer] = buyer
+    return moved
+
+
+@internal
+def _move_cash(share: IClearinghouse.Share, words: DynArray[uint256, MAX_LEGS]):
+    """
+    @notice Cash, price and payout; the counters of the buyer; both book hashes and the event.
+    """
+    cash: int256 = 0
+    exempt: uint256 = 0
+    cash, exempt = self._money(share.seller)
+    moved: int256 = fp._signed_mul_down(cash, convert(share.fraction, int256))
+    price: int256 = convert(share.price, int256)
+    cash += price - moved
+    # a share of the deposits leaves with the cash, and losses leave for good
+    exempt = self._ratchet(fp._mul_down(exempt, c.WAD - share.fraction), cash)
+    accounts._money[share.seller] = accounts._pack_signed(cash, exempt)
+    own: int256 = 0
+    own_exempt: uint256 = 0
+    own, own_exempt = self._money(share.buyer)
+    own += moved - price + convert(share.payout, int256)
+    # paying cash for legs is no gain to take out later
+    own_exempt = own_exempt - min(own_exempt, convert(max(0, price - moved), uint256))
+    accounts._money[share.buyer] = accounts._pack_signed(own, own_exempt)
+    # what the buyer gains against the marks is not credited
+    self._extend(
+        share.buyer,
+        share.initialMargin,
+        min(share.mark, price - moved - share.collateral),
+        share.linear,
+        share.earliest,
+    )
+    fraction: int256 = convert(share.fraction, int256)
+    seller_hash: bytes32 = accounts._fold(accounts._book_hash[share.seller], c.CHANGE_AUCTION, 0, -fraction, 0)
+    buyer_hash: bytes32 = accounts._fold(accounts._book_hash[share.buyer], c.CHANGE_PURCHASE, 0, fraction, share.seller)
+    accounts._book_hash[share.seller] = seller_hash
+    accounts._book_hash[share.buyer] = buyer_hash
+    counters: uint256 = accounts._counters[share.buyer]
+    log IClearinghouse.ShareTransferred(
+        seller=share.seller,
+        buyer=share.buyer,
+        fraction=share.fraction,
+        price=share.price,
+        payout=share.payout,
+        words=words,
+        sellerCash=cash,
+        buyerCash=own,
+        buyerAddedIM=counters >> 128,
+        buyerAddedMark=accounts._signed_low(counters),
+        sellerHash=seller_hash,
+        buyerHash=buyer_hash,
+        seq=self._next_seq(),
+    )
+
+
+@internal
+def _realise_funding(account: uint256):
+    """
+    @notice Funding accrued on all perps becomes cash.
+    """
+    perps: uint256 = (accounts._identity[account] >> accounts.PERPS_SHIFT) & accounts.PERPS_MASK
+    if perps == 0:
         return
-    identity: uint256 = accounts._identity[account]
-    if old == 0:
-        assert (identity >> accounts.LEGS_SHIFT) & 255 < MAX_LEGS, "clearing: too many legs"
-        identity += 1 << accounts.LEGS_SHIFT
-    else:
-        identity -= 1 << accounts.LEGS_SHIFT
-    if is_perp:
-        identity ^= 1 << (accounts.PERPS_SHIFT + underlying - 1)
-    accounts._identity[account] = identity
+    accrued: int256 = positions._touch(account, perps)
+    if accrued != 0:
+        cash: int256 = 0
+        exempt: uint256 = 0
+        cash, exempt = self._money(account)
+        accounts._money[account] = accounts._pack_signed(cash + accrued, exempt)
 
 
 # Passing
@@ -680,179 +762,76 @@ def _count_leg(
 
 @internal
 @view
-def _require_reports(
-    action: bytes32,
-    evidence: DynArray[IAttestation.Evidence, 2],
-    statement: IAttestation.Statement,
-):
+def _require_active(account: uint256, way: uint8):
     """
-    @notice One signature set covers the reports of both sides.
+    @notice Reverts if the account is in auction, or the way one that does not pass now.
     """
-    leaves: DynArray[IAttestation.MarginLeaf, 2] = []
-    for i: uint256 in range(2):
-        if evidence[i].way == c.WAY_REPORT or evidence[i].way == c.WAY_REDUCE_REPORT:
-            leaves.append(evidence[i].leaf)
-    if len(leaves) != 0:
-        self._require_signed(action, leaves, statement)
+    identity: uint256 = accounts._identity[account]
+    assert identity != 0, "clearing: no such account"
+    assert identity & accounts.FROZEN == 0, "clearing: in auction"
+    if way < c.WAY_WORST_CASE:
+        pausing._require_not_paused()
 
 
 @internal
 @view
-def _require_signed(
-    action: bytes32,
-    leaves: DynArray[IAttestation.MarginLeaf, 2],
-    statement: IAttestation.Statement,
-):
-    assert staticcall self.gate.require_reports(
-        statement.epoch,
-        action,
-        statement.deadline,
-        leaves,
-        statement.signatures,
-    )
+def _side(
+    account: uint256,
+    fee: uint256,
+    way: uint8,
+    sign: int256,
+    fills: DynArray[IClearinghouse.Fill, c.MAX_ORDER_LEGS],
+) -> IMarginGate.Side:
+    """
+    @notice One side of a trade before its fills, with what a reduction is measured against.
+    """
+    side: IMarginGate.Side = empty(IMarginGate.Side)
+    side.account = account
+    side.fee = fee
+    if way == c.WAY_REDUCE_REPORT:
+        side.before = staticcall self.gate.measure(self, account)
+    elif way == c.WAY_REDUCE_AT_MARK:
+        assert len(fills) == 1, "clearing: not the whole book"
+        side.instrument = fills[0].instrument
+        side.quantity = fills[0].quantity * sign
+        side.price = fills[0].price
+    return side
 
 
 @internal
-def _pass(
-    side: Side,
-    instrument: uint128,
-    evidence: IAttestation.Evidence,
-    epoch: uint64,
-):
+def _store_pass(account: uint256, way: uint8, passed: IMarginGate.Passed):
     """
-    @notice Reverts unless the account passes after the trade.
+    @notice What follows from a pass: a leaf becomes the record, losses lower the exempt amount.
     """
-    account: uint256 = side.account
-    if evidence.way == c.WAY_REDUCE_AT_MARK:
-        self._lower_exempt(account, accounts._signed_high(accounts._money[account]))
-        return
-    if evidence.way == c.WAY_REDUCE_REPORT:
-        self._pass_reduction(side, evidence, epoch)
-        return
-    assert evidence.way <= c.WAY_WORST_CASE, "clearing: unknown way"
-    if evidence.way != c.WAY_WORST_CASE:
-        outside: uint256 = convert((staticcall self.oracle.header()).outside, uint256)
-        assert (outside >> (ins._underlying(instrument) - 1)) & 1 == 0, "clearing: spot outside its band"
-    settled: int256 = self._pass_increase(account, evidence, epoch)
-    assert settled >= 0, "clearing: settled cash below zero"
-    self._lower_exempt(account, settled)
+    if way == c.WAY_LEAF:
+        self._store_record(account, passed.record)
+    cash: int256 = 0
+    exempt: uint256 = 0
+    cash, exempt = self._money(account)
+    lowered: uint256 = self._ratchet(exempt, passed.settled)
+    if lowered != exempt:
+        accounts._money[account] = accounts._pack_signed(cash, lowered)
 
 
 @internal
-def _pass_increase(account: uint256, evidence: IAttestation.Evidence, epoch: uint64) -> int256:
-    """
-    @notice Reverts unless equity covers the initial margin by the way presented.
-    @return Lower bound of settled cash, WAD.
-    """
-    if evidence.way == c.WAY_WORST_CASE:
-        return self._pass_worst_case(account, evidence.instruments)
-    pausing._require_not_paused()
-    if evidence.way == c.WAY_REPORT:
-        report: IMarginGate.Adoption = self._assess(account, evidence, epoch)
-        return self._pass_headroom(account, report.words, report.floor)
-    return self._pass_headroom(account, self._records[account], NO_BOUND)
-
-
-@internal
-@view
-def _pass_headroom(account: uint256, record: uint256[4], least: int256) -> int256:
-    """
-    @notice Equity covers the initial margin of a record, or of a report in its place, and what fills have added since.
-    @param least Least payoff of the book now, where known, else min_value(int256).
-    @return Lower bound of settled cash, WAD.
-    """
-    return staticcall self.gate.require_headroom(
-        record,
-        accounts._book_hash[account],
-        accounts._counters[account],
-        self._liquid(account),
-        least,
-    )
-
-
-@internal
-@view
-def _pass_worst_case(account: uint256, instruments: DynArray[uint128, MAX_LEGS]) -> int256:
-    """
-    @notice Fully collateralised: cash and the least that the book can ever pay are not negative. Asks no oracle.
-    """
-    cash: int256 = accounts._signed_high(accounts._money[account])
-    legs: uint256 = self._legs(account)
-    least: int256 = 0
-    if legs != 0:
-        least = staticcall self.gate.worst_case(positions._book(account, instruments, legs))
-    assert cash + least >= 0, "clearing: not fully collateralised"
-    return cash
-
-
-@internal
-def _pass_reduction(side: Side, evidence: IAttestation.Evidence, epoch: uint64):
-    """
-    @notice By report: the buffer above maintenance margin does not fall, and equity by no more than the fee.
-    """
-    report: IMarginGate.Adoption = self._assess(side.account, evidence, epoch)
-    after: IMarginGate.Health = self._measure(side.account, report.words)
-    assert staticcall self.gate.require_reduced(
-        side.before.equity,
-        side.before.maintenance,
-        after.equity,
-        after.maintenance,
-        side.fee,
-    )
-    assert after.settled >= min(0, side.before.settled), "clearing: settled cash below zero"
-    self._lower_exempt(side.account, after.settled)
-
-
-@internal
-def _adopt(account: uint256, evidence: IAttestation.Evidence, epoch: uint64):
+def _store_record(account: uint256, record: uint256[4]):
     """
     @notice Makes the margin of a leaf the account's record. A report passes its one action and leaves no record: what it
             says of a book that others have not seen yet is not worth four words of storage.
     """
-    adopted: IMarginGate.Adoption = self._assess(account, evidence, epoch)
-    assert convert(epoch, uint256) >= self._records[account][0] >> 192, "clearing: older than the record"
-    self._records[account] = adopted.words
-    log IClearinghouse.RecordSet(account=account, epoch=epoch, seq=self._next_seq())
+    epoch: uint256 = record[0] >> 192
+    assert epoch >= self._records[account][0] >> 192, "clearing: older than the record"
+    self._records[account] = record
+    log IClearinghouse.RecordSet(account=account, epoch=convert(epoch, uint64), seq=self._next_seq())
+
+
+# Small things
 
 
 @internal
 @view
-def _assess(account: uint256, evidence: IAttestation.Evidence, epoch: uint64) -> IMarginGate.Adoption:
-    """
-    @notice The margin of a leaf or report, held by the gate against the account's book as it is now.
-    """
-    return staticcall self.gate.assess(
-        account,
-        epoch,
-        evidence,
-        positions._book(account, evidence.instruments, self._legs(account)),
-        accounts._book_hash[account],
-        accounts._signed_low(accounts._counters[account]),
-    )
-
-
-# Records
-
-
-@internal
-def _extend_record(account: uint256, instrument: uint128, credited: int256):
-    """
-    @notice A counted fill moves the linear value and may bring the earliest expiry forward.
-    """
-    word: uint256 = self._records[account][3]
-    expiry: uint256 = (word >> 128) & (2**40 - 1)
-    linear: int256 = accounts._signed_low(word)
-    own: uint256 = ins._expiry(instrument)
-    if own != 0 and own < expiry:
-        expiry = own
-    if ins._kind(instrument) <= c.FUTURE:
-        linear += credited
-    changed: uint256 = accounts._pack_signed_low(((word >> 168) << 40) | expiry, linear)
-    if changed != word:
-        self._records[account][3] = changed
-
-
-# Small things
+def _check_vault():
+    assert msg.sender == self.vault, "clearing: not the vault"
 
 
 @internal
@@ -864,15 +843,10 @@ def _set_gate(gate: IMarginGate, oracle: IRiskOracle):
 
 
 @internal
-def _log_token(token: address, decimals: uint8, share: uint256):
-    log IClearinghouse.TokenListed(token=token, decimals=decimals, outflowShare=share, seq=self._next_seq())
-
-
-@internal
 def _next_seq() -> uint64:
     running: uint256 = self._running + (1 << 128)
     self._running = running
-    return convert(running >> 128, uint64)
+    return convert((running >> 128) & (2**64 - 1), uint64)
 
 
 @internal
@@ -892,33 +866,12 @@ def _money(account: uint256) -> (int256, uint256):
 
 
 @internal
-@view
-def _liquid(account: uint256) -> int256:
-    """
-    @notice Cash and funding accrued to now, WAD.
-    """
-    return accounts._signed_high(accounts._money[account]) + positions._funding(
-        account, accounts._identity[account] >> accounts.PERPS_SHIFT
-    )
-
-
-@internal
 @pure
 def _ratchet(exempt: uint256, settled: int256) -> uint256:
     """
     @notice Realised losses leave the exempt amount for good: realised gains never re-enter it.
     """
     return min(exempt, convert(max(0, settled), uint256))
-
-
-@internal
-def _lower_exempt(account: uint256, settled: int256):
-    cash: int256 = 0
-    exempt: uint256 = 0
-    cash, exempt = self._money(account)
-    lowered: uint256 = self._ratchet(exempt, settled)
-    if lowered != exempt:
-        accounts._money[account] = accounts._pack_signed(cash, lowered)
 
 
 @internal
@@ -931,16 +884,3 @@ def _exact(quantity: int256, price: uint256) -> int256:
     result: int256 = product // SIGNED_WAD
     assert result * SIGNED_WAD == product, "clearing: inexact amount"
     return result
-
-
-@internal
-@view
-def _require_account(account: uint256):
-    assert accounts._identity[account] != 0, "clearing: no such account"
-
-
-@internal
-@view
-def _require_token(token: address, amount: uint256):
-    assert token == custody.TOKEN.address, "clearing: token not listed"
-    assert amount != 0, "clearing: zero amount"

@@ -4,6 +4,7 @@
 @license AGPL-3.0-only
 @notice Four words per account:
           identity  owner (160) | legs (8) << 160 | withdrawal nonce (32) << 168 | perps (32) << 200
+                    | collateral tokens (8) << 232 | frozen (1) << 240
           money     cash (int128) << 128 | exempt (uint128)
           counters  U, added stand-alone margin (uint128) << 128 | Q, added mark (int128)
           hash      digest (208) << 48 | other changes (24) << 24 | fills (24)
@@ -18,6 +19,10 @@ LOW_128: constant(uint256) = 2**128 - 1
 LEGS_SHIFT: constant(uint256) = 160
 NONCE_SHIFT: constant(uint256) = 168
 PERPS_SHIFT: constant(uint256) = 200
+PERPS_MASK: constant(uint256) = 2**32 - 1
+TOKENS_SHIFT: constant(uint256) = 232
+TOKENS_MASK: constant(uint256) = 2**8 - 1
+FROZEN: constant(uint256) = 1 << 240
 COUNT_BITS: constant(uint256) = 24
 COUNT_MASK: constant(uint256) = 2**24 - 1
 CHANGES_MASK: constant(uint256) = 2**48 - 1
@@ -91,7 +96,8 @@ def _fold(
     word: uint256 = convert(book_hash, uint256)
     fills: uint256 = word & COUNT_MASK
     others: uint256 = (word >> COUNT_BITS) & COUNT_MASK
-    if kind == c.CHANGE_FILL:
+    # a record outlives these: what they add is in U and Q, or only ever lowers the margin
+    if kind == c.CHANGE_FILL or kind == c.CHANGE_COLLATERAL or kind == c.CHANGE_PURCHASE:
         fills = (fills + 1) & COUNT_MASK
     else:
         others = (others + 1) & COUNT_MASK

@@ -94,6 +94,26 @@ def _funding(account: uint256, perps: uint256) -> int256:
 
 
 @internal
+def _touch(account: uint256, perps: uint256) -> int256:
+    """
+    @notice Sets the entry index of every perp held to the index now.
+    @return Funding accrued until then, which the caller turns into cash, WAD, rounded down.
+    """
+    accrued: int256 = 0
+    bits: uint256 = perps
+    for i: uint256 in range(c.MAX_UNDERLYINGS):
+        if bits == 0:
+            break
+        if bits & 1 != 0:
+            underlying: uint256 = unsafe_add(i, 1)
+            instrument: uint128 = convert(underlying << PERP_SHIFT, uint128)
+            accrued += self._accrued(account, underlying, instrument)
+            self._set(account, instrument, underlying, self._quantity(account, instrument), True)
+        bits = bits >> 1
+    return accrued
+
+
+@internal
 @view
 def _accrued(account: uint256, underlying: uint256, instrument: uint128) -> int256:
     word: uint256 = self._positions[self._key(account, instrument)]

@@ -8,6 +8,7 @@
 @custom:kill None needed: deploy another.
 """
 
+from ..interfaces import IBookValuer
 from ..interfaces import IClearinghouse
 from ..interfaces import IMarginGate
 from ..interfaces import IRiskOracle
@@ -28,14 +29,15 @@ struct View:
     # funding accrued to now
     funding: int256
     # bounds of the book at the latest effective spots; zeros where the instruments asked for are not the whole book
-    valuation: IMarginGate.Valuation
+    valuation: IBookValuer.Valuation
     complete: bool
     # whether the record's epoch passes now
     usable: bool
     # mark-to-market by the record and fills since
     mark: int256
-    # cash, funding and mark
+    # cash, funding and mark, without collateral
     equity: int256
+    collateral: IBookValuer.CollateralValue
 
 
 # What an index checks its own books against.
@@ -68,8 +70,9 @@ def view_account(account: uint256, instruments: DynArray[uint128, 128]) -> View:
     oracle: IRiskOracle = IRiskOracle(staticcall CLEARINGHOUSE.oracle())
     result: View = empty(View)
     result.account = staticcall CLEARINGHOUSE.account(account)
-    result.record = staticcall gate.unpack(staticcall CLEARINGHOUSE.record(account))
-    result.funding = staticcall CLEARINGHOUSE.funding(account)
+    standing: IMarginGate.Standing = staticcall CLEARINGHOUSE.standing(account, True)
+    result.record = staticcall gate.unpack(standing.record)
+    result.funding = standing.liquid - result.account.cash
     book: DynArray[uint256, 128] = []
     previous: uint256 = 0
     ascending: bool = True
@@ -84,10 +87,13 @@ def view_account(account: uint256, instruments: DynArray[uint128, 128]) -> View:
             book.append((key << 128) | low)
     result.complete = ascending and len(book) == result.account.legCount
     if result.complete:
-        result.valuation = staticcall gate.value(book)
+        valuer: IBookValuer = IBookValuer(staticcall gate.valuer())
+        result.valuation = staticcall valuer.value(book)
     result.usable = staticcall oracle.is_usable(result.record.epoch)
     result.mark = result.record.markBase + result.account.addedMark
-    result.equity = result.account.cash + result.funding + result.mark
+    result.equity = standing.liquid + result.mark
+    if len(standing.collateral) != 0:
+        result.collateral = staticcall IBookValuer(staticcall gate.valuer()).collateral_value(standing.collateral)
     return result
 
 

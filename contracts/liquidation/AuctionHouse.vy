@@ -16,6 +16,7 @@
 
 from ethereum.ercs import IERC20Detailed
 
+from ..interfaces import IBookValuer
 from ..interfaces import IAttestation
 from ..interfaces import IAuctionHouse
 from ..interfaces import IClaimGate
@@ -402,7 +403,8 @@ def _offer(
     """
     standing: IMarginGate.Standing = staticcall CLEARINGHOUSE.standing(account, False)
     gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
-    collateral: IMarginGate.CollateralValue = staticcall gate.collateral_value(standing.collateral)
+    valuer: IBookValuer = IBookValuer(staticcall gate.valuer())
+    collateral: IBookValuer.CollateralValue = staticcall valuer.collateral_value(standing.collateral)
     equity: int256 = standing.liquid + last.mark
     offer: Offer = empty(Offer)
     offer.worth = claims._worth(equity, collateral.full, staticcall VAULT.rate())
@@ -507,7 +509,8 @@ def _settled(account: uint256, liquid: int256, instruments: DynArray[uint128, 12
     """
     gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
     book: DynArray[uint256, 128] = staticcall CLEARINGHOUSE.book(account, instruments)
-    return liquid + (staticcall gate.value(book)).linearHigh
+    valuer: IBookValuer = IBookValuer(staticcall gate.valuer())
+    return liquid + (staticcall valuer.value(book)).linearHigh
 
 
 @internal

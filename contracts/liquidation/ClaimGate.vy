@@ -12,6 +12,7 @@
 """
 
 from ..attestation import typed_data
+from ..interfaces import IBookValuer
 from ..interfaces import IAttestation
 from ..interfaces import IAttesterQuorum
 from ..interfaces import IAuctionHouse
@@ -115,14 +116,15 @@ def _examine(account: uint256, claim: IAuctionHouse.Claim) -> IClaimGate.Examine
         self._moved(oracle, effect.collateral, standing.collateral),
     )
     gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
-    value: IMarginGate.Valuation = staticcall gate.value(staticcall CLEARINGHOUSE.book(account, claim.instruments))
+    valuer: IBookValuer = IBookValuer(staticcall gate.valuer())
+    value: IBookValuer.Valuation = staticcall valuer.value(staticcall CLEARINGHOUSE.book(account, claim.instruments))
     assert not value.expired, "claim: settle first"
     assert value.low <= bounds.mark and bounds.mark <= value.high, "claim: mark outside bracket"
     verdict: claims.Verdict = claims._judge(
         bounds,
         standing.liquid,
-        staticcall gate.collateral_value(standing.collateral),
-        (staticcall gate.posted_value(standing.collateral)).maintenance,
+        staticcall valuer.collateral_value(standing.collateral),
+        (staticcall valuer.posted_value(standing.collateral)).maintenance,
         staticcall IVault(staticcall CLEARINGHOUSE.vault()).rate(),
         value.floor,
     )

@@ -11,6 +11,7 @@
 """
 
 from ..clearing import accounts
+from ..interfaces import IBookValuer
 from ..interfaces import IAttestation
 from ..interfaces import IAuctionHouse
 from ..interfaces import IMarginGate
@@ -168,7 +169,7 @@ def _bounds(
 def _judge(
     bounds: Bounds,
     liquid: int256,
-    collateral: IMarginGate.CollateralValue,
+    collateral: IBookValuer.CollateralValue,
     posted: int256,
     rate: uint256,
     least: int256,

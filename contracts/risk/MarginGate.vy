@@ -3,223 +3,219 @@
 """
 @title MarginGate
 @license AGPL-3.0-only
-@notice What a book is worth at least and at most, and whether a statement about it is genuine. Without storage: the
-        Clearinghouse asks it with a book it has read itself. Three nested truths: the worst case needs nothing, the
-        no-arbitrage bracket a spot price and the carry band, the attested margin a quorum.
-@custom:security Trusts the RiskOracle for spots, roots and the quorum, and Markets for the carry band. Holds nothing.
+@notice Whether an account passes: by headroom over its record, by a leaf or a report of the quorum, by its worst case, or
+        because it reduces its risk. Without storage: it reads accounts from the ledger named.
+@custom:security Trusts the RiskOracle for epochs and the quorum, and the BookValuer for brackets. Holds nothing. What it says
+        is worth as much as the ledger named: the Clearinghouse and the Vault name the Clearinghouse.
 @custom:kill Replaced in the Clearinghouse by its owner, behind the timelock.
 """
 
 from ..attestation import typed_data
 from ..interfaces import IAttestation
 from ..interfaces import IAttesterQuorum
+from ..interfaces import IBookValuer
+from ..interfaces import IClearinghouse
 from ..interfaces import IMarginGate
-from ..interfaces import IMarkets
 from ..interfaces import IRiskOracle
 from ..markets import instrument as ins
 from ..units import constants as c
 from ..units import fixed_point as fp
-from . import payoff
 from . import record as records
 
 implements: IMarginGate
 
 WAD: constant(uint256) = c.WAD
-SIGNED_WAD: constant(int256) = 10**18
-PRICE_UNIT: constant(int256) = 10**10
 NO_BOUND: constant(int256) = min_value(int256)
-LOW_128: constant(uint256) = 2**128 - 1
-WINDOW: constant(uint256) = c.SETTLEMENT_WINDOW
 # of the running hash: change counters
 COUNT_BITS: constant(uint256) = 24
 COUNT_MASK: constant(uint256) = 2**24 - 1
 CHANGES_MASK: constant(uint256) = 2**48 - 1
-NEVER: constant(uint256) = 2**40 - 1
 
-# Spots, prices and windows
+# Epochs
 ORACLE: public(immutable(IRiskOracle))
-# Carry bands
-MARKETS: public(immutable(IMarkets))
+# Brackets, worst cases, collateral
+VALUER: immutable(IBookValuer)
 
 
-# One underlying while a book is walked.
-struct Band:
-    underlying: uint256
-    # 1e-8 USD
-    spot: uint256
-    # WAD
-    basis: uint256
-    # WAD per year
-    carry: uint256
+# A record, and what caps its initial margin.
+struct Adoption:
+    words: uint256[4]
+    # least payoff of the book; min_value(int256): no cap
+    floor: int256
 
 
 @deploy
-def __init__(oracle: IRiskOracle, markets: IMarkets):
+def __init__(oracle: IRiskOracle, valuer: IBookValuer):
     """
-    @param oracle Spots, epoch roots, settlement windows.
-    @param markets Carry bands.
+    @param oracle Epochs and the quorum.
+    @param valuer Of the same oracle.
     """
-    assert oracle.address != empty(address) and markets.address != empty(address), "gate: zero address"
+    assert oracle.address != empty(address) and valuer.address != empty(address), "gate: zero address"
     ORACLE = oracle
-    MARKETS = markets
+    VALUER = valuer
+
+
+# Passing
 
 
 @external
 @view
 @reentrant
-def worst_case(book: DynArray[uint256, 128]) -> int256:
+def require_trade(
+    ledger: address,
+    action: bytes32,
+    underlyings: uint256,
+    maker: IMarginGate.Side,
+    makerEvidence: IAttestation.Evidence,
+    taker: IMarginGate.Side,
+    takerEvidence: IAttestation.Evidence,
+    statement: Bytes[6656],
+) -> IMarginGate.Passed[2]:
     """
-    @notice The least that the book can ever pay, cash aside: the sum over expiries of min(0, least payoff). A sure
-            gain of one expiry is not lent against. Reads no oracle.
-    @param book Words, ascending.
-    @return WAD, rounded down; reverts where a perp is held, a profile falls without end or a leg has expired.
+    @notice Reverts unless both sides of a trade pass, each by its way, after the trade.
+    @param ledger Clearinghouse that keeps the accounts.
+    @param action Struct hash of the fill, which reports name.
+    @param underlyings Bits of those whose spot must be inside its band.
+    @param maker First side.
+    @param makerEvidence How it passes.
+    @param taker Second side.
+    @param takerEvidence How it passes.
+    @param statement What both share.
+    @return What follows for each.
     """
-    total: int256 = 0
-    index: uint256 = 0
-    for _: uint256 in range(c.MAX_LEGS):
-        if index == len(book):
-            break
-        expiry: uint256 = ins._expiry(ins._instrument_of(book[index]))
-        assert expiry != 0, "gate: a perp has no worst case"
-        assert block.timestamp < expiry, "gate: expired leg"
-        bounds: payoff.Bounds = payoff._expiry_bounds(book, index, 0, 0)
-        assert bounds.finite, "gate: no worst case"
-        total += min(0, bounds.worst)
-        index = bounds.next_index
-    return total
+    sides: IMarginGate.Side[2] = [maker, taker]
+    shown: IAttestation.Evidence[2] = [makerEvidence, takerEvidence]
+    leaves: DynArray[IAttestation.MarginLeaf, 2] = []
+    attested: bool = False
+    for i: uint256 in range(2):
+        attested = attested or shown[i].way < c.WAY_WORST_CASE
+        if shown[i].way == c.WAY_REPORT or shown[i].way == c.WAY_REDUCE_REPORT:
+            leaves.append((self._proof(shown[i].data)).leaf)
+    if attested:
+        self._require_open(underlyings)
+    epoch: uint64 = self._epoch(statement)
+    if len(leaves) != 0:
+        self._require_signed(action, leaves, statement)
+    passed: IMarginGate.Passed[2] = empty(IMarginGate.Passed[2])
+    for i: uint256 in range(2):
+        if shown[i].way == c.WAY_REDUCE_REPORT:
+            passed[i].settled = self._reduce(ledger, sides[i], epoch, self._proof(shown[i].data))
+        elif shown[i].way == c.WAY_REDUCE_AT_MARK:
+            passed[i].settled = self._shrink(ledger, sides[i], statement)
+        else:
+            passed[i] = self._pass(ledger, sides[i].account, shown[i], epoch)
+    return passed
 
 
 @external
 @view
 @reentrant
-def value(book: DynArray[uint256, 128]) -> IMarginGate.Valuation:
-    """
-    @notice Bounds of a book without its cash, at the effective spots, worst over the carry band.
-    @param book Words, ascending.
-    @return See IMarginGate; WAD, rounded against the account.
-    """
-    return self._value(book)
-
-
-@external
-@view
-@reentrant
-def assess(
+def require_pass(
+    ledger: address,
+    action: bytes32,
+    underlyings: uint256,
     account: uint256,
-    epoch: uint64,
     evidence: IAttestation.Evidence,
-    book: DynArray[uint256, 128],
-    bookHash: bytes32,
-    addedMark: int256,
-) -> IMarginGate.Adoption:
+    statement: Bytes[6656],
+) -> IMarginGate.Passed:
     """
-    @notice Holds an attested margin against the account's book. A report is of this very book. A leaf outlives later
-            fills, which the counters have priced: the bracket then bounds the mark carried forward from above, and from
-            below only that of an untouched book, since Q carries the adverse of price and mark.
+    @notice Reverts unless one account passes, as it is now, by headroom, leaf, report or worst case.
+    @param ledger Clearinghouse that keeps the account.
+    @param action Struct hash of what was done, which a report names.
+    @param underlyings Bits of those whose spot must be inside its band.
     @param account Account.
-    @param epoch Epoch of the leaf; of a report, whose signatures have been checked already, too.
-    @param evidence Leaf and proof, or report.
-    @param book The account's whole book now.
-    @param bookHash Its running hash now.
-    @param addedMark Its counter Q now, WAD.
-    @return The record to store.
+    @param evidence How it passes.
+    @param statement Epoch and signatures of a leaf or report.
+    @return What follows.
     """
-    leaf: IAttestation.MarginLeaf = evidence.leaf
-    assert leaf.account == account, "gate: margin of another account"
-    assert (convert(leaf.marginal, uint256) >= WAD), "gate: bad marginal multiplier"
-    now: uint256 = convert(bookHash, uint256)
-    then: uint256 = convert(leaf.bookHash, uint256)
-    if evidence.way == c.WAY_LEAF:
+    shown: IAttestation.Evidence = evidence
+    assert shown.way <= c.WAY_WORST_CASE, "gate: unknown way"
+    if shown.way < c.WAY_WORST_CASE:
+        self._require_open(underlyings)
+    if shown.way == c.WAY_REPORT:
+        self._require_signed(action, [(self._proof(shown.data)).leaf], statement)
+    return self._pass(ledger, account, shown, self._epoch(statement))
+
+
+@external
+@view
+@reentrant
+def adopt(
+    ledger: address,
+    account: uint256,
+    evidence: IAttestation.Evidence,
+    statement: Bytes[6656],
+) -> uint256[4]:
+    """
+    @notice The record that a leaf makes. Reverts unless the leaf belongs to a usable epoch and bounds the book now.
+    @param ledger Clearinghouse that keeps the account.
+    @param account Account.
+    @param evidence By WAY_LEAF.
+    @param statement Its epoch.
+    """
+    proof: IAttestation.Proof = self._proof(evidence.data)
+    standing: IMarginGate.Standing = self._standing(ledger, account, False)
+    return (self._assess(ledger, standing, c.WAY_LEAF, self._epoch(statement), proof)).words
+
+
+@external
+@view
+@reentrant
+def measure(ledger: address, account: uint256) -> IMarginGate.Health:
+    """
+    @notice Equity, maintenance margin and settled cash by the record; reverts unless it is of the present book and epoch.
+    @param ledger Clearinghouse that keeps the account.
+    """
+    standing: IMarginGate.Standing = self._standing(ledger, account, True)
+    return self._measure(standing, standing.record)
+
+
+@external
+@view
+@reentrant
+def units(statement: Bytes[6656], instruments: DynArray[uint128, 4]) -> DynArray[IMarginGate.Unit, 4]:
+    """
+    @notice Marks and stand-alone margins of instruments, if the statement shows them, else nothing. Reverts unless the
+            leaves belong to a usable epoch and marks of perps and futures lie inside the carry band.
+    @param statement Shows one leaf per instrument, in the same order, or none.
+    @param instruments What is traded.
+    """
+    shared: IAttestation.Statement = self._shared(statement)
+    found: DynArray[IMarginGate.Unit, 4] = []
+    if len(shared.instruments) == 0:
+        return found
+    assert len(shared.instruments) == len(instruments), "gate: instruments differ"
+    assert len(shared.paths) == len(instruments), "gate: paths differ"
+    for i: uint256 in range(len(instruments), bound=4):
+        leaf: IAttestation.InstrumentLeaf = shared.instruments[i]
+        assert leaf.instrument == instruments[i], "gate: leaf of another instrument"
+        if ins._kind(leaf.instrument) <= c.FUTURE:
+            # the mark of a perp or future moves settled cash
+            low: uint256 = 0
+            high: uint256 = 0
+            low, high = staticcall VALUER.linear_band(leaf.instrument)
+            mark: uint256 = convert(leaf.mark, uint256)
+            assert low <= mark and mark <= high, "gate: mark outside its band"
         assert staticcall ORACLE.require_in_epoch(
-            epoch,
-            typed_data._leaf(typed_data._margin_hash(leaf)),
-            evidence.proof,
+            shared.epoch, typed_data._leaf(typed_data._instrument_hash(leaf)), shared.paths[i]
         )
-        assert (now >> COUNT_BITS) & COUNT_MASK == (then >> COUNT_BITS) & COUNT_MASK, "gate: book changed otherwise"
-        assert (unsafe_sub(now, then) & COUNT_MASK <= c.MAX_FILLS_SINCE_LEAF), "gate: too many fills since the leaf"
-    else:
-        assert now == then, "gate: report of another book"
-    valuation: IMarginGate.Valuation = self._value(book)
-    assert not valuation.expired, "gate: expired leg"
-    base: int256 = convert(leaf.markToMarket, int256) - convert(leaf.addedMark, int256)
-    mark: int256 = base + addedMark
-    assert mark <= valuation.high, "gate: mark outside bracket"
-    if now == then:
-        assert valuation.low <= mark, "gate: mark outside bracket"
-    return IMarginGate.Adoption(
-        words=records._pack(
-            IMarginGate.Record(
-                epoch=epoch,
-                marginal=convert(leaf.marginal, uint256),
-                initialMargin=convert(leaf.initialMargin, uint256),
-                addedIM=convert(leaf.addedIM, uint256),
-                markBase=base,
-                maintenanceMargin=convert(leaf.maintenanceMargin, uint256),
-                maxAddedIM=convert(leaf.maxAddedIM, uint256),
-                changes=then & CHANGES_MASK,
-                expiry=valuation.earliest,
-                linear=valuation.linear,
+        found.append(
+            IMarginGate.Unit(
+                mark=convert(leaf.mark, uint256),
+                imLong=convert(leaf.imLong, uint256),
+                imShort=convert(leaf.imShort, uint256),
             )
-        ),
-        floor=valuation.floor,
-    )
+        )
+    return found
 
 
 @external
 @view
-@reentrant
-def require_headroom(
-    words: uint256[4],
-    bookHash: bytes32,
-    counters: uint256,
-    liquid: int256,
-    least: int256,
-) -> int256:
+def valuer() -> address:
     """
-    @notice Reverts unless equity covers the initial margin. That is at most the record's plus m times the stand-alone
-            margin of the fills since, as margins are subadditive: nothing about the book itself is needed.
-    @param words The account's record.
-    @param bookHash Its running hash now.
-    @param counters U (128) << 128 | Q (int128), now.
-    @param liquid Cash and funding, WAD.
-    @param least Least payoff of the book now, where known: no book needs more than the most it can lose. Applied last,
-           as a capped margin is not subadditive. min_value(int256): no cap.
-    @return Lower bound of settled cash, WAD.
+    @notice What books are worth.
     """
-    record: IMarginGate.Record = records._unpack(words)
-    assert staticcall ORACLE.is_usable(record.epoch), "gate: record of another epoch"
-    assert staticcall ORACLE.is_fresh(), "gate: epoch too old"
-    now: uint256 = convert(bookHash, uint256)
-    assert (now >> COUNT_BITS) & COUNT_MASK == record.changes >> COUNT_BITS, "gate: book changed otherwise"
-    assert (
-        unsafe_sub(now, record.changes) & COUNT_MASK <= c.MAX_FILLS_SINCE_LEAF
-    ), "gate: too many fills since the leaf"
-    assert block.timestamp < record.expiry, "gate: expired leg"
-    added: uint256 = (counters >> 128) - record.addedIM
-    assert added <= record.maxAddedIM, "gate: beyond the record's reach"
-    required: uint256 = record.initialMargin + fp._mul_up(added, record.marginal)
-    mark: int256 = record.markBase + records._signed(counters)
-    if least != NO_BOUND:
-        required = min(required, convert(max(0, mark - least), uint256))
-    assert liquid + mark >= convert(required, int256), "gate: below initial margin"
-    return liquid + record.linear
-
-
-@external
-@view
-@reentrant
-def measure(words: uint256[4], bookHash: bytes32, counters: uint256, liquid: int256) -> IMarginGate.Health:
-    """
-    @notice Equity, maintenance margin and settled cash by a record; reverts unless it is of the present book and epoch.
-    """
-    record: IMarginGate.Record = records._unpack(words)
-    assert staticcall ORACLE.is_usable(record.epoch), "gate: record of another epoch"
-    assert (record.changes == convert(bookHash, uint256) & CHANGES_MASK), "gate: record of another book"
-    return IMarginGate.Health(
-        equity=liquid + record.markBase + records._signed(counters),
-        maintenance=record.maintenanceMargin,
-        settled=liquid + record.linear,
-    )
+    return VALUER.address
 
 
 @external
@@ -244,232 +240,270 @@ def require_succeeds(oracle: address, previous: address) -> bool:
     """
     assert oracle == ORACLE.address, "gate: of another oracle"
     if previous != empty(address) and previous != oracle:
-        last: uint64 = (staticcall IRiskOracle(previous).header()).number
-        assert (staticcall ORACLE.header()).number > last, "gate: oracle numbers below the old one"
+        last: uint64 = staticcall IRiskOracle(previous).number()
+        assert staticcall ORACLE.number() > last, "gate: oracle numbers below the old one"
     return True
 
 
-@external
-@view
-@reentrant
-def require_shrinks_at_mark(
-    leaf: IAttestation.InstrumentLeaf,
-    legs: uint256,
-    held: int256,
-    quantity: int256,
-    price: uint256,
-    liquid: int256,
-) -> bool:
-    """
-    @notice Reverts unless the book is this one leg, shrinks, at exactly its last attested mark, and equity at that mark
-            is not negative: a transfer of risk at the protocol's own price, which needs no attester to be awake.
-    @param leaf Of the traded instrument, verified.
-    @param legs Number of legs of the account.
-    @param held Quantity before, WAD.
-    @param quantity Traded, WAD.
-    @param price Per unit, WAD.
-    @param liquid Cash and funding less the fee, WAD.
-    """
-    assert leaf.instrument != 0, "gate: no instrument leaf"
-    assert price == convert(leaf.mark, uint256), "gate: not at the mark"
-    assert legs == 1, "gate: not the whole book"
-    assert (held > 0) != (quantity > 0) and abs(quantity) <= abs(held), "gate: does not shrink"
-    assert (liquid + fp._signed_mul_down(held, convert(price, int256)) >= 0), "gate: equity below zero"
-    return True
+# Ways
 
 
-@external
+@internal
 @view
-@reentrant
-def require_reduced(
-    equityBefore: int256,
-    maintenanceBefore: uint256,
-    equityAfter: int256,
-    maintenanceAfter: uint256,
-    fee: uint256,
-) -> bool:
+def _pass(
+    ledger: address,
+    account: uint256,
+    evidence: IAttestation.Evidence,
+    epoch: uint64,
+) -> IMarginGate.Passed:
     """
-    @notice Reverts unless equity falls by no more than the fee and the buffer above maintenance margin does not fall.
+    @notice Headroom, leaf, report (whose signatures have been checked) or worst case. Settled cash must not be negative.
     """
-    assert (equityAfter + convert(fee, int256) >= equityBefore), "gate: equity falls"
+    passed: IMarginGate.Passed = empty(IMarginGate.Passed)
+    way: uint8 = evidence.way
+    assert way <= c.WAY_WORST_CASE, "gate: unknown way"
+    standing: IMarginGate.Standing = self._standing(ledger, account, way == c.WAY_HEADROOM)
+    if way == c.WAY_WORST_CASE:
+        passed.settled = standing.liquid
+        least: int256 = 0
+        if standing.legs != 0:
+            instruments: DynArray[uint128, 128] = abi_decode(evidence.data, DynArray[uint128, 128])
+            least = staticcall VALUER.worst_case(self._book(ledger, account, instruments))
+        assert standing.liquid + least >= 0, "gate: not fully collateralised"
+    elif way == c.WAY_HEADROOM:
+        passed.settled = self._require_headroom(standing, standing.record, NO_BOUND)
+    else:
+        proof: IAttestation.Proof = self._proof(evidence.data)
+        adopted: Adoption = self._assess(ledger, standing, way, epoch, proof)
+        passed.record = adopted.words
+        least_payoff: int256 = NO_BOUND
+        if way == c.WAY_REPORT:
+            least_payoff = adopted.floor
+        passed.settled = self._require_headroom(standing, adopted.words, least_payoff)
+    assert passed.settled >= 0, "gate: settled cash below zero"
+    return passed
+
+
+@internal
+@view
+def _reduce(
+    ledger: address,
+    side: IMarginGate.Side,
+    epoch: uint64,
+    proof: IAttestation.Proof,
+) -> int256:
+    """
+    @notice By report: the buffer above maintenance margin does not fall, and equity by no more than the fee.
+    @return Lower bound of settled cash, WAD.
+    """
+    standing: IMarginGate.Standing = self._standing(ledger, side.account, False)
+    adopted: Adoption = self._assess(ledger, standing, c.WAY_REPORT, epoch, proof)
+    after: IMarginGate.Health = self._measure(standing, adopted.words)
+    before: IMarginGate.Health = side.before
+    assert (after.equity + convert(side.fee, int256) >= before.equity), "gate: equity falls"
     assert (
-        equityAfter - convert(maintenanceAfter, int256) >= equityBefore - convert(maintenanceBefore, int256)
+        after.equity - convert(after.maintenance, int256) >= before.equity - convert(before.maintenance, int256)
     ), "gate: risk not reduced"
-    return True
+    assert after.settled >= min(0, before.settled), "gate: settled cash below zero"
+    return after.settled
 
 
-@external
+@internal
 @view
-@reentrant
-def require_instrument(
-    epoch: uint64,
-    leaf: IAttestation.InstrumentLeaf,
-    proof: DynArray[bytes32, 32],
-) -> bool:
+def _shrink(ledger: address, side: IMarginGate.Side, statement: Bytes[6656]) -> int256:
     """
-    @notice Reverts unless the instrument leaf belongs to a usable epoch and, of a perp or future, its mark lies inside
-            the carry band: it moves settled cash.
+    @notice Reverts unless the book was this one leg and has shrunk, at exactly its last attested mark, and equity at that
+            mark is not negative: a transfer of risk at the protocol's own price, which needs no attester to be awake.
+            The ledger has had the leaf verified by `units`.
+    @return Cash and funding, WAD.
     """
-    if ins._kind(leaf.instrument) <= c.FUTURE:
-        low: uint256 = 0
-        high: uint256 = 0
-        band: Band = self._band(ins._underlying(leaf.instrument))
-        if ins._kind(leaf.instrument) == c.PERP:
-            low, high = self._widen(band.spot, band.basis)
-        else:
-            low, high = self._forwards(band, ins._expiry(leaf.instrument))
-        mark: uint256 = convert(leaf.mark, uint256)
-        assert low * c.PRICE_UNIT <= mark and mark <= high * c.PRICE_UNIT, "gate: mark outside its band"
-    return staticcall ORACLE.require_in_epoch(epoch, typed_data._leaf(typed_data._instrument_hash(leaf)), proof)
+    shared: IAttestation.Statement = self._shared(statement)
+    assert len(shared.instruments) == 1, "gate: no instrument leaf"
+    assert side.price == convert(shared.instruments[0].mark, uint256), "gate: not at the mark"
+    standing: IMarginGate.Standing = self._standing(ledger, side.account, False)
+    held: int256 = (staticcall IClearinghouse(ledger).position(side.account, side.instrument)).quantity
+    legs: uint256 = 0
+    if held != 0:
+        legs = 1
+    assert standing.legs == legs, "gate: not the whole book"
+    before: int256 = held - side.quantity
+    assert (before > 0) != (side.quantity > 0) and abs(side.quantity) <= abs(before), "gate: does not shrink"
+    assert (standing.liquid + fp._signed_mul_down(held, convert(side.price, int256)) >= 0), "gate: equity below zero"
+    return standing.liquid
 
 
-@external
+@internal
 @view
-@reentrant
-def require_reports(
+def _assess(
+    ledger: address,
+    standing: IMarginGate.Standing,
+    way: uint8,
     epoch: uint64,
+    proof: IAttestation.Proof,
+) -> Adoption:
+    """
+    @notice Holds an attested margin against the account's book. A report is of this very book. A leaf outlives later
+            fills, which the counters have priced: the bracket then bounds the mark carried forward from above, and from
+            below only that of an untouched book, since Q carries the adverse of price and mark.
+    """
+    leaf: IAttestation.MarginLeaf = proof.leaf
+    assert leaf.account == standing.account, "gate: margin of another account"
+    assert (convert(leaf.marginal, uint256) >= WAD), "gate: bad marginal multiplier"
+    now: uint256 = convert(standing.bookHash, uint256)
+    then: uint256 = convert(leaf.bookHash, uint256)
+    if way == c.WAY_LEAF:
+        assert staticcall ORACLE.require_in_epoch(
+            epoch,
+            typed_data._leaf(typed_data._margin_hash(leaf)),
+            proof.path,
+        )
+        assert (now >> COUNT_BITS) & COUNT_MASK == (then >> COUNT_BITS) & COUNT_MASK, "gate: book changed otherwise"
+        assert (unsafe_sub(now, then) & COUNT_MASK <= c.MAX_FILLS_SINCE_LEAF), "gate: too many fills since the leaf"
+    else:
+        assert now == then, "gate: report of another book"
+    valuation: IBookValuer.Valuation = staticcall VALUER.value(self._book(ledger, standing.account, proof.instruments))
+    assert not valuation.expired, "gate: expired leg"
+    base: int256 = convert(leaf.markToMarket, int256) - convert(leaf.addedMark, int256)
+    mark: int256 = base + records._signed(standing.counters)
+    assert mark <= valuation.high, "gate: mark outside bracket"
+    if now == then:
+        assert valuation.low <= mark, "gate: mark outside bracket"
+    return Adoption(
+        words=records._pack(
+            IMarginGate.Record(
+                epoch=epoch,
+                marginal=convert(leaf.marginal, uint256),
+                initialMargin=convert(leaf.initialMargin, uint256),
+                addedIM=convert(leaf.addedIM, uint256),
+                markBase=base,
+                maintenanceMargin=convert(leaf.maintenanceMargin, uint256),
+                maxAddedIM=convert(leaf.maxAddedIM, uint256),
+                changes=then & CHANGES_MASK,
+                expiry=valuation.earliest,
+                linear=valuation.linear,
+            )
+        ),
+        floor=valuation.floor,
+    )
+
+
+@internal
+@view
+def _require_headroom(standing: IMarginGate.Standing, words: uint256[4], least: int256) -> int256:
+    """
+    @notice Reverts unless equity covers the initial margin. That is at most the record's plus m times the stand-alone
+            margin of the fills since, as margins are subadditive: nothing about the book itself is needed.
+    @param words The account's record, or the one of the leaf or report presented.
+    @param least Least payoff of the book now, where known: no book needs more than the most it can lose. Applied last,
+           as a capped margin is not subadditive. min_value(int256): no cap.
+    @return Lower bound of settled cash, WAD.
+    """
+    record: IMarginGate.Record = records._unpack(words)
+    assert staticcall ORACLE.is_usable(record.epoch), "gate: record of another epoch"
+    now: uint256 = convert(standing.bookHash, uint256)
+    assert (now >> COUNT_BITS) & COUNT_MASK == record.changes >> COUNT_BITS, "gate: book changed otherwise"
+    assert (
+        unsafe_sub(now, record.changes) & COUNT_MASK <= c.MAX_FILLS_SINCE_LEAF
+    ), "gate: too many fills since the leaf"
+    assert block.timestamp < record.expiry, "gate: expired leg"
+    added: uint256 = (standing.counters >> 128) - record.addedIM
+    assert added <= record.maxAddedIM, "gate: beyond the record's reach"
+    required: uint256 = record.initialMargin + fp._mul_up(added, record.marginal)
+    mark: int256 = record.markBase + records._signed(standing.counters)
+    if least != NO_BOUND:
+        required = min(required, convert(max(0, mark - least), uint256))
+    equity: int256 = standing.liquid + mark
+    if len(standing.collateral) != 0:
+        equity += (staticcall VALUER.collateral_value(standing.collateral)).initial
+    assert equity >= convert(required, int256), "gate: below initial margin"
+    return standing.liquid + record.linear
+
+
+@internal
+@view
+def _measure(standing: IMarginGate.Standing, words: uint256[4]) -> IMarginGate.Health:
+    """
+    @notice See `measure`.
+    """
+    record: IMarginGate.Record = records._unpack(words)
+    assert staticcall ORACLE.is_usable(record.epoch), "gate: record of another epoch"
+    assert (record.changes == convert(standing.bookHash, uint256) & CHANGES_MASK), "gate: record of another book"
+    equity: int256 = standing.liquid + record.markBase + records._signed(standing.counters)
+    if len(standing.collateral) != 0:
+        equity += (staticcall VALUER.collateral_value(standing.collateral)).maintenance
+    return IMarginGate.Health(
+        equity=equity,
+        maintenance=record.maintenanceMargin,
+        settled=standing.liquid + record.linear,
+    )
+
+
+# Statements
+
+
+@internal
+@pure
+def _epoch(statement: Bytes[6656]) -> uint64:
+    """
+    @notice The epoch of an encoded statement, its first field behind the offset of the struct; 0 of an empty one.
+    """
+    if len(statement) == 0:
+        return 0
+    return convert(extract32(statement, 32, output_type=uint256), uint64)
+
+
+@internal
+@view
+def _standing(ledger: address, account: uint256, recorded: bool) -> IMarginGate.Standing:
+    return staticcall IClearinghouse(ledger).standing(account, recorded)
+
+
+@internal
+@view
+def _book(ledger: address, account: uint256, instruments: DynArray[uint128, 128]) -> DynArray[uint256, 128]:
+    return staticcall IClearinghouse(ledger).book(account, instruments)
+
+
+@internal
+@pure
+def _shared(statement: Bytes[6656]) -> IAttestation.Statement:
+    return abi_decode(statement, IAttestation.Statement)
+
+
+@internal
+@pure
+def _proof(data: Bytes[6144]) -> IAttestation.Proof:
+    return abi_decode(data, IAttestation.Proof)
+
+
+@internal
+@view
+def _require_open(underlyings: uint256):
+    """
+    @notice Reverts if the latest epoch is too old for more risk, or a spot is outside its band.
+    """
+    fresh: bool = False
+    outside: uint256 = 0
+    fresh, outside = staticcall ORACLE.conditions()
+    assert fresh, "gate: epoch too old"
+    assert outside & underlyings == 0, "gate: spot outside its band"
+
+
+@internal
+@view
+def _require_signed(
     action: bytes32,
-    deadline: uint64,
     leaves: DynArray[IAttestation.MarginLeaf, 2],
-    signatures: IAttestation.Signatures,
-) -> bool:
+    statement: Bytes[6656],
+):
     """
-    @notice Reverts unless the quorum signed these margins, after this action, on a usable epoch.
+    @notice Reverts unless the quorum signed these margins, after this action, on a usable epoch: one signature set covers
+            the reports of both sides.
     """
-    assert block.timestamp <= convert(deadline, uint256), "gate: report expired"
-    assert staticcall ORACLE.is_usable(epoch), "gate: report of another epoch"
+    shared: IAttestation.Statement = self._shared(statement)
+    assert block.timestamp <= convert(shared.deadline, uint256), "gate: report expired"
+    assert staticcall ORACLE.is_usable(shared.epoch), "gate: report of another epoch"
     quorum: address = staticcall ORACLE.quorum()
-    return staticcall IAttesterQuorum(quorum).require_signed(
-        typed_data._reports_hash(epoch, action, deadline, leaves), signatures
+    assert staticcall IAttesterQuorum(quorum).require_signed(
+        typed_data._reports_hash(shared.epoch, action, shared.deadline, leaves), shared.signatures
     )
-
-
-@internal
-@view
-def _value(book: DynArray[uint256, 128]) -> IMarginGate.Valuation:
-    """
-    @notice See `value`.
-    """
-    result: IMarginGate.Valuation = empty(IMarginGate.Valuation)
-    result.earliest = NEVER
-    band: Band = empty(Band)
-    index: uint256 = 0
-    for _: uint256 in range(c.MAX_LEGS):
-        if index == len(book):
-            break
-        first: uint128 = ins._instrument_of(book[index])
-        underlying: uint256 = ins._underlying(first)
-        if underlying != band.underlying:
-            band = self._band(underlying)
-        expiry: uint256 = ins._expiry(first)
-        if expiry == 0:
-            perp: int256 = ins._quantity_of(book[index])
-            low: uint256 = 0
-            high: uint256 = 0
-            low, high = self._widen(band.spot, band.basis)
-            result.low += self._linear_low(perp, low, high)
-            result.high -= self._linear_low(-perp, low, high)
-            result.linear += self._linear_low(perp, low, high)
-            result.worstCase = NO_BOUND
-            result.floor = NO_BOUND
-            index += 1
-            continue
-        result.earliest = min(result.earliest, expiry)
-        if expiry <= block.timestamp:
-            result.expired = True
-        low: uint256 = 0
-        high: uint256 = 0
-        low, high = self._forwards(band, expiry)
-        bounds: payoff.Bounds = payoff._expiry_bounds(book, index, low, high)
-        result.low += bounds.low
-        result.high += bounds.high
-        if not bounds.finite:
-            result.worstCase = NO_BOUND
-            result.floor = NO_BOUND
-        if result.worstCase != NO_BOUND:
-            result.worstCase += min(0, bounds.worst)
-        if result.floor != NO_BOUND:
-            result.floor += bounds.worst
-        # a future sorts before the options of its expiry
-        if ins._kind(first) == c.FUTURE:
-            result.linear += self._linear_low(ins._quantity_of(book[index]), low, high)
-        index = bounds.next_index
-    return result
-
-
-@internal
-@view
-def _band(underlying: uint256) -> Band:
-    """
-    @notice Effective spot and carry band of one underlying.
-    """
-    ids: DynArray[uint16, 32] = [convert(underlying, uint16)]
-    spots: DynArray[uint256, 32] = staticcall ORACLE.effective_spots(ids)
-    packed: DynArray[uint256, 32] = staticcall MARKETS.forward_bands(ids)
-    assert spots[0] != 0, "gate: no spot"
-    return Band(
-        underlying=underlying,
-        spot=spots[0],
-        basis=packed[0] >> 128,
-        carry=packed[0] & LOW_128,
-    )
-
-
-@internal
-@view
-def _forwards(band: Band, expiry: uint256) -> (uint256, uint256):
-    """
-    @notice Least and largest forward of an expiry, 1e-8 USD. Inside the settlement window the part already averaged
-            is fixed, and spot and its band act on the remaining share; after expiry the settlement price is exact.
-    """
-    if expiry <= block.timestamp:
-        settled: uint256 = staticcall ORACLE.settlement_price(convert(band.underlying, uint16), convert(expiry, uint40))
-        if settled != 0:
-            return settled, settled
-        return self._widen(band.spot, band.basis)
-    left: uint256 = expiry - block.timestamp
-    width: uint256 = band.basis + band.carry * left // c.SECONDS_PER_YEAR
-    low: uint256 = 0
-    high: uint256 = 0
-    low, high = self._widen(band.spot, width)
-    if left >= WINDOW:
-        return low, high
-    doubled: uint256 = 0
-    covered: uint256 = 0
-    doubled, covered = staticcall ORACLE.settlement_window(convert(band.underlying, uint16), convert(expiry, uint40))
-    if covered == 0:
-        return low, high
-    covered = min(covered, WINDOW)
-    rest: uint256 = WINDOW - covered
-    return (
-        (doubled // 2 + low * rest) // WINDOW,
-        ((doubled + 1) // 2 + high * rest + WINDOW - 1) // WINDOW,
-    )
-
-
-@internal
-@pure
-def _widen(spot: uint256, width: uint256) -> (uint256, uint256):
-    """
-    @notice spot * (1 -+ width), rounded outwards, not below zero.
-    """
-    low: uint256 = 0
-    if width < WAD:
-        low = spot * (WAD - width) // WAD
-    return low, (spot * (WAD + width) + WAD - 1) // WAD
-
-
-@internal
-@pure
-def _linear_low(quantity: int256, low: uint256, high: uint256) -> int256:
-    """
-    @notice Least value of a linear position, WAD, rounded down.
-    """
-    price: uint256 = low
-    if quantity < 0:
-        price = high
-    product: int256 = quantity * convert(price, int256) * PRICE_UNIT
-    result: int256 = product // SIGNED_WAD
-    if product % SIGNED_WAD < 0:
-        result -= 1
-    return result

@@ -14,6 +14,9 @@ MAX_LEGS: constant(uint256) = 128  # per account: valued, flagged, bid on and se
 MAX_UNDERLYINGS: constant(uint256) = 32  # one bit each in the packed header and account words
 MAX_PROOF: constant(uint256) = 32
 MAX_SIGNERS: constant(uint256) = 16
+MAX_ORDER_LEGS: constant(uint256) = 4  # of one order: a condor
+MAX_COLLATERALS: constant(uint256) = 8  # tokens beside the settlement token
+MAX_CHANGES: constant(uint256) = 128  # replayed between a leaf and a flag
 MAX_PRICE: constant(uint256) = 2**56 - 1  # in 1e-8 USD, about 720 million USD
 MAX_QUANTITY: constant(uint256) = 2**96  # WAD, keeps every product of the payoff walk inside 256 bits
 
@@ -27,9 +30,11 @@ PUT: constant(uint256) = 3
 CHANGE_FILL: constant(uint8) = 0  # counted in U and Q
 CHANGE_UNCOUNTED_FILL: constant(uint8) = 1  # a fill without an instrument leaf
 CHANGE_SETTLEMENT: constant(uint8) = 2
-CHANGE_COLLATERAL: constant(uint8) = 3
-CHANGE_CONVERSION: constant(uint8) = 4
-CHANGE_AUCTION: constant(uint8) = 5
+CHANGE_COLLATERAL: constant(uint8) = 3  # collateral put in: a record outlives it, like a fill
+CHANGE_CONVERSION: constant(uint8) = 4  # collateral sold for cash
+CHANGE_AUCTION: constant(uint8) = 5  # a fraction of everything sold in an auction
+CHANGE_WITHDRAWAL: constant(uint8) = 6  # collateral taken out
+CHANGE_PURCHASE: constant(uint8) = 7  # bought in an auction: counted in U and Q, like a fill
 
 # Ways to pass a margin check
 WAY_HEADROOM: constant(uint8) = 0  # the account's record, no signature

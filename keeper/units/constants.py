@@ -9,6 +9,9 @@ MAX_LEGS = 128  # per account: valued, flagged, bid on and settled in one transa
 MAX_UNDERLYINGS = 32  # one bit each in the packed header and account words
 MAX_PROOF = 32
 MAX_SIGNERS = 16
+MAX_ORDER_LEGS = 4  # of one order: a condor
+MAX_COLLATERALS = 8  # tokens beside the settlement token
+MAX_CHANGES = 128  # replayed between a leaf and a flag
 MAX_PRICE = 2**56 - 1  # in 1e-8 USD, about 720 million USD
 MAX_QUANTITY = 2**96  # WAD, keeps every product of the payoff walk inside 256 bits
 
@@ -22,9 +25,11 @@ PUT = 3
 CHANGE_FILL = 0  # counted in U and Q
 CHANGE_UNCOUNTED_FILL = 1  # a fill without an instrument leaf
 CHANGE_SETTLEMENT = 2
-CHANGE_COLLATERAL = 3
-CHANGE_CONVERSION = 4
-CHANGE_AUCTION = 5
+CHANGE_COLLATERAL = 3  # collateral put in: a record outlives it, like a fill
+CHANGE_CONVERSION = 4  # collateral sold for cash
+CHANGE_AUCTION = 5  # a fraction of everything sold in an auction
+CHANGE_WITHDRAWAL = 6  # collateral taken out
+CHANGE_PURCHASE = 7  # bought in an auction: counted in U and Q, like a fill
 
 # Ways to pass a margin check
 WAY_HEADROOM = 0  # the account's record, no signature
