@@ -9,37 +9,37 @@ from typing import Any
 from eth_abi.abi import encode
 
 from keeper.attestation.typed_data import InstrumentLeaf, MarginLeaf
-from keeper.units.constants import WAY_HEADROOM
+from keeper.units.constants import WAY_HEADROOM, WAY_WORST_CASE
 
-Evidence = tuple[int, list[int], bytes]
+Evidence = tuple[int, bytes]
 Signatures = tuple[int, Sequence[tuple[bytes, int]]]
 
-NO_EVIDENCE: Evidence = (WAY_HEADROOM, [], b"")
+NO_EVIDENCE: Evidence = (WAY_HEADROOM, b"")
 NO_STATEMENT = b""
 NO_SIGNATURES: Signatures = (0, ())
 
-_LEAF = (
-    "(uint256,uint128,int128,bytes32,int128,uint128,uint128,int128,uint128,uint64,uint128,bytes32)"  # MarginLeaf
-)
+_LEAF = "(uint256,uint128,int128,bytes32,int128,uint128,uint128,int128,uint128,uint64,uint128,bytes32)"  # MarginLeaf
 _INSTRUMENT = "(uint128,uint128,uint128,uint128,uint128,uint128)"  # InstrumentLeaf
-_PROOF = f"({_LEAF},bytes32[])"
+_PROOF = f"(uint128[],{_LEAF},bytes32[])"
 _STATEMENT = f"(uint64,uint64,(uint256,(bytes32,uint256)[]),{_INSTRUMENT}[],bytes32[][])"
 
 
 def encode_evidence(
-    way: int, instruments: Sequence[int], leaf: MarginLeaf | None = None, path: Sequence[bytes] = ()
+    way: int, instruments: Sequence[int] = (), leaf: MarginLeaf | None = None, path: Sequence[bytes] = ()
 ) -> Evidence:
     """How one account passes.
 
     Args:
         way: WAY_* of the constants.
-        instruments: its whole book, ascending: after the action for a report or the worst case, before it for a leaf;
-            else empty.
+        instruments: its whole book after the action, ascending; ignored by the ways that need none.
         leaf: for a leaf or a report.
         path: for a leaf: from it to the epoch's root.
     """
-    proof = b"" if leaf is None else encode([_PROOF], [(leaf.values(), list(path))])
-    return way, list(instruments), proof
+    if leaf is not None:
+        return way, encode([_PROOF], [(list(instruments), leaf.values(), list(path))])
+    if way == WAY_WORST_CASE:
+        return way, encode(["uint128[]"], [list(instruments)])
+    return way, b""
 
 
 def encode_statement(

@@ -15,7 +15,7 @@ from keeper.attestation.typed_data import MarginLeaf
 from keeper.markets.instrument import Instrument, Kind
 from keeper.units import constants as c
 from tests.support.keys import ATTESTERS
-from tests.support.statements import NO_MARGIN, evidence
+from tests.support.statements import evidence
 
 boa.interpret.set_cache_dir(".build/boa")
 
@@ -60,7 +60,7 @@ class Deal:
 
     def values(self, maker: int, taker: int) -> tuple[Any, ...]:
         """IClearinghouse.Trade."""
-        return maker, taker, self.instrument, self.quantity, self.price, *self.fees, ACTION
+        return maker, taker, [(self.instrument, self.quantity, self.price)], *self.fees, ACTION
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Side:
 
     way: int = c.WAY_HEADROOM
     instruments: Sequence[int] = ()
-    leaf: MarginLeaf = NO_MARGIN
+    leaf: MarginLeaf | None = None
     proof: Sequence[bytes] = ()
 
     def evidence(self) -> tuple[Any, ...]:
@@ -88,8 +88,10 @@ class Contracts:
     markets: Any
     quorum: Any
     oracle: Any
+    valuer: Any
     gate: Any
     clearing: Any
+    vault: Any
     owner: str
     guardian: str
     module: str
@@ -114,9 +116,11 @@ def deploy(decimals: int = 6, token_name: str = "MockToken") -> Contracts:
         oracle = source("attestation/RiskOracle").deploy(quorum.address, LIMITS)
         oracle.add_underlying(SPOT, BANDS)
         oracle.set_methodology(METHODOLOGY, True)
-        gate = source("risk/MarginGate").deploy(oracle.address, markets.address)
-        where = (gate.address, oracle.address)
-        clearing = source("clearing/Clearinghouse").deploy(token.address, decimals, OUTFLOW_SHARE, *where)
+        valuer = source("risk/BookValuer").deploy(oracle.address, markets.address)
+        gate = source("risk/MarginGate").deploy(oracle.address, valuer.address)
+        clearing = source("clearing/Clearinghouse").deploy(gate.address, oracle.address)
+        vault = source("clearing/Vault").deploy(clearing.address, token.address, decimals, OUTFLOW_SHARE)
+        clearing.set_vault(vault.address)
         clearing.set_guardian(guardian)
         clearing.set_module(module, True)
-    return Contracts(token, markets, quorum, oracle, gate, clearing, owner, guardian, module)
+    return Contracts(token, markets, quorum, oracle, valuer, gate, clearing, vault, owner, guardian, module)

@@ -36,7 +36,7 @@ from tests.support.clearing import (
     Side,
 )
 from tests.support.keys import ATTESTER_KEYS
-from tests.support.statements import NO_INSTRUMENT, NO_SIGNATURES, ZERO, quorum_signatures, statement
+from tests.support.statements import NO_SIGNATURES, ZERO, quorum_signatures, statement
 
 SIGNERS = dict(enumerate(ATTESTER_KEYS[:3]))
 REPORT_WAYS = (c.WAY_REPORT, c.WAY_REDUCE_REPORT)
@@ -72,6 +72,7 @@ class House:
     def __init__(self, contracts: Contracts) -> None:
         self.contracts = contracts
         self.clearing = contracts.clearing
+        self.vault = contracts.vault
         self.epoch = Posted()
         self.known: set[int] = set()
         self.owners: dict[int, str] = {}
@@ -91,8 +92,8 @@ class House:
         """`amount` in the token's decimals, freshly minted for the owner."""
         token, owner = self.contracts.token, self.owners[account]
         token.mint(owner, amount)
-        token.approve(self.clearing.address, amount, sender=owner)
-        self.clearing.deposit(account, token.address, amount, sender=owner)
+        token.approve(self.vault.address, amount, sender=owner)
+        self.vault.deposit(account, token.address, amount, sender=owner)
 
     def state(self, account: int) -> Account:
         """The account as the model knows it, read from the chain; without its record."""
@@ -124,11 +125,11 @@ class House:
 
     def record(self, account: int) -> Any:
         """The account's record, unpacked."""
-        return self.contracts.gate.unpack(self.clearing.record(account))
+        return self.contracts.gate.unpack(self.clearing.standing(account, True).record)
 
     def value(self, state: Account) -> Any:
-        """The gate's valuation of a book."""
-        return self.contracts.gate.value(words(state.positions))
+        """The valuer's bounds of a book."""
+        return self.contracts.valuer.value(words(state.positions))
 
     # Attesters
 
@@ -183,16 +184,17 @@ class House:
         deadline = changes.get("deadline", boa.env.evm.patch.timestamp + 60)
         reports = [Report(number, action, s.leaf, deadline) for s in sides if s.way in REPORT_WAYS]
         signatures = self.signed(reports_hash(reports)) if reports else NO_SIGNATURES
-        stated = self.epoch.instruments.get(instrument, NO_INSTRUMENT)
-        proof = self.epoch.proof(stated) if stated.instrument else []
-        return statement(number, deadline, signatures, stated, proof)
+        stated = self.epoch.instruments.get(instrument)
+        shown = [stated] if stated else []
+        return statement(number, deadline, signatures, shown, [self.epoch.proof(one) for one in shown])
 
     # Sides
 
-    def leaf(self, account: int) -> Side:
-        """The latest epoch's leaf over the book now."""
+    def leaf(self, account: int, deal: Deal | None = None, taker: bool = False) -> Side:
+        """The latest epoch's leaf over the book now, or after a deal."""
         stated = self.epoch.leaves[account]
-        return Side(c.WAY_LEAF, self.book(account), stated, self.epoch.proof(stated))
+        state = self.after(account, deal, taker) if deal else self.state(account)
+        return Side(c.WAY_LEAF, sorted(state.positions), stated, self.epoch.proof(stated))
 
     def report(self, account: int, state: Account, way: int = c.WAY_REPORT, **stated: Any) -> Side:
         """A report on a state after an action."""
@@ -220,14 +222,14 @@ class House:
 
     def refresh(self, account: int) -> None:
         """The latest epoch's leaf becomes the record."""
-        self.clearing.refresh(account, self.leaf(account).evidence(), self.epoch.number)
+        self.clearing.refresh(account, self.leaf(account).evidence(), statement(self.epoch.number))
 
     def trade(self, deal: Deal, maker: int, taker: int, *sides: Side, **changes: Any) -> None:
         """The module brings a deal."""
         shared = self.statement(*sides, instrument=deal.instrument if deal.counted else 0, **changes)
         shown = [side.evidence() for side in sides]
         values = deal.values(maker, taker)
-        self.clearing.trade(values, shown, shared, sender=self.contracts.module)
+        self.clearing.trade(values, *shown, shared, sender=self.contracts.module)
         self.known.add(deal.instrument)
 
     def hold(self, account: int, other: int, *deals: Deal) -> None:
@@ -238,7 +240,7 @@ class House:
     def withdraw(self, account: int, amount: int, side: Side, statement: Any = None, **changes: Any) -> None:
         """The owner takes `amount` of the token's units."""
         owner = self.owners[account]
-        self.clearing.withdraw(
+        self.vault.withdraw(
             account,
             self.contracts.token.address,
             amount,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from keeper.attestation.evidence import encode_evidence, encode_statement
 from keeper.attestation.typed_data import InstrumentLeaf, MarginLeaf, digest, domain_separator, sign
 from keeper.units import constants as c
 
@@ -15,22 +16,22 @@ NO_INSTRUMENT = InstrumentLeaf(0, 0, 0, 0, 0, 0)
 def evidence(
     way: int = c.WAY_HEADROOM,
     instruments: Sequence[int] = (),
-    leaf: MarginLeaf = NO_MARGIN,
+    leaf: MarginLeaf | None = None,
     proof: Sequence[bytes] = (),
 ) -> tuple[Any, ...]:
     """Evidence of one account; the default is headroom, which needs nothing."""
-    return way, list(instruments), leaf.values(), list(proof)
+    return encode_evidence(way, instruments, leaf, proof)
 
 
 def statement(
     epoch: int = 0,
     deadline: int = 0,
     signatures: tuple[int, list[Any]] = NO_SIGNATURES,
-    instrument: InstrumentLeaf = NO_INSTRUMENT,
-    proof: Sequence[bytes] = (),
-) -> tuple[Any, ...]:
+    instruments: Sequence[InstrumentLeaf] = (),
+    paths: Sequence[Sequence[bytes]] = (),
+) -> bytes:
     """What the accounts of one transaction share."""
-    return epoch, deadline, signatures, instrument.values(), list(proof)
+    return encode_statement(epoch, deadline, signatures, instruments, paths)
 
 
 def compact_signature(chain_id: int, contract: str, struct_hash: bytes, key: bytes) -> tuple[bytes, int]:
