@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, GATE, VAULT, Call, Protocol
+from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, VALUER, VAULT, Call, Protocol
 from keeper.clearing.account import NEVER
 from keeper.markets.instrument import word
 
@@ -91,7 +91,7 @@ class LiquidationReader:
     def valuations(self, at: str, books: Sequence[Sequence[tuple[int, int]]]) -> list[Valuation]:
         """Bounds of books: (instrument, quantity), ascending."""
         words = [[word(instrument, quantity) for instrument, quantity in book] for book in books]
-        found = self._protocol.structs(at, [Call(GATE, "value", (book,)) for book in words])
+        found = self._protocol.structs(at, [Call(VALUER, "value", (book,)) for book in words])
         return [_valuation(f) for f in found]
 
     def may_act(self, at: str, account: int, actor: str) -> bool:

@@ -11,7 +11,7 @@ from keeper.jobs.health import Prices, verdict_of
 from keeper.jobs.offers import Capacity, Offer, fraction_of, offer_of
 from keeper.liquidation.claim import ClaimError
 from keeper.store.index_store import AccountRow, ChangeRow
-from keeper.units.constants import MAX_FILLS_SINCE_LEAF, WAD
+from keeper.units.constants import MAX_COLLATERALS, MAX_FILLS_SINCE_LEAF, WAD
 from keeper.units.fixed_point import mul_up
 
 
@@ -97,8 +97,8 @@ def capacity_of(situation: Situation) -> Capacity | None:
     except LookupError:
         return None
     fills = hashes.fills_between(hashes.changes(leaf.book_hash), hashes.changes(row.book_hash))
-    if fills is None or fills >= MAX_FILLS_SINCE_LEAF:
-        return None
+    if fills is None or fills + 1 + MAX_COLLATERALS > MAX_FILLS_SINCE_LEAF:
+        return None  # a purchase counts as a fill, and so does each token in it
     added = row.added_im - leaf.added_im
     liquid = situation.liquid[row.account]
     mark = leaf.mark_to_market - leaf.added_mark + row.added_mark

@@ -12,11 +12,13 @@ from keeper.attestation.evidence import encode_evidence, encode_statement
 from keeper.chain.contracts import AUCTION_HOUSE
 from keeper.chain.liquidation import LiquidationReader, Valuation
 from keeper.chain.transactions import Sender
+from keeper.clearing.share import legs_moved
 from keeper.jobs.claims import LeafClaim
 from keeper.jobs.decide_liquidations import Bid, Liquidations, Situation, decide_liquidations, suspects
 from keeper.jobs.desk import Desk
 from keeper.jobs.health import prices_of
 from keeper.jobs.observe import ChainView
+from keeper.liquidation.encoding import encode_claim
 from keeper.markets.instrument import Instrument, Kind
 from keeper.observability.logs import logger
 from keeper.observability.metrics import Metrics
@@ -134,15 +136,16 @@ class Liquidator:
         return sent
 
     def _submit_claim(self, view: ChainView, kind: str, id: str, claim: LeafClaim) -> int:
-        calldata = self._desk.protocol.calldata(AUCTION_HOUSE, kind, claim.account, claim.values())
+        shown = encode_claim(claim.values())
+        calldata = self._desk.protocol.calldata(AUCTION_HOUSE, kind, claim.account, shown)
         return self._submit(id, kind, calldata, view)
 
     def _submit_bid(self, view: ChainView, situation: Situation, bid: Bid) -> int:
-        own = situation.rows[situation.bidder]
+        own, seller = situation.rows[situation.bidder], situation.rows[bid.account]
         statement = situation.statement
         evidence = encode_evidence(
             WAY_LEAF,
-            [instrument for instrument, _ in own.positions],
+            book_after(own, seller, bid.fraction),
             statement.margin(own.account),
             statement.account_proof(own.account),
         )
@@ -153,7 +156,7 @@ class Liquidator:
             own.account,
             bid.fraction,
             bid.limit,
-            [instrument for instrument, _ in situation.rows[bid.account].positions],
+            [instrument for instrument, _ in seller.positions],
             evidence,
             encode_statement(epoch=statement.epoch.number),
         )
@@ -171,6 +174,14 @@ class Liquidator:
             return 0
         logger("liquidate").info(kind, id=id, state=intent.state)
         return 1
+
+
+def book_after(buyer: AccountRow, seller: AccountRow, fraction: int) -> list[int]:
+    """Instruments that a buyer holds after it has bought a fraction of a seller, ascending."""
+    book = dict(buyer.positions)
+    for instrument, part in legs_moved(dict(seller.positions), fraction).items():
+        book[instrument] = book.get(instrument, 0) + part
+    return sorted(instrument for instrument, quantity in book.items() if quantity)
 
 
 def _is_perp(instrument: int) -> bool:

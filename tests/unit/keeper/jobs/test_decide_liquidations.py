@@ -165,7 +165,7 @@ def test_bids__own_account_cannot__none(stage: Stage, spoiled: str) -> None:
     elif spoiled == "uncounted":
         stage.trade(BIDDER, PUT, WAD, 0)
     elif spoiled == "too many fills":
-        stage.states[BIDDER] = replace(own, book_hash=bytes(31) + bytes([64]))
+        stage.states[BIDDER] = replace(own, book_hash=bytes(31) + bytes([56]))
     elif spoiled == "too far":
         stage.leaves[BIDDER] = replace(leaf, max_added_im=WAD)
     else:

@@ -10,12 +10,12 @@ from keeper.attestation.evidence import encode_evidence, encode_statement
 from keeper.chain.contracts import Header, Limits, Spot
 from keeper.chain.liquidation import Auction
 from keeper.chain.node import BlockRef
-from keeper.jobs.liquidate import BELOW, BIDS, FLAGS, OPEN, Liquidator, Mandate
+from keeper.jobs.liquidate import BELOW, BIDS, FLAGS, OPEN, Liquidator, Mandate, book_after
 from keeper.jobs.observe import ChainView
 from keeper.observability.metrics import Metrics
 from keeper.store.transaction_store import UNRESOLVED, Intent, State
 from keeper.units.constants import WAD, WAY_LEAF
-from tests.unit.keeper.jobs.stage import BIDDER, CALL, EPOCH, NOW, SPOT, TERMS, Stage, Told, auction
+from tests.unit.keeper.jobs.stage import BIDDER, CALL, EPOCH, NOW, PUT, SPOT, TERMS, Stage, Told, auction
 
 HOUSE = "0x" + "aa" * 20
 MANDATE = Mandate(BIDDER, 3 * WAD // 100)
@@ -162,10 +162,27 @@ def test_tick__auction_worth_it__bids_by_its_own_leaf(place: Place) -> None:
     fraction, limit, instruments, evidence, statement = bid[4:]
     assert (limit, instruments) == (2_225 * WAD // 10, [CALL])
     leaf, path = place.stage.leaves[BIDDER], [BIDDER.to_bytes(32, "big")]
-    assert evidence == encode_evidence(WAY_LEAF, [], leaf, path)
+    assert evidence == encode_evidence(WAY_LEAF, [CALL], leaf, path)
     assert statement == encode_statement(epoch=EPOCH)
     assert 0 < fraction < WAD
     assert place.metrics.value(BIDS) == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "fraction", "expected"),
+    [
+        ({}, WAD // 2, [CALL]),
+        ({PUT: WAD}, WAD // 2, sorted([CALL, PUT])),
+        ({CALL: WAD // 2}, WAD // 2, []),  # what is bought closes what is held
+        ({PUT: WAD}, 1, [PUT]),  # too little of the call to move
+    ],
+)
+def test_book_after__purchase__what_is_held_then(
+    place: Place, held: dict[int, int], fraction: int, expected: list[int]
+) -> None:
+    place.stage.states[BIDDER] = replace(place.stage.states[BIDDER], positions=held)
+
+    assert book_after(place.stage.row(BIDDER), place.stage.row(2), fraction) == expected
 
 
 def test_tick__killed_while_a_bid_is_on_its_way__no_second_one(place: Place) -> None:
