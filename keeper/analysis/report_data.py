@@ -40,13 +40,13 @@ class Bid:
     Attributes:
         fraction: of what was left, 0 to 1.
         amount: paid by the bidder, or to it in an insolvent auction.
-        whole: `amount` for the whole account at that price: comparable with the auction's curve.
+        level: where on the auction's curve it was made.
     """
 
     time: int
     fraction: float
     amount: float
-    whole: float
+    level: float
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class AuctionHistory:
     """One auction.
 
     Attributes:
-        curve: price asked for the whole of what is left; of an insolvent auction what it pays.
+        curve: share of the equity that is asked for; of an insolvent auction the share of the maintenance
+            margin that is paid on top of the deficit.
         equity: of the account at the flag.
         outcome: such as "restored", "sold", "recovered", "open".
     """

@@ -70,17 +70,17 @@ def account_figure(account: AccountHistory, auctions: Sequence[AuctionHistory]) 
 
 
 def auction_figure(auction: AuctionHistory) -> Figure:
-    """What the whole account costs, or pays, as time runs; bids at their price for the whole."""
-    name = "payout for the whole" if auction.insolvent else "price of the whole"
+    """The share that is asked for, or paid on top, as time runs; bids lie on it."""
+    name = "paid on top" if auction.insolvent else "asked"
+    title = "% of MM, on top of the deficit" if auction.insolvent else "% of equity"
     bids = auction.bids
     shares = [f"{bid.fraction:.1%} for {bid.amount:,.0f} USD" for bid in bids]
+    times, levels = [t for t, _ in auction.curve], [100 * v for _, v in auction.curve]
     traces = [
-        _line(
-            name, _stamps([t for t, _ in auction.curve]), [v for _, v in auction.curve], "--initial", width=2
-        ),
-        _dots("bid", [b.time for b in bids], [b.whole for b in bids], "--equity", text=shares, size=11),
+        _line(name, _stamps(times), levels, "--initial", width=2),
+        _dots("bid", [b.time for b in bids], [100 * b.level for b in bids], "--equity", shares, size=11),
     ]
-    return _figure(traces, {"yaxis": {"title": {"text": "USD"}}})
+    return _figure(traces, {"yaxis": {"title": {"text": title}}})
 
 
 def smile_figure(smiles: Sequence[Smile]) -> Figure:

@@ -162,9 +162,9 @@ def _cover(account: AccountHistory) -> str:
 def _liquidations(auctions: Iterable[AuctionHistory]) -> str:
     cards = "".join(_auction(n, auction) for n, auction in enumerate(auctions, start=1))
     caption = (
-        "Dutch auctions of a share of an account. Solvent: the line is the price asked for the whole account,"
-        " dots are bids at their price for the whole. Insolvent: the line is what the buyer of the"
-        " whole receives."
+        "Dutch auctions of a share of an account. Solvent: the line is the share of the equity that is asked"
+        " for. Insolvent: the share of the maintenance margin that the buyer gets on top of the deficit. Dots"
+        " are bids."
     )
     return _section("liquidations", caption, f'<div class="grid">{cards}</div>' if cards else "<p>None.</p>")
 

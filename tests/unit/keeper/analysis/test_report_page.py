@@ -62,7 +62,7 @@ def _account(name: str, equity: tuple[float, ...] = (10.0, 4.0, 8.0)) -> Account
 
 
 def _data() -> ReportData:
-    bid = Bid(_TIMES[1] + 120, 0.25, 2.2, 8.8)
+    bid = Bid(_TIMES[1] + 120, 0.25, 2.2, 0.956)
     auction = AuctionHistory(
         "perp long", False, 9.0, 10.0, ((_TIMES[1], 8.9), (_TIMES[1] + 120, 8.7)), (bid,), "restored"
     )
@@ -170,8 +170,8 @@ def test_render__kind_without_transactions__has_no_bar(text: str) -> None:
 def test_render__auction__curve_and_bid_are_drawn_in_milliseconds(text: str) -> None:
     curve, bids = _figures(text)["auction 1"]["data"]
     assert curve["x"] == [_TIMES[1] * 1000, (_TIMES[1] + 120) * 1000]
-    assert curve["y"] == [8.9, 8.7]
-    assert bids["x"] == [(_TIMES[1] + 120) * 1000] and bids["y"] == [8.8]
+    assert curve["y"] == [98.0, 95.6]
+    assert bids["x"] == [(_TIMES[1] + 120) * 1000] and bids["y"] == [95.6]
 
 
 def test_render__nothing_happened__still_a_page() -> None:
