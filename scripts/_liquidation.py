@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eth_abi.exceptions import EncodingError
+
+from keeper.liquidation.encoding import encode_claim
 from scripts._trading import KeeperClient, unhex
 from scripts._wallet import Sentence, Wallet, plain
 
@@ -39,10 +42,7 @@ class Auction:
 def auction_of(wallet: Wallet, account: int) -> Auction | None:
     """The auction of an account, if one is running."""
     wallet.require_account(account)
-    house = wallet.contract("AuctionHouse")
-    outputs = house.get_function_by_name("auction").abi["outputs"][0]["components"]
-    values = wallet.read("AuctionHouse", "auction", account)
-    found = dict(zip((o["name"] for o in outputs), values, strict=True))
+    found = wallet.struct("AuctionHouse", "auction", account)
     if not found["epoch"]:
         return None
     return Auction(
@@ -54,22 +54,22 @@ def auction_of(wallet: Wallet, account: int) -> Auction | None:
     )
 
 
-def latest_claim(keeper: KeeperClient, account: int) -> tuple[Any, ...]:
+def latest_claim(keeper: KeeperClient, account: int) -> bytes:
     """The account by the latest epoch that the keeper serves, and how its book came from there to now."""
     answer = keeper.claim(keeper.latest_epoch()["number"], account)
     try:
-        return claim_tuple(answer)
-    except (KeyError, TypeError, ValueError, AttributeError):
+        return claim_bytes(answer)
+    except (KeyError, TypeError, ValueError, AttributeError, EncodingError):
         raise Sentence(f"the keeper at {keeper.url} answers something else than a claim") from None
 
 
-def claim_tuple(answer: Mapping[str, Any]) -> tuple[Any, ...]:
-    """IAuctionHouse.Claim of the API's JSON; raises whatever a malformed one leads to."""
+def claim_bytes(answer: Mapping[str, Any]) -> bytes:
+    """IAuctionHouse.Claim, encoded, of the API's JSON; raises whatever a malformed one leads to."""
     bitmap, compact = answer["signatures"]
     leaf = answer["leaf"]
     if len(leaf) != 12:
         raise ValueError("a margin leaf has twelve fields")
-    return (
+    values = (
         _numbers(answer["instruments"]),
         int(answer["way"]),
         tuple(unhex(v) if i in _BYTES_OF_THE_LEAF else int(v) for i, v in enumerate(leaf)),
@@ -81,6 +81,7 @@ def claim_tuple(answer: Mapping[str, Any]) -> tuple[Any, ...]:
         [_numbers(unit) for unit in answer["units"]],
         [_hashes(path) for path in answer["unitPaths"]],
     )
+    return encode_claim(values)
 
 
 def _numbers(values: Sequence[Any]) -> tuple[int, ...]:

@@ -93,10 +93,16 @@ class Wallet:
         """Chain time, unix seconds."""
         return int(self.web3.eth.get_block("latest")["timestamp"])
 
-    def require_account(self, account: int) -> Any:
-        """Account.  Refused where it does not exist."""
-        found = self.read("Clearinghouse", "account", account)
-        if int(found[0], 16) == 0:
+    def struct(self, name: str, function: str, *arguments: Any) -> dict[str, Any]:
+        """A view's struct, by the names of its fields, also inside."""
+        (output,) = self.contract(name).get_function_by_name(function).abi["outputs"]
+        found: dict[str, Any] = named(output, self.read(name, function, *arguments))
+        return found
+
+    def require_account(self, account: int) -> dict[str, Any]:
+        """IClearinghouse.Account. Refused where it does not exist."""
+        found = self.struct("Clearinghouse", "account", account)
+        if int(found["owner"], 16) == 0:
             raise Sentence(f"there is no account {account}")
         return found
 
@@ -142,6 +148,13 @@ class Wallet:
             sender=str(signer.address), receiver=contract.address, data=bytes.fromhex(data[2:])
         )
         return signer.call(transaction)
+
+
+def named(parameter: dict[str, Any], value: Any) -> Any:
+    """A value of the ABI; of a struct: its fields by name."""
+    if parameter["type"] != "tuple":
+        return value
+    return {c["name"]: named(c, v) for c, v in zip(parameter["components"], value, strict=True)}
 
 
 def moved_of(word: int) -> tuple[int, int]:

@@ -44,5 +44,5 @@ def cli(provider: Any, alias: str | None, account: int, as_json: bool, yes: bool
     if token.functions.allowance(signer.address, vault.address).call() < units:
         wallet.send(signer, token, "approve", vault.address, units)
     wallet.send(signer, vault, "deposit", account, token.address, units)
-    cash = plain(wallet.require_account(account)[4])
+    cash = plain(wallet.require_account(account)["cash"])
     emit(as_json, {"account": account, "cash": cash}, f"account {account} has {cash} in cash")

@@ -14,7 +14,7 @@ from scripts._wallet import Command, Wallet, emit, guarded, options, plain, symb
 @options("id", "keeper", "json")
 @guarded
 def cli(provider: Any, account: int, keeper: str, as_json: bool) -> None:
-    """Show an account: legs and cash from the chain, mark and margins of the latest epoch from a keeper.
+    """Show an account: legs, cash and collateral after its haircut from the chain, margins from a keeper.
 
     \b
     Example:
@@ -24,14 +24,17 @@ def cli(provider: Any, account: int, keeper: str, as_json: bool) -> None:
     found = wallet.require_account(account)
     book = wallet.book(account)
     symbols = wallet.symbols()
-    cash = found[4] + wallet.read("Clearinghouse", "funding", account)
+    liquid = wallet.struct("Clearinghouse", "standing", account, False)["liquid"]
+    collateral = _collateral(wallet, account, list(book)) if found["tokens"] else 0
     shown: dict[str, Any] = {
         "account": account,
-        "owner": found[0],
-        "cash": plain(cash),
-        "exempt": plain(found[5]),
+        "owner": found["owner"],
+        "in_auction": found["frozen"],
+        "cash": plain(liquid),
+        "exempt": plain(found["exempt"]),
+        "collateral": plain(collateral),
         "legs": {symbol_of(i, symbols): plain(q) for i, q in book.items()},
-        **_margins(keeper, account, cash),
+        **_margins(keeper, account, liquid + collateral),
     }
     if as_json:
         emit(True, shown, "")
@@ -46,8 +49,17 @@ def cli(provider: Any, account: int, keeper: str, as_json: bool) -> None:
     Console().print(table)
 
 
-def _margins(url: str, account: int, cash: int) -> dict[str, Any]:
-    """Mark, IM, MM, equity and headroom by the latest epoch's leaf, or why there are none."""
+def _collateral(wallet: Wallet, account: int, instruments: list[int]) -> int:
+    """What the account's collateral counts towards initial margin, WAD."""
+    viewed = wallet.struct("AccountLens", "view_account", account, instruments)
+    return int(viewed["collateral"]["initial"])
+
+
+def _margins(url: str, account: int, own: int) -> dict[str, Any]:
+    """Mark, IM, MM, equity and headroom by the latest epoch's leaf, or why there are none.
+
+    `own`: cash, funding and collateral, WAD.
+    """
     keeper = trading.KeeperClient(url)
     try:
         epoch = keeper.latest_epoch()["number"]
@@ -60,6 +72,6 @@ def _margins(url: str, account: int, cash: int) -> dict[str, Any]:
         "mark": plain(mark),
         "initial_margin": plain(initial),
         "maintenance_margin": plain(int(leaf["maintenanceMargin"])),
-        "equity": plain(cash + mark),
-        "headroom": plain(cash + mark - initial),
+        "equity": plain(own + mark),
+        "headroom": plain(own + mark - initial),
     }

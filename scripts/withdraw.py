@@ -64,7 +64,7 @@ def cli(
         return
     vault = wallet.contract("Vault")
     wallet.send(signer, vault, "withdraw", account, token.address, units, to, evidence, statement.encoded())
-    cash = plain(wallet.require_account(account)[4])
+    cash = plain(wallet.require_account(account)["cash"])
     emit(
         as_json,
         {"account": account, "cash": cash, "recipient": to},
@@ -84,7 +84,7 @@ def _evidence(
     if way == "leaf":
         answer = keeper.account(keeper.latest_epoch()["number"], account)
         return trading.leaf_evidence(answer, book), trading.Statement(epoch=answer["epoch"])
-    nonce = wallet.require_account(account)[2]
+    nonce = wallet.require_account(account)["withdrawNonce"]
     action = {
         "kind": "withdrawal",
         "account": str(account),
