@@ -64,7 +64,7 @@ def _account(name: str, equity: tuple[float, ...] = (10.0, 4.0, 8.0)) -> Account
 def _data() -> ReportData:
     bid = Bid(_TIMES[1] + 120, 0.25, 2.2, 0.956)
     auction = AuctionHistory(
-        "perp long", False, 9.0, 10.0, ((_TIMES[1], 8.9), (_TIMES[1] + 120, 8.7)), (bid,), "restored"
+        "perp long", False, 9.0, 10.0, ((_TIMES[1], 0.98), (_TIMES[1] + 120, 0.956)), (bid,), "restored"
     )
     return ReportData(
         title="A run",
