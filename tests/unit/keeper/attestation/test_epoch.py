@@ -10,6 +10,7 @@ from keeper.attestation.report import build_report
 from keeper.attestation.snapshot import AccountState, Snapshot
 from keeper.attestation.typed_data import leaf
 from keeper.markets.instrument import Instrument, Kind, Leg
+from keeper.risk.collateral import Collateral
 from keeper.risk.methodology import Methodology
 from keeper.sources.recorded import RecordedSource
 from keeper.sources.source import market_of
@@ -55,6 +56,38 @@ def test_snapshot__any_section_changed__other_hash() -> None:
     assert len({s.hash() for s in [snapshot, *variants]}) == 5
 
 
+def with_coins(snapshot: Snapshot, *coins: Collateral) -> Snapshot:
+    """The snapshot with collateral on account 2, which is short a perp."""
+    first, second, *rest = snapshot.accounts
+    return replace(snapshot, accounts=(first, replace(second, collateral=coins), *rest))
+
+
+def test_snapshot__collateral__round_trip_and_hash() -> None:
+    coins = (Collateral(1, 2, 1_000, 500, 3 * WAD), Collateral(4, 1, 1_500, 700, WAD // 7))
+    snapshot = with_coins(make_snapshot(), *coins)
+    assert Snapshot.from_json(snapshot.to_json()) == snapshot
+    variants = [
+        (),
+        coins[:1],
+        (replace(coins[0], amount=3 * WAD - 1), coins[1]),
+        (replace(coins[0], maintenance_haircut=501), coins[1]),
+    ]
+    hashes = {with_coins(snapshot, *variant).hash() for variant in variants}
+    assert len(hashes | {snapshot.hash()}) == 5
+
+
+def test_snapshot__collateral_not_ascending__refused() -> None:
+    coin = Collateral(1, 2, 1_000, 500, WAD)
+    with pytest.raises(ValueError, match="snapshot: collateral of account 2 is not ascending"):
+        with_coins(make_snapshot(), coin, coin)
+
+
+def test_snapshot__collateral_row_too_short__refused() -> None:
+    text = with_coins(make_snapshot(), Collateral(1, 2, 1_000, 500, WAD)).to_json()
+    with pytest.raises(ValueError, match="snapshot: malformed"):
+        Snapshot.from_json(text.replace('["1","2","1000","500",', '["1","2","1000",'))
+
+
 def test_snapshot__unknown_format__refused() -> None:
     with pytest.raises(ValueError, match="snapshot: unknown format 1"):
         Snapshot.from_json(make_snapshot().to_json().replace('"format":2', '"format":1'))
@@ -96,6 +129,33 @@ def test_build__outside_the_band__posted_figures_differ() -> None:
         statement.mark_posted == statement.mark_to_market * 9 // 10
         or statement.mark_posted > statement.mark_to_market
     )
+
+
+def test_build__short_perp_and_coins__covered_at_both_spots() -> None:
+    snapshot = make_snapshot()
+    eth = snapshot.market.underlyings[1]
+    moved = replace(eth, posted=eth.effective * 9 // 10)
+    market = replace(snapshot.market, underlyings=(snapshot.market.underlyings[0], moved))
+    plain = replace(snapshot, market=market)
+    bare, covered = (
+        build(s, METHODOLOGY, 1).margin(2)
+        for s in (plain, with_coins(plain, Collateral(1, 2, 1_000, 500, WAD)))
+    )
+    assert bare.initial_margin > bare.maintenance_margin > bare.maintenance_posted > 0
+    assert (covered.initial_margin, covered.maintenance_margin, covered.maintenance_posted) == (0, 0, 0)
+    # coins are the chain's to value: the mark is of the legs alone
+    assert (covered.mark_to_market, covered.mark_posted) == (bare.mark_to_market, bare.mark_posted)
+
+
+def test_build_report__account_with_coins__same_margins_as_the_leaf() -> None:
+    snapshot = with_coins(make_snapshot(), Collateral(1, 2, 1_000, 500, WAD // 2))
+    e = make_epoch(snapshot)
+    after = snapshot.accounts[1]
+    report, margin = build_report(
+        snapshot, METHODOLOGY, epoch=3, action=bytes(32), after=after, deadline=NOW, tables=e.tables
+    )
+    assert report.margin == e.margin(2)
+    assert margin.breakdown["collateral"][0]["pledged_initial"] == str(WAD // 2)
 
 
 def test_build__other_methodology__refused() -> None:
