@@ -85,9 +85,24 @@ class Wallet:
 
     @property
     def token(self) -> Any:
-        """The settlement token, by the ABI of every ERC-20."""
-        address = self.read("Vault", "settlement_token")
+        """The settlement token."""
+        return self.erc20(self.read("Vault", "settlement_token"))
+
+    def erc20(self, address: str) -> Any:
+        """web3's object of a token, by the ABI of every ERC-20."""
         return self.web3.eth.contract(address=to_checksum_address(address), abi=_ERC20)
+
+    def collateral(self, address: str) -> Any:
+        """A collateral token. Refused where it is not listed."""
+        token = self.erc20(address_of(address))
+        if self.struct("Vault", "collateral", token.address)["index"] == 0:
+            listed = ", ".join(self.read("Vault", "collaterals")) or "none"
+            raise Sentence(f"{token.address} is not listed as collateral; listed: {listed}")
+        return token
+
+    def collateral_of(self, account: int, token: Any) -> str:
+        """What an account has of a collateral token, decimal text."""
+        return plain(self.read("Vault", "collateral_balance", account, token.address))
 
     def now(self) -> int:
         """Chain time, unix seconds."""

@@ -1,4 +1,4 @@
-"""`ape run withdraw`: settlement tokens out of a margin account."""
+"""`ape run withdraw`: settlement or collateral tokens out of a margin account."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from keeper.attestation.evidence import NO_EVIDENCE, Evidence
 from scripts import _trading as trading
 from scripts._wallet import (
     Command,
+    Sentence,
     Wallet,
     address_of,
     amount_of,
@@ -19,12 +20,14 @@ from scripts._wallet import (
     signer_of,
 )
 
+_COLLATERAL_WAYS = ("worst-case", "report")
 _WAYS = ("worst-case", "leaf", "headroom", "report")
 
 
 @click.command(cls=Command)
 @options("account", "id", "keeper", "json", "yes")
-@click.option("--amount", required=True, help="Dollars.")
+@click.option("--amount", required=True, help="Dollars, or coins of the token.")
+@click.option("--token", "collateral", help="Address of a collateral token; default: the settlement token.")
 @click.option("--to", "receiver", help="Address that receives them; default: the key's own.")
 @click.option(
     "--way",
@@ -42,10 +45,13 @@ def cli(
     as_json: bool,
     yes: bool,
     amount: str,
+    collateral: str | None,
     receiver: str | None,
     way: str,
 ) -> None:
     """Withdraw. `worst-case` needs no keeper; the other ways let a margined account draw on its equity.
+
+    Taking collateral out ends what a record or leaf says: it passes by worst case or by report.
 
     \b
     Examples:
@@ -55,7 +61,9 @@ def cli(
     wallet = Wallet(provider)
     signer = signer_of(alias, wallet.is_devnet)
     wallet.require_may_act(account, str(signer.address))
-    token = wallet.token
+    if collateral and way not in _COLLATERAL_WAYS:
+        raise Sentence(f"collateral leaves by {' or '.join(_COLLATERAL_WAYS)}, not by {way}")
+    token = wallet.collateral(collateral) if collateral else wallet.token
     decimals = token.functions.decimals().call()
     units = amount_of(amount, decimals)
     to = address_of(receiver) if receiver else str(signer.address)
@@ -64,6 +72,11 @@ def cli(
         return
     vault = wallet.contract("Vault")
     wallet.send(signer, vault, "withdraw", account, token.address, units, to, evidence, statement.encoded())
+    if collateral:
+        left = wallet.collateral_of(account, token)
+        shown = {"account": account, "token": token.address, "collateral": left, "recipient": to}
+        emit(as_json, shown, f"account {account} has {left} of {token.address} left")
+        return
     cash = plain(wallet.require_account(account)["cash"])
     emit(
         as_json,

@@ -77,14 +77,14 @@ def _open_deficit() -> uint256:
 
 @internal
 @view
-def _uncovered(fund_assets: uint256) -> uint256:
+def _uncovered(fund_pays: uint256) -> uint256:
     """
     @notice Part of the open deficit beyond the insurance fund.
-    @param fund_assets What the fund holds, WAD.
+    @param fund_pays What the fund would pay now, WAD: less than it holds, if its daily share is less.
     @return WAD.
     """
     deficit: uint256 = self._open_deficit()
-    return deficit - min(deficit, fund_assets)
+    return deficit - min(deficit, fund_pays)
 
 
 @internal
@@ -110,13 +110,13 @@ def _rate(pool: uint256) -> uint256:
 
 @internal
 @view
-def _withdrawal_rate(pool: uint256, fund_assets: uint256) -> uint256:
+def _withdrawal_rate(pool: uint256, fund_pays: uint256) -> uint256:
     """
     @notice The rate less what open insolvent auctions may still cost.
-    @param fund_assets What the insurance fund holds, WAD.
+    @param fund_pays See `_uncovered`, WAD.
     @return WAD, rounded down, at most `_rate`.
     """
-    return self._ratio(pool, self._shortfall() + self._uncovered(fund_assets))
+    return self._ratio(pool, self._shortfall() + self._uncovered(fund_pays))
 
 
 # Changes

@@ -33,11 +33,11 @@ def state() -> (uint256, uint256, uint256):
 
 @external
 @view
-def uncovered(fund_assets: uint256) -> uint256:
+def uncovered(fund_pays: uint256) -> uint256:
     """
     @notice See `shortfall._uncovered`.
     """
-    return shortfall._uncovered(fund_assets)
+    return shortfall._uncovered(fund_pays)
 
 
 @external
@@ -60,11 +60,11 @@ def rate(pool: uint256) -> uint256:
 
 @external
 @view
-def withdrawal_rate(pool: uint256, fund_assets: uint256) -> uint256:
+def withdrawal_rate(pool: uint256, fund_pays: uint256) -> uint256:
     """
     @notice See `shortfall._withdrawal_rate`.
     """
-    return shortfall._withdrawal_rate(pool, fund_assets)
+    return shortfall._withdrawal_rate(pool, fund_pays)
 
 
 @external

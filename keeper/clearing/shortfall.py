@@ -33,9 +33,9 @@ def is_whole(losses: Losses) -> bool:
     return losses.shortfall == losses.recovery == losses.open_deficit == 0
 
 
-def uncovered(losses: Losses, fund_assets: int) -> int:
-    """Part of the open deficit beyond what the insurance fund holds."""
-    return max(0, losses.open_deficit - fund_assets)
+def uncovered(losses: Losses, fund_pays: int) -> int:
+    """Part of the open deficit beyond what the insurance fund would pay now."""
+    return max(0, losses.open_deficit - fund_pays)
 
 
 def pool(losses: Losses, held: int, fees: int) -> int:
@@ -51,9 +51,9 @@ def rate(losses: Losses, pool: int) -> int:
     return _ratio(pool, losses.shortfall)
 
 
-def withdrawal_rate(losses: Losses, pool: int, fund_assets: int) -> int:
+def withdrawal_rate(losses: Losses, pool: int, fund_pays: int) -> int:
     """The rate less what open insolvent auctions may still cost, rounded down."""
-    return _ratio(pool, losses.shortfall + uncovered(losses, fund_assets))
+    return _ratio(pool, losses.shortfall + uncovered(losses, fund_pays))
 
 
 def credit(losses: Losses, tokens: int, pool: int) -> tuple[Losses, int]:

@@ -25,6 +25,7 @@ WITHDRAW = ("withdraw", "--account", "TEST::3", "--id", "1", "--amount")
 BID = ("bid", "--account", "TEST::3", "--id", "2", "--bidder", "1")
 SIGN = ("sign_order", "--account", "TEST::3", "--id", "1", "--limit", "10")
 FIVE_LEGS = [word for strike in range(1500, 2000, 100) for word in ("--leg", f"ETH-25APR25-{strike}-C:1")]
+UNLISTED = "0x" + "12" * 20
 WRONG_CHECKSUM = "0x90F79bf6EB2c4f870365E785982E1f101E93b90A"
 
 
@@ -87,6 +88,11 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         (("withdraw", "--account", "nobody", "--id", "1", "--amount", "1"), "there is no key nobody"),
         (("portfolio", "--id", "9"), "there is no account 9"),
         ((*WITHDRAW, "1", "--way", "leaf", "--keeper", "http://127.0.0.1:1"), "no keeper answers"),
+        ((*DEPOSIT, "1", "--token", UNLISTED), "is not listed as collateral"),
+        (
+            (*WITHDRAW, "1", "--token", UNLISTED, "--way", "headroom"),
+            "collateral leaves by worst-case or report",
+        ),
         (("flag", "--account", "TEST::3", "--id", "1", "--update"), "account 1 is not in auction"),
         (
             ("flag", "--account", "TEST::3", "--id", "1", "--keeper", "http://127.0.0.1:1"),
