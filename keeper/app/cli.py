@@ -41,6 +41,7 @@ deviation_bps = 25
 [liquidator]
 account = {account}
 minimum_return = 0.03
+keepers = [{attesters}]
 
 [log]
 format = "console"
@@ -71,7 +72,10 @@ def init(
     ] = "http://127.0.0.1:8545",
     port: Annotated[int, typer.Option(help="HTTP port of this process.")] = 8600,
     venue: Annotated[str, typer.Option(help="Recorded venue this keeper reads.")] = "binance",
-    attester: Annotated[list[str] | None, typer.Option(help="URL of an attester; repeatable.")] = None,
+    attester: Annotated[
+        list[str] | None,
+        typer.Option(help="URL of an attester (for a liquidator: of any keeper); repeatable."),
+    ] = None,
     account: Annotated[int, typer.Option(help="A liquidator's own account, opened beforehand.")] = 0,
     light: Annotated[
         bool, typer.Option(help="Weak key derivation, quick to open: development only.")

@@ -65,10 +65,12 @@ class LiquidatorSection(Section):
 
     account: opened beforehand; the key is its owner or operator.
     minimum_return: least share of the equity (of an insolvent account: of its maintenance margin) gained.
+    keepers: APIs that serve the snapshots of epochs; none where this process proposes or attests itself.
     """
 
     account: int = Field(default=0, ge=0)
     minimum_return: float = Field(default=0.03, ge=0, le=1)
+    keepers: list[str] = Field(default_factory=list)
 
     @property
     def minimum_return_wad(self) -> int:
@@ -151,6 +153,12 @@ def _problems(config: Config) -> list[str]:
         problems.append("proposer.attesters: a proposer needs at least one")
     if config.has("liquidator") and not config.liquidator.account:
         problems.append("liquidator.account: a liquidator bids with an account opened beforehand")
+    if config.has("liquidator") and not ({"proposer", "attester"} & set(config.keeper.roles)):
+        if not config.liquidator.keepers:
+            problems.append("liquidator.keepers: needs one, or the role of an attester or proposer beside it")
+        problems += [
+            f"liquidator.keepers: {u} is not a URL" for u in config.liquidator.keepers if "://" not in u
+        ]
     if config.has("attester") and config.has("proposer"):
         problems.append("keeper.roles: an attester runs in a process of its own, apart from the proposer")
     if not config.chain.rpc.startswith(("http://", "https://")):

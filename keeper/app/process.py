@@ -17,6 +17,7 @@ from keeper.jobs.accounts import Accounts
 from keeper.jobs.attest import Attester
 from keeper.jobs.decide import Trigger
 from keeper.jobs.desk import Desk
+from keeper.jobs.follow import Follower
 from keeper.jobs.liquidate import Liquidator, Mandate
 from keeper.jobs.observe import ObservationError
 from keeper.jobs.propose import Proposer
@@ -48,6 +49,7 @@ class Keeper:
     proposer: Proposer | None = None
     settler: Settler | None = None
     liquidator: Liquidator | None = None
+    follower: Follower | None = None
     attesters: Attesters | None = None
     last_tick: float = 0.0
     problem: str = "starting"
@@ -64,6 +66,8 @@ class Keeper:
                 reason = self.proposer.tick()
             if self.settler is not None:
                 self.settler.tick(self.desk.view())
+            if self.follower is not None:
+                self.follower.tick(self.desk.view())
             if self.liquidator is not None:
                 self.liquidator.tick(self.desk.view())
             if self.attester is not None or self.proposer is None:
@@ -169,6 +173,9 @@ def _with_roles(config: Config, keeper: Keeper) -> Keeper:
         keeper.settler = Settler(desk.protocol, keeper.sender)
     if config.has("liquidator") and keeper.sender is not None:
         mandate = Mandate(config.liquidator.account, config.liquidator.minimum_return_wad)
+        if keeper.attester is None and keeper.proposer is None:
+            urls = tuple(url.rstrip("/") for url in config.liquidator.keepers)
+            keeper.follower = Follower(desk, urls)
         keeper.liquidator = Liquidator(desk, keeper.sender, mandate, keeper.metrics)
     return keeper
 

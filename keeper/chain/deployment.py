@@ -7,7 +7,17 @@ from typing import Any
 
 from eth_utils.address import is_address, to_checksum_address
 
-REQUIRED = ("Clearinghouse", "RiskOracle", "AttesterQuorum", "Markets", "Exchange")
+REQUIRED = (
+    "Clearinghouse",
+    "Vault",
+    "RiskOracle",
+    "AttesterQuorum",
+    "Markets",
+    "Exchange",
+    "BookValuer",
+    "AuctionHouse",
+    "InsuranceFund",
+)
 DEVNETS = (1337, 31337)  # short and private: indexed from genesis
 
 

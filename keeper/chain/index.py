@@ -42,8 +42,7 @@ class Index:
         self._node: Node = protocol.node
         self._database = database
         deployment = protocol.deployment
-        found = deployment.addresses
-        self._names = {found[name].lower(): name for name in WATCHED if name in found}
+        self._names = {deployment.addresses[name].lower(): name for name in WATCHED}
         self._first = max(deployment.block, 0)
 
     def sync(self) -> BlockRef:

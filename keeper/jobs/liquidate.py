@@ -55,9 +55,12 @@ class Liquidator:
         metrics.gauge(OPEN, "Auctions open on the chain.")
         metrics.gauge(BELOW, "Accounts below maintenance margin at both spots.")
         self.last_error = ""
+        self._done = ""  # block whose decisions are made: nothing changes before the next one
 
     def tick(self, view: ChainView) -> int:
         """Submit what is due in this view; returns the number of transactions that passed simulation."""
+        if view.block.hash == self._done:
+            return 0
         statement = self._desk.statements.latest()
         if statement is None or statement.epoch.number != view.header.number:
             self.last_error = f"epoch {view.header.number} is not known here"
@@ -67,7 +70,9 @@ class Liquidator:
         due = decide_liquidations(situation)
         self._metrics.set(OPEN, len(situation.auctions))
         self._metrics.set(BELOW, len(due.below))
-        return self._submit_all(view, situation, due)
+        sent = self._submit_all(view, situation, due)
+        self._done = view.block.hash
+        return sent
 
     def status(self) -> dict[str, object]:
         """What the operator sees."""

@@ -59,6 +59,11 @@ class Statements:
         self._remember(number, snapshot, statement)
         return snapshot, statement
 
+    def snapshot_text(self, number: int) -> str | None:
+        """Canonical JSON of the snapshot behind an epoch: whoever has it can compute the epoch anew."""
+        with self._database.begin() as connection:
+            return statement_store.kept_snapshot(connection, number)
+
     def highest(self) -> int:
         """Highest number ever used here; a retry takes a higher one."""
         with self._database.begin() as connection:

@@ -106,6 +106,19 @@ def _detail(response: httpx.Response) -> str:
     return f"{response.status_code}: {str(detail)[:400]}"
 
 
+def get_text(url: str, timeout: float = 10.0, limit: int = 64 * 1024 * 1024) -> str:
+    """One text answer of at most `limit` bytes. Raises httpx.HTTPError or ValueError."""
+    parts, size = [], 0
+    with httpx.stream("GET", url, timeout=timeout) as response:
+        response.raise_for_status()
+        for part in response.iter_bytes():
+            size += len(part)
+            if size > limit:
+                raise ValueError("answer too large")
+            parts.append(part)
+    return b"".join(parts).decode()
+
+
 def get_json(url: str, timeout: float = 2.0) -> Any:
     """One JSON answer. Raises httpx.HTTPError or ValueError."""
     response = httpx.get(url, timeout=timeout)
@@ -113,4 +126,4 @@ def get_json(url: str, timeout: float = 2.0) -> Any:
     return response.json()
 
 
-__all__ = ["Attesters", "Gathered", "get_json"]
+__all__ = ["Attesters", "Gathered", "get_json", "get_text"]

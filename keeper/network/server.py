@@ -48,6 +48,8 @@ class StatementReader(Protocol):
 
     def get(self, number: int) -> EpochStatement | None: ...
 
+    def snapshot_text(self, number: int) -> str | None: ...
+
 
 class AttesterService(Protocol):
     """Signs what it can reproduce."""
@@ -142,6 +144,13 @@ def _add_reads(app: FastAPI, statements: StatementReader) -> None:
     @app.get("/v1/epochs/{number}")
     def epoch(number: int) -> EpochAnswer:
         return _epoch_answer(_numbered(statements, number))
+
+    @app.get("/v1/epochs/{number}/snapshot", response_class=PlainTextResponse)
+    def snapshot(number: int) -> str:
+        found = statements.snapshot_text(number)
+        if found is None:
+            raise HTTPException(404, f"epoch {number} is not served here")
+        return found
 
     @app.get("/v1/epochs/{number}/margins")
     def margins(number: int) -> MarginsAnswer:

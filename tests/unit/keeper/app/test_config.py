@@ -46,6 +46,7 @@ def test_load__several_faults__all_named(tmp_path: Path) -> None:
         ("http://", "ftp://", "chain.rpc"),
         ('roles = ["attester"]', "roles = [", "not TOML"),
         ('"attester"', '"liquidator"', "liquidator.account"),
+        ('"attester"', '"liquidator"', "liquidator.keepers"),
     ],
 )
 def test_load__cross_faults__refused(tmp_path: Path, old: str, new: str, reason: str) -> None:
@@ -62,7 +63,7 @@ def test_load__missing_file__one_sentence(tmp_path: Path) -> None:
 
 def test_load__liquidator__return_is_exact(tmp_path: Path) -> None:
     path = tmp_path / "plimsoll.toml"
-    path.write_text(GOOD.replace('"attester"', '"liquidator"') + "[liquidator]\naccount = 5\n")
+    path.write_text(GOOD.replace('"attester"', '"attester", "liquidator"') + "[liquidator]\naccount = 5\n")
     config = load(path)
     assert (config.liquidator.account, config.needs_key) == (5, True)
     assert config.liquidator.minimum_return_wad == 3 * 10**16

@@ -134,6 +134,14 @@ def test_tick__somebody_below__flagged_once(place: Place) -> None:
     assert [place.metrics.value(name) for name in (FLAGS, BIDS, OPEN, BELOW)] == [1, 0, 0, 1]
 
 
+def test_tick__same_block_again__nothing_is_asked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    liquidator = place.liquidator()
+    liquidator.tick(place.view())
+    monkeypatch.delattr(Reader, "terms")
+
+    assert liquidator.tick(place.view()) == 0
+
+
 def test_tick__refused_in_simulation__tried_again_with_the_next_epoch_only(place: Place) -> None:
     place.outbox.refusal = "auction: grace after a gap"
     liquidator = place.liquidator()

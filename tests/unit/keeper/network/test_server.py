@@ -22,6 +22,9 @@ class _Statements:
     def get(self, number: int) -> SimpleNamespace | None:
         return SimpleNamespace(margins=_LEAVES) if number == 7 else None
 
+    def snapshot_text(self, number: int) -> str | None:
+        return '{"format":2}' if number == 7 else None
+
 
 def _client() -> TestClient:
     return TestClient(create_app(_Statements(), dict))
@@ -40,3 +43,8 @@ def test_margins__epoch_not_served__not_found() -> None:
     answer = _client().get("/v1/epochs/8/margins")
     assert answer.status_code == 404
     assert answer.json()["detail"] == "epoch 8 is not served here"
+
+
+def test_snapshot__served_epoch__its_text_as_it_is() -> None:
+    assert _client().get("/v1/epochs/7/snapshot").text == '{"format":2}'
+    assert _client().get("/v1/epochs/8/snapshot").status_code == 404
