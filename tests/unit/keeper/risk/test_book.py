@@ -31,8 +31,8 @@ def test_book_of__any_order_of_legs__same_sums() -> None:
 
 def test_book_of__two_options_of_an_expiry__summed_in_quanta() -> None:
     exposure = book_of([Leg(CALL, 2 * WAD), Leg(PUT, 2 * WAD)], TABLE).exposures[2]
-    # 2 * (1068.541 - 931.459) USD in quanta of 1e-6
-    assert exposure.delta[1] == pytest.approx(274_164_000, abs=10_000)
+    # 2 * (1068.5394 - 931.4606) USD in quanta of 1e-6
+    assert exposure.delta[1] == pytest.approx(274_157_600, abs=1_000)
     assert set(exposure.vega) == {(1, 1)}
     assert exposure.theta == pytest.approx(4 * -2_279_020, abs=1_000)
 

@@ -73,3 +73,21 @@ def test_reach__underlying_outside_the_sets__no_spread() -> None:
     like_eth = Methodology.from_json(json.dumps(data))
     found = reach([{99: Position(4 * LIMIT, 4 * LIMIT)}], [99], like_eth)
     assert found.marginal / WAD == pytest.approx(1 + 1.236068 + 1.367973, rel=1e-5)
+
+
+@pytest.mark.parametrize("thresholds", [2, 4, 16])
+def test_reach__largest_addition_in_one_direction__bound_holds_and_is_not_wasteful(thresholds: int) -> None:
+    data = json.loads(METHODOLOGY.to_json())
+    data["other"] = data["underlyings"][1]["spot"]
+    like_eth = Methodology.from_json(json.dumps(data))
+    held = thresholds * LIMIT
+    found = reach([{99: Position(held, held)}], [99], like_eth)
+    # one expiry: the delta charge is .14 of net delta, so the reach in delta is max_added / (.14 sqrt(.95))
+    more = round(found.max_added / WAD * 1e6 / (0.14 * 0.95**0.5))
+    assert more == pytest.approx(held * 0.25, rel=1e-5)
+    weight = 140_000
+    grown = excess(held + more, (held + more) * weight // 10**6, LIMIT) - excess(
+        held, held * weight // 10**6, LIMIT
+    )
+    allowed = (found.marginal - WAD) / WAD * more * weight / 10**6
+    assert 0.75 * allowed < grown <= allowed

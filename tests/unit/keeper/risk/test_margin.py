@@ -261,13 +261,13 @@ def straddle(quantity: int) -> Margin:
 def test_core__long_straddle__greeks_bind() -> None:
     margin = straddle(1)
     greeks = margin.breakdown["greeks"]
-    # delta 1068.541 - 931.459 = 137.082, times .14
-    assert int(greeks["delta"]) / 1e6 == pytest.approx(19.1915, abs=2e-3)
+    # delta 1068.5394 - 931.4606 = 137.0788, times .14
+    assert int(greeks["delta"]) / 1e6 == pytest.approx(19.1910, abs=1e-3)
     # twice .35 * 136.741
     assert int(greeks["vega"]) / 1e6 == pytest.approx(95.7187, abs=2e-3)
     # a certain loss of 2 * 2.27902 a day; long gamma costs nothing
     assert (int(greeks["theta"]) / 1e6, greeks["curvature"]) == (pytest.approx(4.55804, abs=1e-3), "0")
-    # sqrt(19.1915^2 + 95.7187^2 + 19.1915 * 95.7187) + 4.55804, and a roll of .005 * 137.082
+    # sqrt(19.1910^2 + 95.7187^2 + 19.1910 * 95.7187) + 4.55804, and a roll of .005 * 137.0788
     assert margin.breakdown["binding"] == "greeks"
     assert margin.core / WAD == pytest.approx(106.6180 + 4.5580 + 0.6854, abs=5e-3)
 
