@@ -22,6 +22,7 @@ class Terms:
     bonus_duration: int
     minimum_bid: int
     dust: int
+    buffer: int
     grace: int
 
 
@@ -43,12 +44,13 @@ class Auction:
 
 @dataclass(frozen=True, slots=True)
 class Valuation:
-    """Bounds of a book: least payoff at expiry (None: no bound), lower bound of perps and futures, first
-    expiry, and whether a leg has expired.
+    """Bounds of a book: least payoff at expiry (None: no bound), lower and upper bound of perps and futures,
+    first expiry, and whether a leg has expired.
     """
 
     least: int | None = 0
     linear: int = 0
+    linear_high: int = 0
     earliest: int = NEVER
     expired: bool = False
 
@@ -70,6 +72,7 @@ class LiquidationReader:
             bonus_duration=t["bonusDuration"],
             minimum_bid=t["minimumBid"],
             dust=t["dust"],
+            buffer=t["buffer"],
             grace=t["grace"],
         )
 
@@ -117,5 +120,9 @@ def _auction(fields: dict[str, Any]) -> Auction:
 def _valuation(fields: dict[str, Any]) -> Valuation:
     least = fields["floor"]
     return Valuation(
-        None if least == _NO_BOUND else least, fields["linear"], fields["earliest"], fields["expired"]
+        least=None if least == _NO_BOUND else least,
+        linear=fields["linear"],
+        linear_high=fields["linearHigh"],
+        earliest=fields["earliest"],
+        expired=fields["expired"],
     )

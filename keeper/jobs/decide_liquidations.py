@@ -10,6 +10,7 @@ from keeper.jobs.claims import LeafClaim, claim_of, history_of
 from keeper.jobs.health import Prices, verdict_of
 from keeper.jobs.offers import Capacity, Offer, fraction_of, offer_of
 from keeper.liquidation.claim import ClaimError
+from keeper.markets.instrument import Instrument, Kind
 from keeper.store.index_store import AccountRow, ChangeRow
 from keeper.units.constants import MAX_COLLATERALS, MAX_FILLS_SINCE_LEAF, WAD
 from keeper.units.fixed_point import mul_up
@@ -24,8 +25,9 @@ class Situation:
         rows: every account, by id.
         links: changes of the books that are no longer those of the epoch, in order.
         liquid: cash and funding by account, WAD.
-        values: bounds of the books of accounts that looked below their margins, and of `bidder`.
+        values: bounds of the books of `candidates`.
         auctions: open ones, by account.
+        converting: accounts whose collateral is on sale.
         is_fresh: the oracle's epoch is young enough for new flags.
         bidder: the liquidator's own account; 0: none.
         minimum_return: of the equity, or of the maintenance margin of an insolvent account, WAD.
@@ -39,6 +41,7 @@ class Situation:
     prices: Prices
     terms: Terms
     auctions: Mapping[int, Auction]
+    converting: frozenset[int]
     now: int
     frozen_after: int
     is_fresh: bool
@@ -58,17 +61,26 @@ class Bid:
 
 @dataclass(frozen=True)
 class Liquidations:
-    """What is due. `below`: accounts under their maintenance margin, in auction or not."""
+    """What is due.
+
+    Attributes:
+        conversions: accounts whose collateral is to be put on sale.
+        below: accounts under their maintenance margin, in auction or not.
+    """
 
     flags: tuple[LeafClaim, ...]
     updates: tuple[LeafClaim, ...]
     bids: tuple[Bid, ...]
+    conversions: tuple[int, ...]
     below: tuple[int, ...]
 
 
-def suspects(situation: Situation) -> list[int]:
-    """Accounts that look below their margins before it is known how much their books can lose."""
-    return [n for n in situation.rows if _is_below(situation, n, None)]
+def candidates(situation: Situation) -> list[int]:
+    """Accounts whose books must be valued to decide: those that look below their margins before it is known
+    how much they can lose, those whose collateral may have to be sold, and the liquidator's own.
+    """
+    asked = {n for n in situation.rows if _is_below(situation, n, None) or _may_owe(situation, n)}
+    return sorted(asked | ({situation.bidder} & set(situation.rows)))
 
 
 def decide_liquidations(situation: Situation) -> Liquidations:
@@ -83,6 +95,7 @@ def decide_liquidations(situation: Situation) -> Liquidations:
         flags=_claims(situation, flags) if situation.is_fresh else (),
         updates=_claims(situation, late),
         bids=_bids(situation, offers),
+        conversions=_conversions(situation) if situation.is_fresh else (),
         below=tuple(below),
     )
 
@@ -153,6 +166,25 @@ def _is_below(situation: Situation, number: int, value: Valuation | None) -> boo
         return verdict_of(history, row, situation.liquid[number], situation.prices, least).below
     except (ClaimError, LookupError):
         return False
+
+
+def _may_owe(situation: Situation, number: int) -> bool:
+    """Collateral behind cash below zero, or behind perps and futures, which move it."""
+    row = situation.rows[number]
+    linear = any(Instrument.unpack(i).kind in (Kind.PERP, Kind.FUTURE) for i, _ in row.positions)
+    return bool(row.collateral) and (linear or situation.liquid[number] < 0)
+
+
+def _conversions(situation: Situation) -> tuple[int, ...]:
+    """Accounts whose settled cash is below zero by more than the buffer, at best."""
+    return tuple(
+        number
+        for number, value in situation.values.items()
+        if number not in situation.converting
+        and not situation.rows[number].frozen
+        and situation.rows[number].collateral
+        and situation.liquid[number] + value.linear_high < -situation.terms.buffer
+    )
 
 
 def _claims(situation: Situation, numbers: Sequence[int]) -> tuple[LeafClaim, ...]:

@@ -1,5 +1,5 @@
 """The liquidator: flags who is below maintenance margin, keeps auctions up to date, bids with its own
-account. Anyone may do the same.
+account, and puts collateral on sale behind which cash is missing. Anyone may do the same.
 
 Everything is decided anew from the chain on every tick, and every transaction is kept before it is sent under
 an id that names what it is for: after a restart nothing is done twice and nothing is lost.
@@ -14,7 +14,7 @@ from keeper.chain.liquidation import LiquidationReader, Valuation
 from keeper.chain.transactions import Sender
 from keeper.clearing.share import legs_moved
 from keeper.jobs.claims import LeafClaim
-from keeper.jobs.decide_liquidations import Bid, Liquidations, Situation, decide_liquidations, suspects
+from keeper.jobs.decide_liquidations import Bid, Liquidations, Situation, candidates, decide_liquidations
 from keeper.jobs.desk import Desk
 from keeper.jobs.health import prices_of
 from keeper.jobs.observe import ChainView
@@ -95,6 +95,7 @@ class Liquidator:
             prices=prices_of(view, self._reader.rate(at)),
             terms=self._reader.terms(at),
             auctions=auctions,
+            converting=frozenset(self._desk.index.conversions(view.block.number)),
             now=view.block.timestamp,
             frozen_after=view.limits.frozen_after,
             is_fresh=view.block.timestamp - view.header.timestamp < view.limits.stale_after,
@@ -116,8 +117,8 @@ class Liquidator:
         return cash | self._reader.liquid(view.block.hash, holders)
 
     def _values(self, at: str, situation: Situation) -> dict[int, Valuation]:
-        """What the books of suspects, and our own, can lose."""
-        asked = sorted({*suspects(situation), situation.bidder} & set(situation.rows))
+        """What the books can lose that must be known."""
+        asked = candidates(situation)
         books = [situation.rows[n].positions for n in asked]
         return dict(zip(asked, self._reader.valuations(at, books), strict=True))
 
@@ -132,6 +133,10 @@ class Liquidator:
             sent += self._submit_claim(
                 view, "update", f"update:{claim.account}:{claim.epoch}:{touched}", claim
             )
+        for number in due.conversions:
+            book = [instrument for instrument, _ in situation.rows[number].positions]
+            calldata = self._desk.protocol.calldata(AUCTION_HOUSE, "start_conversion", number, book)
+            sent += self._submit(f"convert:{number}:{view.header.number}", "convert", calldata, view)
         for bid in due.bids:
             if any(intent.kind == "bid" for intent in self._sender.unresolved()):
                 break  # it changes what we can carry

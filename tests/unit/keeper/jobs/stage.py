@@ -27,6 +27,7 @@ TERMS = Terms(
     bonus_duration=3_600,
     minimum_bid=WAD // 10,
     dust=100 * WAD,
+    buffer=10 * WAD,
     grace=600,
 )
 SPOT = 3_000 * 10**8
@@ -85,7 +86,7 @@ class Stage:
         self.states[number] = state
         margins = (mark, initial, maintenance, mark, maintenance, WAD, 10_000 * WAD)
         self.leaves[number] = MarginLeaf(number, 0, 0, state.book_hash, *margins, bytes(32))
-        self.values[number] = Valuation(None, 0, NEVER if state.positions == {} else EXPIRY)
+        self.values[number] = Valuation(None, earliest=NEVER if state.positions == {} else EXPIRY)
         self.links[number] = [
             ChangeRow(CHANGE_UNCOUNTED_FILL, i, q, 0, state.book_hash) for i, q in state.positions.items()
         ]
@@ -100,8 +101,9 @@ class Stage:
         state = self.states[number]
         positions = tuple(sorted(state.positions.items()))
         counters = state.added_im, state.added_mark
+        collateral = tuple(sorted(state.collateral.items()))
         return AccountRow(
-            number, "0x", state.cash, *counters, state.book_hash, positions, frozen=state.frozen
+            number, "0x", state.cash, *counters, state.book_hash, positions, collateral, state.frozen
         )
 
     def situation(self, auctions: dict[int, Auction] | None = None, **changed: Any) -> Situation:
@@ -116,6 +118,7 @@ class Stage:
             prices=Prices(spots, spots, (), WAD),
             terms=TERMS,
             auctions=auctions or {},
+            converting=frozenset(),
             now=NOW,
             frozen_after=600,
             is_fresh=True,

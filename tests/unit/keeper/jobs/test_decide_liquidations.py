@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.chain.liquidation import Valuation
-from keeper.jobs.decide_liquidations import decide_liquidations, suspects
+from keeper.jobs.decide_liquidations import candidates, decide_liquidations
 from keeper.jobs.health import Prices
 from keeper.units.constants import WAD
 from tests.unit.keeper.jobs.stage import BIDDER, CALL, EPOCH, EXPIRY, NOW, PUT, Stage, auction
@@ -46,7 +46,7 @@ def test_flags__epoch_too_old__none_but_still_counted_below(stage: Stage) -> Non
 
 
 def test_flags__book_can_lose_little__is_not_below(stage: Stage) -> None:
-    assert suspects(stage.situation()) == [1]
+    assert candidates(stage.situation()) == [1, BIDDER]
     stage.values[1] = Valuation(least=-348 * WAD, earliest=EXPIRY)
 
     assert decide_liquidations(stage.situation()).below == ()
@@ -207,3 +207,39 @@ def test_flags__spots_apart__changes_count_for_the_account(stage: Stage) -> None
 
     assert decide_liquidations(stage.situation()).below == (1,)
     assert decide_liquidations(stage.situation(prices=apart)).below == ()
+
+
+@pytest.mark.parametrize(
+    ("cash", "linear_high", "collateral", "due"),
+    [
+        (-11, 0, {1: WAD}, (2,)),
+        (-10, 0, {1: WAD}, ()),  # within the buffer
+        (-100, 90, {1: WAD}, ()),  # perps may be worth it
+        (-11, 0, {}, ()),
+        (5, -16, {1: WAD}, (2,)),
+    ],
+)
+def test_conversions__settled_cash_at_best__decides(
+    stage: Stage, cash: int, linear_high: int, collateral: dict[int, int], due: tuple[int, ...]
+) -> None:
+    stage.states[2] = replace(stage.states[2], cash=cash * WAD, collateral=collateral)
+    stage.values[2] = replace(stage.values[2], linear_high=linear_high * WAD)
+
+    assert decide_liquidations(stage.situation()).conversions == due
+
+
+def test_conversions__running_or_in_auction_or_stale__none(stage: Stage) -> None:
+    stage.states[2] = replace(stage.states[2], cash=-100 * WAD, collateral={1: WAD})
+
+    assert decide_liquidations(stage.situation(converting=frozenset({2}))).conversions == ()
+    assert decide_liquidations(stage.situation(is_fresh=False)).conversions == ()
+    stage.states[2] = replace(stage.states[2], frozen=True)
+    assert decide_liquidations(stage.situation()).conversions == ()
+
+
+def test_candidates__collateral_and_cash_below_zero__valued(stage: Stage) -> None:
+    stage.states[2] = replace(stage.states[2], collateral={1: WAD})
+    assert 2 not in candidates(stage.situation())
+    stage.states[2] = replace(stage.states[2], cash=-1, collateral={1: 10**30})
+
+    assert 2 in candidates(stage.situation())

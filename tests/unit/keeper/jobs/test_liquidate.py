@@ -63,6 +63,7 @@ class Place:
             index=SimpleNamespace(
                 auctions=lambda _n: [SimpleNamespace(account=n) for n in self.auctions],
                 changes=lambda account, _n: self.stage.links[account],
+                conversions=lambda _n: [],
             ),
             protocol=SimpleNamespace(
                 calldata=lambda *arguments: arguments,
@@ -211,6 +212,15 @@ def test_tick__auction_of_an_older_epoch__updated_before_anybody_bids(place: Pla
 
     assert f"update:2:{EPOCH}:{NOW - 450}" in place.outbox.intents
     assert _bids(place) == 0
+
+
+def test_tick__collateral_behind_missing_cash__put_on_sale(place: Place) -> None:
+    state = replace(place.stage.states[2], cash=-100 * WAD, collateral={1: WAD})
+    place.stage.states[2] = state
+    place.tick()
+
+    sale = place.outbox.intents[f"convert:2:{EPOCH}"]
+    assert sale.calldata == ("AuctionHouse", "start_conversion", 2, [CALL])
 
 
 def test_tick__perps_held__funding_is_asked_for(place: Place) -> None:
