@@ -6,7 +6,7 @@ then hands all of it to the Timelock and keeps nothing.
 
 import json
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Shape
@@ -58,6 +58,45 @@ BTC = Underlying("BTC", WAD // 1_000, WAD // 10, WAD // 50, WAD // 5, 82_000 * U
 
 
 @dataclass(frozen=True)
+class Collateral:
+    """A token beside the settlement token; priced as the spot of an underlying."""
+
+    name: str  # in the deployment record
+    decimals: int
+    underlying: int  # by order of listing, from 1
+    initial_haircut: int  # basis points
+    maintenance_haircut: int
+    cap: int  # token's decimals
+    token: str | None = None  # None: a MockToken
+
+    def spec(self) -> tuple[int, int, int, int, int, int]:
+        """IVault.Collateral; the index is the vault's to choose."""
+        return 0, self.decimals, self.underlying, self.initial_haircut, self.maintenance_haircut, self.cap
+
+
+@dataclass(frozen=True)
+class AuctionTerms:
+    """IAuctionHouse.Terms: shares WAD, durations seconds."""
+
+    start: int = 98 * WAD // 100
+    floor: int = 80 * WAD // 100
+    duration: int = 900
+    bonus: int = WAD // 2
+    bonus_duration: int = 3_600
+    minimum_bid: int = WAD // 10
+    dust: int = 100 * WAD
+    conversion_start: int = 102 * WAD // 100
+    conversion_floor: int = 95 * WAD // 100
+    conversion_duration: int = 600
+    buffer: int = 0
+    grace: int = 600
+
+    def values(self) -> tuple[int, ...]:
+        """In the order of the contract's struct."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True)
 class Parameters:
     """Everything that differs between deployments."""
 
@@ -76,6 +115,10 @@ class Parameters:
     underlyings: tuple[Underlying, ...] = (ETH, BTC)
     limits: tuple[int, int, int, int] = (120, 180, 600, 4)  # maxAge, staleAfter, frozenAfter (s), minBlocks
     expiries: tuple[tuple[int, int, tuple[int, int, int]], ...] = ()  # underlying, expiry, strike grid
+    collaterals: tuple[Collateral, ...] = ()
+    auctions: AuctionTerms = AuctionTerms()
+    fund_daily_share: int = WAD // 4  # of the insurance fund, that deficits may take in a day
+    fund_cooldown: int = 7 * 86_400  # seconds from asking to leaving
 
 
 @dataclass(frozen=True)
@@ -92,18 +135,28 @@ class Deployment:
         """Address of a contract by name."""
         return self.contracts[name].address
 
+    def add(self, name: str, contract: Contract, arguments: tuple[Any, ...]) -> str:
+        """Keeps a contract under a name; returns its address."""
+        self.contracts[name], self.arguments[name] = contract, arguments
+        return contract.address
+
 
 DEPLOYED = (
     "AttesterQuorum",
     "Markets",
     "RiskOracle",
+    "BookValuer",
     "MarginGate",
     "Clearinghouse",
+    "Vault",
+    "InsuranceFund",
+    "ClaimGate",
+    "AuctionHouse",
     "Exchange",
     "AccountLens",
     "Timelock",
 )
-OWNED = ("Markets", "RiskOracle", "Clearinghouse", "Exchange")
+OWNED = ("Markets", "RiskOracle", "Clearinghouse", "Vault", "InsuranceFund", "AuctionHouse", "Exchange")
 GUARDED = ("Clearinghouse",)
 
 
@@ -111,7 +164,10 @@ def deploy(backend: Backend, parameters: Parameters) -> Deployment:
     """Deploys, wires, lists, and hands over. The deployer keeps no role."""
     deployment = _create(backend, parameters)
     backend.send(deployment["Clearinghouse"], "set_module", deployment.address("Exchange"), True)
+    backend.send(deployment["Clearinghouse"], "set_auction_house", deployment.address("AuctionHouse"))
+    backend.send(deployment["Vault"], "set_insurance_fund", deployment.address("InsuranceFund"))
     _list_underlyings(backend, deployment, parameters)
+    _list_collaterals(backend, deployment, parameters)
     backend.send(deployment["RiskOracle"], "set_methodology", parameters.methodology_hash, True)
     _hand_over(backend, deployment, parameters)
     return deployment
@@ -121,16 +177,20 @@ def _create(backend: Backend, p: Parameters) -> Deployment:
     made = Deployment({}, {})
 
     def create(name: str, *arguments: Any) -> str:
-        made.contracts[name] = backend.deploy(name, *arguments)
-        made.arguments[name] = arguments
-        return made.address(name)
+        return made.add(name, backend.deploy(name, *arguments), arguments)
 
     token = p.token or create("MockToken", p.token_decimals)
     quorum = create("AttesterQuorum", list(p.attesters), p.threshold)
     markets = create("Markets")
     oracle = create("RiskOracle", quorum, p.limits)
-    gate = create("MarginGate", oracle, markets)
-    clearing = create("Clearinghouse", token, p.token_decimals, p.outflow_share, gate, oracle)
+    valuer = create("BookValuer", oracle, markets)
+    gate = create("MarginGate", oracle, valuer)
+    clearing = create("Clearinghouse", gate, oracle)
+    vault = create("Vault", clearing, token, p.token_decimals, p.outflow_share)
+    # the auction house reads the vault's token from the clearing house
+    backend.send(made["Clearinghouse"], "set_vault", vault)
+    create("InsuranceFund", vault, p.fund_daily_share, p.fund_cooldown)
+    create("AuctionHouse", clearing, create("ClaimGate", clearing), p.auctions.values())
     create("Exchange", clearing, markets, oracle, p.maker_rate, p.taker_rate)
     create("AccountLens", clearing)
     create("Timelock", p.minimum_delay, list(p.proposers), list(p.executors))
@@ -143,6 +203,15 @@ def _list_underlyings(backend: Backend, deployment: Deployment, p: Parameters) -
         backend.send(deployment["RiskOracle"], "add_underlying", underlying.spot8, underlying.bands)
     for identifier, expiry, grid in p.expiries:
         backend.send(deployment["Markets"], "list_expiry", identifier, expiry, grid)
+
+
+def _list_collaterals(backend: Backend, deployment: Deployment, p: Parameters) -> None:
+    for collateral in p.collaterals:
+        token = collateral.token
+        if token is None:
+            mock = backend.deploy("MockToken", collateral.decimals)
+            token = deployment.add(collateral.name, mock, (collateral.decimals,))
+        backend.send(deployment["Vault"], "list_collateral", token, collateral.spec())
 
 
 def _hand_over(backend: Backend, deployment: Deployment, p: Parameters) -> None:
@@ -165,10 +234,10 @@ def write_record(
     inputs.mkdir(parents=True, exist_ok=True)
     contracts, integrity = {}, {}
     for name, contract in deployment.contracts.items():
-        integrity[name], standard_json = verification(name)
+        integrity[name], standard_json = verification(contract.name)
         (inputs / f"{name}.json").write_text(standard_json + "\n")
         arguments = [_plain(argument) for argument in deployment.arguments[name]]
-        contracts[name] = {"address": contract.address, "arguments": arguments, "abi": artifact(name).abi}
+        contracts[name] = {"address": contract.address, "arguments": arguments, "abi": artifact(contract.name).abi}
     record = {
         "chain_id": chain_id,
         "block": block,

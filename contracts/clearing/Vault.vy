@@ -499,8 +499,10 @@ def _worth(amount: uint256) -> uint256:
     self._release_recovery()
     uncovered: uint256 = 0
     if shortfall._open_deficit() != 0:
-        uncovered = shortfall._uncovered((staticcall self.insurance_fund.totalAssets()) * SCALE)
+        # no more than the fund may pay today: the rest is going to be shortfall
+        uncovered = shortfall._uncovered((staticcall self.insurance_fund.available()) * SCALE)
     paid: uint256 = shortfall._pay(amount * SCALE, self._pool(), uncovered, SCALE)
+    assert paid != 0, "vault: cash is worth nothing now"
     self._note_losses()
     return paid // SCALE
 
@@ -510,11 +512,13 @@ def _release_recovery():
     """
     @notice Lets the recovery work that is due; what exceeds the shortfall becomes fees.
     """
-    if shortfall._is_whole():
+    before: uint256 = shortfall._recovery()
+    if before == 0:
         return
     surplus: uint256 = shortfall._release()
     if surplus != 0:
         extcall CLEARINGHOUSE.change_fees(convert(surplus, int256))
+    if shortfall._recovery() != before:
         self._note_losses()
 
 
@@ -547,10 +551,10 @@ def _note_losses():
 
 @internal
 def _deposit_collateral(account: uint256, token: address, amount: uint256):
+    holding: Holding = self._holding(account, token)
     spec: IVault.Collateral = self._spec(token)
     assert custody._held[token] + amount <= convert(spec.cap, uint256), "vault: collateral above its cap"
     added: uint256 = amount * 10**convert(18 - spec.decimals, uint256)
-    holding: Holding = self._holding(account, token)
     holding.exempt += added
     self._change(holding, c.CHANGE_COLLATERAL, convert(added, int256))
     custody._receive(token, msg.sender, amount)
