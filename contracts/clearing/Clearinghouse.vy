@@ -151,6 +151,7 @@ def trade(
     """
     assert self.modules[msg.sender], "clearing: not a module"
     assert trade.maker != trade.taker, "clearing: same account"
+    assert len(trade.fills) != 0, "clearing: no fills"
     self._require_active(trade.maker, makerEvidence.way)
     self._require_active(trade.taker, takerEvidence.way)
     if min(makerEvidence.way, takerEvidence.way) < c.WAY_WORST_CASE:
@@ -467,6 +468,7 @@ def book(account: uint256, instruments: DynArray[uint128, 128]) -> DynArray[uint
 
 @external
 @view
+@reentrant
 def position(account: uint256, instrument: uint128) -> IClearinghouse.Position:
     """
     @notice Quantity and, of a perp, the funding index at the last touch.

@@ -182,7 +182,7 @@ class House:
         """Reports of the sides that need one, signed; and an instrument's leaf."""
         number = changes.get("epoch", self.epoch.number)
         deadline = changes.get("deadline", boa.env.evm.patch.timestamp + 60)
-        reports = [Report(number, action, s.leaf, deadline) for s in sides if s.way in REPORT_WAYS]
+        reports = [Report(number, action, s.leaf, deadline) for s in sides if s.leaf and s.way in REPORT_WAYS]
         signatures = self.signed(reports_hash(reports)) if reports else NO_SIGNATURES
         stated = self.epoch.instruments.get(instrument)
         shown = [stated] if stated else []

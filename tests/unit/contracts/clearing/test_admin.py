@@ -12,23 +12,23 @@ OTHER = "0x" + "11" * 20
 def test_collect_fees__owner__pays_whole_units_and_keeps_the_rest(pair):
     house, recipient = pair.house, boa.env.generate_address()
     house.hold(pair.maker, pair.taker, Deal(CALL, fees=(2 * WAD + 1, 3 * WAD)))
-    held = house.clearing.held()
+    held = house.vault.held(house.contracts.token.address)
 
-    assert house.clearing.collect_fees(recipient, sender=house.contracts.owner) == 5 * USDC
+    assert house.vault.collect_fees(recipient, sender=house.contracts.owner) == 5 * USDC
 
-    (event,) = events(house.clearing, "FeesCollected")
+    (event,) = events(house.vault, "FeesCollected")
     assert (event.recipient, event.amount) == (recipient, 5 * USDC)
-    assert event.seq == house.clearing.totals().seq
+    assert event.seq == house.vault.seq()
     assert house.clearing.totals().fees == 1
-    assert house.clearing.held() == held - 5 * USDC
+    assert house.vault.held(house.contracts.token.address) == held - 5 * USDC
     assert house.contracts.token.balanceOf(recipient) == 5 * USDC
-    with boa.reverts("clearing: no fees"):
-        house.clearing.collect_fees(recipient, sender=house.contracts.owner)
+    with boa.reverts("vault: no fees"):
+        house.vault.collect_fees(recipient, sender=house.contracts.owner)
 
 
 def test_collect_fees__zero_recipient__reverts(house):
-    with boa.reverts("clearing: zero recipient"):
-        house.clearing.collect_fees(ZERO, sender=house.contracts.owner)
+    with boa.reverts("vault: zero recipient"):
+        house.vault.collect_fees(ZERO, sender=house.contracts.owner)
 
 
 def test_set_module__owner__is_recorded(house):
@@ -40,8 +40,8 @@ def test_set_module__owner__is_recorded(house):
 
 
 def test_set_gate__owner__is_recorded(house):
-    oracle, markets = house.contracts.oracle.address, house.contracts.markets.address
-    gate = source("risk/MarginGate").deploy(oracle, markets).address
+    oracle, valuer = house.contracts.oracle.address, house.contracts.valuer.address
+    gate = source("risk/MarginGate").deploy(oracle, valuer).address
 
     house.clearing.set_gate(gate, oracle, sender=house.contracts.owner)
 
@@ -50,44 +50,95 @@ def test_set_gate__owner__is_recorded(house):
     assert (house.clearing.gate(), house.clearing.oracle()) == (gate, oracle)
 
 
-def test_set_outflow_share__owner__is_recorded(house):
-    house.clearing.set_outflow_share(WAD, sender=house.contracts.owner)
+@pytest.mark.parametrize(
+    ("contract", "function", "event", "field"),
+    [
+        ("clearing", "set_vault", "VaultSet", "vault"),
+        ("clearing", "set_auction_house", "AuctionHouseSet", "auctionHouse"),
+        ("vault", "set_insurance_fund", "InsuranceFundSet", "insuranceFund"),
+    ],
+)
+def test_set_contract__owner__is_recorded(house, contract, function, event, field):
+    target = getattr(house, contract)
 
-    (event,) = events(house.clearing, "TokenListed")
-    token = house.contracts.token.address
-    assert (event.token, event.decimals, event.outflowShare) == (token, 6, WAD)
-    assert house.clearing.outflow(token).share == WAD
+    getattr(target, function)(OTHER, sender=house.contracts.owner)
+
+    (told,) = events(target, event)
+    seq = target.totals().seq if contract == "clearing" else target.seq()
+    assert (getattr(told, field), told.seq) == (OTHER, seq)
+    assert getattr(target, function.removeprefix("set_"))() == OTHER
+
+
+def test_set_insurance_fund__zero__reverts(house):
+    with boa.reverts("vault: zero address"):
+        house.vault.set_insurance_fund(ZERO, sender=house.contracts.owner)
+
+
+def test_set_outflow_share__owner__is_recorded(house):
+    house.vault.set_outflow_share(WAD, sender=house.contracts.owner)
+
+    (event,) = events(house.vault, "OutflowShareSet")
+    assert (event.share, event.seq) == (WAD, house.vault.seq())
+    assert house.vault.outflow(house.contracts.token.address).share == WAD
+
+
+def test_deploy__vault__tells_its_token_and_limit(contracts):
+    with boa.env.anchor():
+        vault = source("clearing/Vault").deploy(contracts.clearing.address, contracts.token.address, 6, WAD)
+        (token,) = events(vault, "SettlementTokenSet")
+        (share,) = events(vault, "OutflowShareSet")
+
+        assert (token.token, token.decimals, token.seq) == (contracts.token.address, 6, 1)
+        assert (share.share, share.seq) == (WAD, vault.seq())
+        assert vault.settlement_token() == contracts.token.address
+        assert vault.CLEARINGHOUSE() == contracts.clearing.address
+        assert vault.owner() == boa.env.eoa
+
+
+@pytest.mark.parametrize("zero", [0, 1])
+def test_deploy__vault_with_a_zero_address__reverts(zero):
+    addresses = [OTHER, OTHER]
+    addresses[zero] = ZERO
+
+    with boa.reverts("vault: zero address"):
+        source("clearing/Vault").deploy(*addresses, 6, WAD)
 
 
 @pytest.mark.parametrize("share", [0, WAD + 1])
 def test_set_outflow_share__out_of_range__reverts(house, share):
     with boa.reverts("custody: bad outflow share"):
-        house.clearing.set_outflow_share(share, sender=house.contracts.owner)
+        house.vault.set_outflow_share(share, sender=house.contracts.owner)
 
 
-def test_outflow__another_token__reverts(house):
-    with boa.reverts("clearing: token not listed"):
-        house.clearing.outflow(OTHER)
+def test_outflow__another_token__holds_nothing(house):
+    house.open("maker", 5)
+
+    assert (house.vault.outflow(OTHER).level, house.vault.outflow(OTHER).limit) == (0, 0)
+    assert house.vault.held(OTHER) == 0
 
 
 def test_deploy__more_than_18_decimals__reverts():
-    with boa.env.anchor(), boa.reverts("custody: more than 18 decimals"):
+    with boa.env.anchor(), boa.reverts("vault: more than 18 decimals"):
         deploy(19)
 
 
 @pytest.mark.parametrize(
-    ("function", "arguments"),
+    ("contract", "function", "arguments"),
     [
-        ("set_module", (OTHER, True)),
-        ("set_gate", (OTHER, OTHER)),
-        ("set_outflow_share", (WAD,)),
-        ("collect_fees", (OTHER,)),
-        ("unpause", ()),
+        ("clearing", "set_module", (OTHER, True)),
+        ("clearing", "set_gate", (OTHER, OTHER)),
+        ("clearing", "set_vault", (OTHER,)),
+        ("clearing", "set_auction_house", (OTHER,)),
+        ("clearing", "unpause", ()),
+        ("vault", "set_outflow_share", (WAD,)),
+        ("vault", "set_insurance_fund", (OTHER,)),
+        ("vault", "list_collateral", (OTHER, (0, 18, 1, 0, 0, 1))),
+        ("vault", "collect_fees", (OTHER,)),
     ],
 )
-def test_administration__guardian__reverts(house, function, arguments):
+def test_administration__guardian__reverts(house, contract, function, arguments):
     with boa.reverts("ownable: caller is not the owner"):
-        getattr(house.clearing, function)(*arguments, sender=house.contracts.guardian)
+        getattr(getattr(house, contract), function)(*arguments, sender=house.contracts.guardian)
 
 
 def test_outflow__gain_beyond_the_exempt_part__fills_and_drains(pair):
@@ -96,9 +147,9 @@ def test_outflow__gain_beyond_the_exempt_part__fills_and_drains(pair):
     house.hold(pair.maker, pair.taker, Deal(PUT, 50 * WAD, 10 * WAD), Deal(PUT, -50 * WAD, 2_000 * WAD))
     worst, exempt = Side(c.WAY_WORST_CASE), house.state(pair.maker).exempt // 10**12
     house.withdraw(pair.maker, exempt, worst)
-    assert house.clearing.outflow(token).level == 0
-    limit = house.clearing.outflow(token).limit
-    assert limit == house.clearing.held() // 20
+    assert house.vault.outflow(token).level == 0
+    limit = house.vault.outflow(token).limit
+    assert limit == house.vault.held(house.contracts.token.address) // 20
 
     with boa.reverts("custody: outflow limit"):
         house.withdraw(pair.maker, limit + 1, worst)
@@ -106,4 +157,4 @@ def test_outflow__gain_beyond_the_exempt_part__fills_and_drains(pair):
     with boa.reverts("custody: outflow limit"):
         house.withdraw(pair.maker, 1, worst)
     boa.env.evm.patch.timestamp += 3_600
-    house.withdraw(pair.maker, house.clearing.outflow(token).limit // 4, worst)
+    house.withdraw(pair.maker, house.vault.outflow(token).limit // 4, worst)

@@ -18,17 +18,17 @@ def test_deposit__anyone_for_anyone__credits_cash_and_exempt(house):
     account, stranger = house.open("maker"), boa.env.generate_address()
     token = house.contracts.token
     token.mint(stranger, 5 * USDC + 1)
-    token.approve(house.clearing.address, 5 * USDC + 1, sender=stranger)
+    token.approve(house.vault.address, 5 * USDC + 1, sender=stranger)
 
-    house.clearing.deposit(account, token.address, 5 * USDC + 1, sender=stranger)
+    house.vault.deposit(account, token.address, 5 * USDC + 1, sender=stranger)
 
-    (event,) = events(house.clearing, "Deposited")
+    (event,) = events(house.vault, "Deposited")
     assert (event.account, event.token, event.amount) == (account, token.address, 5 * USDC + 1)
     assert event.cash == 5 * WAD + 10**12
-    assert event.seq == house.clearing.totals().seq
+    assert event.seq == house.vault.seq()
     state = house.clearing.account(account)
     assert state.cash == state.exempt == 5 * WAD + 10**12
-    assert house.clearing.held() == token.balanceOf(house.clearing.address) == 5 * USDC + 1
+    assert house.vault.held(token.address) == token.balanceOf(house.vault.address) == 5 * USDC + 1
     assert token.balanceOf(stranger) == 0
 
 
@@ -51,9 +51,9 @@ def test_deposit__other_decimals__are_scaled(decimals):
 
 def test_deposit__donation__is_not_held(house):
     house.open("maker", 5)
-    house.contracts.token.mint(house.clearing.address, 9 * USDC)
+    house.contracts.token.mint(house.vault.address, 9 * USDC)
 
-    assert house.clearing.held() == 5 * USDC
+    assert house.vault.held(house.contracts.token.address) == 5 * USDC
 
 
 def test_deposit__without_epoch_and_paused__passes(house):
@@ -64,21 +64,21 @@ def test_deposit__without_epoch_and_paused__passes(house):
 
 def test_deposit__unknown_account__reverts(house):
     with boa.reverts("clearing: no such account"):
-        house.clearing.deposit(1, house.contracts.token.address, 1)
+        house.vault.deposit(1, house.contracts.token.address, 1)
 
 
 def test_deposit__another_token__reverts(house):
     account = house.open("maker")
 
-    with boa.reverts("clearing: token not listed"):
-        house.clearing.deposit(account, boa.env.generate_address(), 1)
+    with boa.reverts("vault: token not listed"):
+        house.vault.deposit(account, boa.env.generate_address(), 1, sender=house.owners[account])
 
 
 def test_deposit__nothing__reverts(house):
     account = house.open("maker")
 
-    with boa.reverts("clearing: zero amount"):
-        house.clearing.deposit(account, house.contracts.token.address, 0)
+    with boa.reverts("vault: zero amount"):
+        house.vault.deposit(account, house.contracts.token.address, 0)
 
 
 @pytest.mark.parametrize(
@@ -106,4 +106,4 @@ def test_withdraw__token_refuses__leaves_everything(hostile):
     with boa.reverts("custody: transfer failed"):
         hostile.withdraw(account, USDC, Side(c.WAY_WORST_CASE))
     assert hostile.clearing.account(account).cash == 100 * WAD
-    assert hostile.clearing.held() == 100 * USDC
+    assert hostile.vault.held(hostile.contracts.token.address) == 100 * USDC

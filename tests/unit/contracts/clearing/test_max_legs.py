@@ -57,4 +57,4 @@ def test_full_book__one_leg_more_refused__valued_traded_and_settled(full):
     house.clearing.settle(full.taker, BOOK)
     assert house.clearing.account(full.maker).legCount == house.clearing.account(full.taker).legCount == 0
     total = sum(house.clearing.account(account).cash for account in (full.maker, full.taker))
-    assert total == house.clearing.held() * 10**12
+    assert total == house.vault.held(house.contracts.token.address) * 10**12

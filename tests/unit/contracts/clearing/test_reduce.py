@@ -69,7 +69,7 @@ def test_reduce_by_report__settled_cash_falls_below_zero__reverts(pair):
         pair.maker, house.after(pair.maker, deal), c.WAY_REDUCE_REPORT, mark_to_market=10_005 * WAD
     )
 
-    with boa.reverts("clearing: settled cash below zero"):
+    with boa.reverts("gate: settled cash below zero"):
         house.trade(deal, pair.maker, pair.taker, side, house.easy(pair.taker, deal))
 
 

@@ -4,6 +4,7 @@ import pytest
 from keeper.units import constants as c
 from tests.support.clearing import CALL, HEADROOM, PERP, STALE_AFTER, WAD, Deal, Side
 from tests.support.house import events
+from tests.support.statements import statement
 
 DUST = Deal(CALL, WAD // 100)
 
@@ -33,14 +34,14 @@ def test_refresh__anyone__stores_the_leaf(pair):
 @pytest.mark.parametrize("way", [c.WAY_HEADROOM, c.WAY_REPORT, c.WAY_REDUCE_REPORT])
 def test_refresh__not_a_leaf__reverts(pair, way):
     with boa.reverts("clearing: not a leaf"):
-        pair.house.clearing.refresh(pair.maker, Side(way).evidence(), 1)
+        pair.house.clearing.refresh(pair.maker, Side(way).evidence(), statement(1))
 
 
 def test_refresh__leaf_of_another_account__reverts(pair):
     house = pair.house
 
     with boa.reverts("gate: margin of another account"):
-        house.clearing.refresh(pair.maker, house.leaf(pair.taker).evidence(), 1)
+        house.clearing.refresh(pair.maker, house.leaf(pair.taker).evidence(), statement(1))
 
 
 def test_refresh__leaf_not_in_the_epoch__reverts(pair):
@@ -53,7 +54,7 @@ def test_refresh__leaf_not_in_the_epoch__reverts(pair):
     )
 
     with boa.reverts("oracle: not in the epoch"):
-        house.clearing.refresh(pair.maker, forged.evidence(), 1)
+        house.clearing.refresh(pair.maker, forged.evidence(), statement(1))
 
 
 def test_refresh__multiplier_below_one__reverts(pair):
@@ -71,7 +72,7 @@ def test_refresh__superseded_after_a_small_move__passes_within_grace(pair, block
     house.post(house.margin(pair.maker))
     boa.env.evm.patch.block_number += blocks
 
-    house.clearing.refresh(pair.maker, old.evidence(), number)
+    house.clearing.refresh(pair.maker, old.evidence(), statement(number))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_refresh__epoch_not_usable__reverts(pair, moves, blocks):
     boa.env.evm.patch.block_number += blocks
 
     with boa.reverts("oracle: epoch not usable"):
-        house.clearing.refresh(pair.maker, old.evidence(), number)
+        house.clearing.refresh(pair.maker, old.evidence(), statement(number))
 
 
 def test_refresh__older_than_the_record__reverts(pair):
@@ -96,7 +97,7 @@ def test_refresh__older_than_the_record__reverts(pair):
     house.refresh(pair.maker)
 
     with boa.reverts("clearing: older than the record"):
-        house.clearing.refresh(pair.maker, old.evidence(), number)
+        house.clearing.refresh(pair.maker, old.evidence(), statement(number))
 
 
 def test_headroom__record_two_epochs_old__reverts(pair):

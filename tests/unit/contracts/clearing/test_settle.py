@@ -5,6 +5,7 @@ from keeper.clearing import account as accounts
 from keeper.units import constants as c
 from tests.support.clearing import CALL, EXPIRY, FUTURE, LATER, PERP, PUT, WAD, Deal, Side, call, put
 from tests.support.house import events
+from tests.support.statements import statement
 
 SETTLED = 2_040  # USD
 IN_CALL, OUT_CALL, IN_PUT, OUT_PUT = call(2_000), call(2_100), put(2_100), put(2_000)
@@ -134,7 +135,7 @@ def test_withdraw__expired_leg__reverts_until_settled(pair):
     house.hold(pair.maker, pair.taker, Deal(CALL))
     expire(house)
 
-    with boa.reverts("gate: expired leg"):
+    with boa.reverts("valuer: expired leg"):
         house.withdraw(pair.maker, 1, Side(c.WAY_WORST_CASE, [CALL]))
     house.clearing.settle(pair.maker, [CALL])
     house.withdraw(pair.maker, 1, Side(c.WAY_WORST_CASE))
@@ -143,8 +144,9 @@ def test_withdraw__expired_leg__reverts_until_settled(pair):
 def test_trade__expired_leg__headroom_and_report_revert(pair):
     house, deal = pair.house, Deal(PERP, WAD, 2_000 * WAD)
     house.post(house.margin(pair.maker))
+    bought = Deal(CALL)
     house.trade(
-        Deal(CALL), pair.maker, pair.taker, house.leaf(pair.maker), house.easy(pair.taker, Deal(CALL))
+        bought, pair.maker, pair.taker, house.leaf(pair.maker, bought), house.easy(pair.taker, bought)
     )
     boa.env.evm.patch.timestamp = EXPIRY - 15
     house.post(house.margin(pair.maker, mark_to_market=0))
@@ -154,4 +156,4 @@ def test_trade__expired_leg__headroom_and_report_revert(pair):
     with boa.reverts("gate: expired leg"):
         house.trade(deal, pair.maker, pair.taker, report, house.easy(pair.taker, deal))
     with boa.reverts("gate: expired leg"):
-        house.clearing.refresh(pair.maker, stated.evidence(), house.epoch.number)
+        house.clearing.refresh(pair.maker, stated.evidence(), statement(house.epoch.number))

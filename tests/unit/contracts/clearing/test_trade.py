@@ -3,7 +3,19 @@ import pytest
 
 from keeper.clearing import account as accounts
 from keeper.units import constants as c
-from tests.support.clearing import ACTION, CALL, FUTURE, HEADROOM, PERP, PUT, STALE_AFTER, WAD, Deal, Side
+from tests.support.clearing import (
+    ACTION,
+    CALL,
+    EXPIRY,
+    FUTURE,
+    HEADROOM,
+    PERP,
+    PUT,
+    STALE_AFTER,
+    WAD,
+    Deal,
+    Side,
+)
 from tests.support.house import events
 
 LONG_PERP = Deal(PERP, WAD, 2_000 * WAD, (1, 0))
@@ -18,7 +30,7 @@ def buy(pair, way, margin, deal=LONG_PERP, mark=2_000 * WAD):
         house.refresh(pair.maker)
         side = HEADROOM
     elif way == c.WAY_LEAF:
-        side = house.leaf(pair.maker)
+        side = house.leaf(pair.maker, deal)
     else:
         state = house.after(pair.maker, deal)
         side = house.report(pair.maker, state, mark_to_market=mark, initial_margin=margin)
@@ -54,7 +66,7 @@ def test_trade__worst_case__one_wei_below__reverts(pair):
     deal = Deal(PUT, -5 * WAD, 10**10, (5 * 10**10 + 1, 0))
     house = pair.house
 
-    with boa.reverts("clearing: not fully collateralised"):
+    with boa.reverts("gate: not fully collateralised"):
         house.trade(deal, pair.maker, pair.taker, house.worst(pair.maker, deal), house.easy(pair.taker, deal))
 
 
@@ -101,7 +113,8 @@ def test_trade__perp__sets_its_bit_until_closed(pair):
 
     assert house.clearing.account(pair.maker).perps == 1
     assert tuple(house.clearing.position(pair.maker, PERP)) == (WAD, 0)
-    assert house.clearing.funding(pair.maker) == house.clearing.funding_index(1) == 0
+    assert house.clearing.funding_index(1) == 0
+    assert house.clearing.standing(pair.maker, False).liquid == house.state(pair.maker).cash
 
     house.hold(pair.maker, pair.taker, Deal(PERP, -WAD, 2_000 * WAD))
     stored = house.clearing.account(pair.maker)
@@ -123,15 +136,15 @@ def plain(pair, **changes):
     house, deal = pair.house, Deal(CALL)
     sides = house.worst(pair.maker, deal), house.easy(pair.taker, deal)
     shared = house.statement(*sides, instrument=changes.get("leaf", CALL))
-    fields = {"maker": pair.maker, "taker": pair.taker, "instrument": CALL, "quantity": WAD} | {
-        "price": 100 * WAD,
+    fill = (CALL, changes.get("quantity", WAD), changes.get("price", 100 * WAD))
+    fields = {"maker": pair.maker, "taker": pair.taker, "fills": [fill]} | {
         "makerFee": 0,
         "takerFee": 0,
         "action": ACTION,
     }
     values = tuple((fields | {k: v for k, v in changes.items() if k in fields}).values())
     shown = [side.evidence() for side in sides]
-    house.clearing.trade(values, shown, shared, sender=changes.get("sender", house.contracts.module))
+    house.clearing.trade(values, *shown, shared, sender=changes.get("sender", house.contracts.module))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +154,7 @@ def plain(pair, **changes):
         ({"quantity": 0}, "clearing: no quantity"),
         ({"maker": 99}, "clearing: no such account"),
         ({"taker": 99}, "clearing: no such account"),
-        ({"leaf": PUT}, "clearing: leaf of another instrument"),
+        ({"leaf": PUT}, "gate: leaf of another instrument"),
         ({"quantity": 2**96 + 1}, "clearing: position too large"),
         ({"price": 10**10 + 1, "quantity": 1}, "clearing: inexact amount"),
         ({"action": bytes(32)}, "quorum: wrong signer"),
@@ -157,10 +170,20 @@ def test_trade__not_a_module__reverts(pair):
         plain(pair, sender=boa.env.generate_address())
 
 
+def test_trade__no_fills__reverts(pair):
+    """Else the fees would be booked, and nobody would pay them."""
+    house = pair.house
+    values = (pair.maker, pair.taker, [], WAD, WAD, ACTION)
+    worst = Side(c.WAY_WORST_CASE).evidence()
+
+    with boa.reverts("clearing: no fills"):
+        house.clearing.trade(values, worst, worst, b"", sender=house.contracts.module)
+
+
 def test_trade__unknown_way__reverts(pair):
     deal = Deal(CALL)
 
-    with boa.reverts("clearing: unknown way"):
+    with boa.reverts("gate: unknown way"):
         pair.house.trade(deal, pair.maker, pair.taker, Side(6), pair.house.easy(pair.taker, deal))
 
 
@@ -169,8 +192,8 @@ def test_trade__spot_outside_its_band__only_by_worst_case(pair):
     house.post(house.margin(pair.maker), spot=3_000 * 10**8, effective=2_040 * 10**8)
     deal = Deal(CALL)
 
-    with boa.reverts("clearing: spot outside its band"):
-        house.trade(deal, pair.maker, pair.taker, house.leaf(pair.maker), house.easy(pair.taker, deal))
+    with boa.reverts("gate: spot outside its band"):
+        house.trade(deal, pair.maker, pair.taker, house.leaf(pair.maker, deal), house.easy(pair.taker, deal))
     other = house.open("covered", 100_000)
     put_deal = Deal(PUT)
     house.trade(put_deal, pair.maker, other, house.worst(pair.maker, put_deal), covered(house, other))
@@ -189,7 +212,7 @@ def test_trade__stale_or_paused__increases_nothing(pair, why, way):
         boa.env.evm.patch.timestamp += STALE_AFTER + 1
     else:
         house.clearing.pause(3_600, sender=house.contracts.guardian)
-    side = {c.WAY_HEADROOM: HEADROOM, c.WAY_LEAF: house.leaf(pair.maker)}.get(way)
+    side = {c.WAY_HEADROOM: HEADROOM, c.WAY_LEAF: house.leaf(pair.maker, deal)}.get(way)
     side = side or house.easy(pair.maker, deal, taker=False)
 
     with boa.reverts("gate: epoch too old" if why == "stale" else "pausing: paused"):
@@ -215,7 +238,19 @@ def test_trade__stale_or_paused__worst_case_passes(pair, why):
 def test_trade__future__moves_the_record_of_a_leaf(pair):
     house, deal = pair.house, Deal(FUTURE, WAD, 2_000 * WAD)
 
-    house.trade(deal, pair.maker, pair.taker, house.leaf(pair.maker), house.easy(pair.taker, deal))
+    house.trade(deal, pair.maker, pair.taker, house.leaf(pair.maker, deal), house.easy(pair.taker, deal))
 
-    assert house.record(pair.maker).linear == 2_000 * WAD
-    assert house.record(pair.maker).expiry < 2**40 - 1
+    record, value = house.record(pair.maker), house.value(house.state(pair.maker))
+    assert record.linear == value.linear < 2_000 * WAD
+    assert record.expiry == EXPIRY
+
+
+def test_trade__future_by_headroom__moves_the_record(pair):
+    """What is bought after the leaf counts at the adverse of price and mark."""
+    house, deal = pair.house, Deal(FUTURE, WAD, 1_999 * WAD)
+    house.refresh(pair.maker)
+
+    house.trade(deal, pair.maker, pair.taker, HEADROOM, house.easy(pair.taker, deal))
+
+    assert house.record(pair.maker).linear == 1_999 * WAD
+    assert house.record(pair.maker).expiry == EXPIRY

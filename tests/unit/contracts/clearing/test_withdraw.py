@@ -62,7 +62,7 @@ def test_withdraw__worst_case__to_the_wei(pair, fee):
     # 1e-8 of a put bought back frees 2,000e-8 less its price: 19e-6 USD
     spare = 19 - (fee > 0)
 
-    with boa.reverts("clearing: not fully collateralised"):
+    with boa.reverts("gate: not fully collateralised"):
         house.withdraw(pair.maker, 8_100 * USDC + spare + 1, house.worst(pair.maker))
     house.withdraw(pair.maker, 8_100 * USDC + spare, house.worst(pair.maker))
 
@@ -73,14 +73,14 @@ def test_withdraw__worst_case__pays_and_tells(pair):
 
     house.withdraw(pair.maker, 4_000 * USDC, WORST, recipient=recipient)
 
-    (event,) = events(house.clearing, "Withdrawn")
+    (event,) = events(house.vault, "Withdrawn")
     assert (event.account, event.token, event.recipient) == (pair.maker, token.address, recipient)
     assert (event.amount, event.cash) == (4_000 * USDC, 6_000 * WAD)
-    assert event.seq == house.clearing.totals().seq
+    assert event.seq == house.vault.seq()
     state = house.state(pair.maker)
     assert (state.cash, state.exempt, state.withdraw_nonce) == (6_000 * WAD, 6_000 * WAD, 1)
     assert token.balanceOf(recipient) == 4_000 * USDC
-    assert house.clearing.held() == token.balanceOf(house.clearing.address) == 1_006_000 * USDC
+    assert house.vault.held(token.address) == token.balanceOf(house.vault.address) == 1_006_000 * USDC
 
 
 def test_withdraw__operator__may(pair):
@@ -91,23 +91,23 @@ def test_withdraw__operator__may(pair):
 
 
 def test_withdraw__stranger__reverts(pair):
-    with boa.reverts("clearing: not authorised"):
+    with boa.reverts("vault: not authorised"):
         pair.house.withdraw(pair.maker, USDC, WORST, sender=boa.env.generate_address())
 
 
 def test_withdraw__zero_recipient__reverts(pair):
-    with boa.reverts("clearing: zero recipient"):
+    with boa.reverts("vault: zero recipient"):
         pair.house.withdraw(pair.maker, USDC, WORST, recipient="0x" + "00" * 20)
 
 
 def test_withdraw__nothing__reverts(pair):
-    with boa.reverts("clearing: zero amount"):
+    with boa.reverts("vault: zero amount"):
         pair.house.withdraw(pair.maker, 0, WORST)
 
 
 @pytest.mark.parametrize("way", [c.WAY_REDUCE_REPORT, c.WAY_REDUCE_AT_MARK, 255])
 def test_withdraw__way_of_a_reduction__reverts(pair, way):
-    with boa.reverts("clearing: not a way to withdraw"):
+    with boa.reverts("vault: not a way to withdraw"):
         pair.house.withdraw(pair.maker, USDC, Side(way))
 
 
@@ -123,7 +123,7 @@ def test_withdraw__paper_gain__reverts(pair, way):
     if way != c.WAY_REPORT:
         side, statement = (house.leaf(pair.maker) if way == c.WAY_LEAF else HEADROOM), None
 
-    with boa.reverts("clearing: settled cash below zero"):
+    with boa.reverts("gate: settled cash below zero"):
         house.withdraw(pair.maker, 500 * USDC + 1, side, statement)
 
 
@@ -148,7 +148,7 @@ def test_withdraw__report__leaves_no_record(pair):
     house.withdraw(pair.maker, USDC, side, statement)
 
     assert events(house.clearing, "RecordSet") == []
-    assert list(house.clearing.record(pair.maker)) == [0] * 4
+    assert list(house.clearing.standing(pair.maker, True).record) == [0] * 4
 
 
 def test_withdraw__spot_outside_its_band__only_the_exempt_part(pair):
@@ -159,7 +159,7 @@ def test_withdraw__spot_outside_its_band__only_the_exempt_part(pair):
     house.refresh(pair.maker)
     exempt = house.state(pair.maker).exempt // 10**12
 
-    with boa.reverts("clearing: spot outside its band"):
+    with boa.reverts("gate: spot outside its band"):
         house.withdraw(pair.maker, exempt + 1, HEADROOM)
     house.withdraw(pair.maker, exempt, HEADROOM)
     house.withdraw(pair.maker, USDC, WORST)
