@@ -4,8 +4,7 @@ The attesters' statements are made here, with a margin simple enough to read: ga
 on the size of the books, not on the numbers. Signatures are 3 of 5; both Merkle trees have 256 leaves.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +13,13 @@ from web3 import HTTPProvider, Web3
 from web3.types import TxParams, TxReceipt
 
 from keeper.attestation.epoch import spots_hash
+from keeper.attestation.evidence import (
+    NO_EVIDENCE,
+    NO_STATEMENT,
+    Evidence,
+    encode_evidence,
+    encode_statement,
+)
 from keeper.attestation.merkle import Tree
 from keeper.attestation.typed_data import (
     Epoch,
@@ -29,18 +35,18 @@ from keeper.attestation.typed_data import (
 )
 from keeper.clearing.book_hash import fold
 from keeper.exchange.order import Fill, Leg, Order, nonce_of
+from keeper.liquidation.encoding import encode_claim
 from keeper.markets.instrument import Instrument, Kind
 from keeper.units.constants import (
     CHANGE_UNCOUNTED_FILL,
     PRICE_UNIT,
     WAD,
-    WAY_HEADROOM,
     WAY_LEAF,
     WAY_REPORT,
     WAY_WORST_CASE,
 )
-from scripts._devnet import Devnet, start_anvil
-from scripts._protocol import BTC, ETH, USD8, Deployment, Parameters, Underlying, deploy
+from scripts._devnet import Devnet
+from scripts._protocol import BTC, ETH, USD8, Deployment, Underlying
 from scripts._web3_backend import Web3Backend
 
 GENESIS = 1_743_465_600  # 1 April 2025, a multiple of 300
@@ -52,6 +58,8 @@ EXPIRIES = (GENESIS + 4 * 3_600, GENESIS + 28 * 3_600)
 FINAL = EXPIRIES[1] + 86_400 + 300  # by then every expiry may settle at the last spot
 SOL = Underlying("SOL", WAD, WAD // 1_000, WAD // 50, WAD // 5, 120 * USD8, (200, 500, 1_000))
 UNDERLYINGS = (ETH, BTC, SOL)
+# of the large books: they outlast everything measured here
+FAR = tuple(GENESIS + days * 86_400 for days in range(30, 38))
 STRIKES = tuple(range(1_500, 2_300, 100))
 GRID = (1_000 * USD8, 3_000 * USD8, 100 * USD8)
 TREE_LEAVES = 256
@@ -61,11 +69,6 @@ PAYMENT = 1_000 * 10**6
 EPOCH_SECONDS = 12
 MIN_BLOCKS = 4
 DEADLINE = 2**40
-NO_HASH = bytes(32)
-NO_LEAF = MarginLeaf(0, 0, 0, NO_HASH, 0, 0, 0, 0, 0, 0, 0, NO_HASH)
-NO_INSTRUMENT = InstrumentLeaf(0, 0, 0, 0, 0, 0)
-NO_SIGNATURES: tuple[int, list[tuple[bytes, int]]] = (0, [])
-Values = tuple[Any, ...]
 
 
 class Clocked(Web3Backend):
@@ -87,6 +90,22 @@ class Clocked(Web3Backend):
         self.devnet.mine_at(self.now)
 
 
+def options(expiry: int) -> list[int]:
+    """Sixteen options of one expiry, ascending: a call and a put at every strike."""
+    kinds = (Kind.CALL, Kind.PUT)
+    return sorted(Instrument(1, expiry, strike * USD8, kind).pack() for strike in STRIKES for kind in kinds)
+
+
+NEAR_OPTIONS = options(EXPIRIES[0])
+FAR_OPTIONS = [instrument for expiry in FAR for instrument in options(expiry)]
+LISTED = NEAR_OPTIONS + FAR_OPTIONS
+
+
+def _others(what: str, count: int) -> list[bytes]:
+    """Leaves of everybody else, so that proofs are as long as in use."""
+    return [keccak(text=f"another {what} {i}") for i in range(count)]
+
+
 @dataclass
 class Scenario:
     """The deployed protocol, what its attesters last stated, and the books of its accounts."""
@@ -99,6 +118,8 @@ class Scenario:
     spots: list[int] = field(default_factory=lambda: [u.spot8 for u in UNDERLYINGS])
     books: dict[int, dict[int, int]] = field(default_factory=dict)
     orders: int = 0
+    # accounts that the attesters state to be below maintenance margin
+    short: set[int] = field(default_factory=set)
 
     # Transactions
 
@@ -113,7 +134,7 @@ class Scenario:
         return gas
 
     def deposit(self, account: int) -> int:
-        return self.send("Clearinghouse", "deposit", account, self._token, DEPOSIT)
+        return self.send("Vault", "deposit", account, self._token, DEPOSIT)
 
     def post_epoch(self, timestamp: int | None = None) -> int:
         """Gas of the next epoch: every account's margin, every instrument, spots up by a basis point."""
@@ -143,7 +164,7 @@ class Scenario:
 
     def refresh(self, account: int) -> int:
         evidence = self.evidence(WAY_LEAF, account, self.books[account])
-        return self.send("Clearinghouse", "refresh", account, evidence, self.epoch)
+        return self.send("Clearinghouse", "refresh", account, evidence, encode_statement(self.epoch))
 
     def settle(self, account: int) -> int:
         """Settles every leg."""
@@ -163,12 +184,11 @@ class Scenario:
             self._order(taker, instrument, -quantity, -cash),
         )
         fill = Fill(sides[0].struct_hash(), sides[1].struct_hash(), 1, cash, self.orders)
-        before = [dict(self.books[n]) for n in (maker, taker)]
         for account, signed in ((maker, quantity), (taker, -quantity)):
             held = self.books[account].get(instrument, 0) + signed
             self.books[account] = {**self.books[account], instrument: held}
         deltas = {maker: quantity, taker: -quantity}
-        shown, statement = self._shown(way, fill.struct_hash(), instrument, price, deltas, before)
+        shown, statement = self._shown(way, fill.struct_hash(), instrument, price, deltas)
         separator = domain_separator(self._chain_id, self.deployment.address("Exchange"))
         signed_by = [sign(digest(separator, order.struct_hash()), SENDER_KEY) for order in sides]
         return self.send(
@@ -180,6 +200,7 @@ class Scenario:
             signed_by[1],
             1,
             cash,
+            [price],
             self.orders,
             shown[0],
             shown[1],
@@ -189,16 +210,31 @@ class Scenario:
     def withdraw(self, way: int, account: int) -> int:
         """Gas of a withdrawal inside the exempt amount."""
         token, book = self._token, self.books[account]
-        recipient, statement = self.backend.deployer, self.statement()
+        recipient = self.backend.deployer
+        statement = encode_statement(self.epoch) if way == WAY_LEAF else NO_STATEMENT
         shown = self.evidence(way, account, book)
         if way == WAY_REPORT:
             nonce = self._account(account)[2]
             action = Withdrawal(account, token, PAYMENT, recipient, nonce).struct_hash()
             margin = self.margin(account)
-            shown = evidence(way, sorted(book), margin)
+            shown = encode_evidence(way, sorted(book), margin)
             statement = self._signed(action, [margin])
         arguments = (account, token, PAYMENT, recipient, shown, statement)
-        return self.send("Clearinghouse", "withdraw", *arguments)
+        return self.send("Vault", "withdraw", *arguments)
+
+    def flag(self, account: int) -> int:
+        """Gas of a flag by leaf, nothing having changed since."""
+        margin = self.margin(account)
+        path = (*self.margins.proof(leaf(margin.struct_hash())), self.instruments.root)
+        book = sorted(self.books[account])
+        claim = (book, WAY_LEAF, margin.values(), list(path), self.epoch, 0, (0, []), [], [], [])
+        return self.send("AuctionHouse", "flag", account, encode_claim(claim))
+
+    def bid(self, account: int, bidder: int) -> int:
+        """Gas of the largest bid, by headroom."""
+        limit, book = 100 * self.equity(account), sorted(self.books[account])
+        arguments = (account, bidder, WAD, limit, book, NO_EVIDENCE, NO_STATEMENT)
+        return self.send("AuctionHouse", "bid", *arguments)
 
     # What attesters state
 
@@ -216,30 +252,35 @@ class Scenario:
         state, book = self._account(account), self.books[account]
         mark = sum(q * self.mark(i) // WAD for i, q in book.items())
         gross = sum(abs(q) * UNIT_MARGIN // WAD for q in book.values())
-        counters = (state[6], state[7], bytes(state[8]))
+        counters = (state[8], state[9], bytes(state[10]))
+        if account in self.short:
+            gross = self.equity(account) * 6 // 5
         return MarginLeaf(
             account, *counters, mark, gross, gross, mark, gross, WAD * 5 // 4, 10**24, keccak(text="why")
         )
+
+    def equity(self, account: int) -> int:
+        """Cash and legs at their marks, WAD."""
+        legs = sum(q * self.mark(i) // WAD for i, q in self.books[account].items())
+        return int(self._account(account)[6]) + legs
 
     def instrument(self, packed: int) -> InstrumentLeaf:
         """Its mark and stand-alone margins now."""
         return InstrumentLeaf(packed, self.mark(packed), *[UNIT_MARGIN] * 4)
 
-    def evidence(self, way: int, account: int, book: dict[int, int]) -> Values:
-        """How an account passes without a report. `book`: before the action for a leaf, else after it."""
+    def evidence(self, way: int, account: int, book: dict[int, int]) -> Evidence:
+        """How an account passes without a report. `book`: after the action."""
         if way != WAY_LEAF:
-            return evidence(way, sorted(book) if way == WAY_WORST_CASE else ())
+            return encode_evidence(way, sorted(book))
         margin = self.margin(account)
         proof = (*self.margins.proof(leaf(margin.struct_hash())), self.instruments.root)
-        return evidence(way, sorted(book), margin, proof)
+        return encode_evidence(way, sorted(book), margin, proof)
 
-    def statement(self, instrument: int | None = None) -> Values:
-        """Shows an instrument's leaf, or nothing."""
-        if instrument is None:
-            return self.epoch, 0, NO_SIGNATURES, NO_INSTRUMENT.values(), []
+    def statement(self, instrument: int) -> bytes:
+        """Shows an instrument's leaf."""
         shown = self.instrument(instrument)
-        proof = [*self.instruments.proof(leaf(shown.struct_hash())), self.margins.root]
-        return self.epoch, 0, NO_SIGNATURES, shown.values(), proof
+        path = [*self.instruments.proof(leaf(shown.struct_hash())), self.margins.root]
+        return encode_statement(self.epoch, instruments=[shown], paths=[path])
 
     def signatures(self, struct_hash: bytes) -> tuple[int, list[tuple[bytes, int]]]:
         """Of three of the five attesters."""
@@ -248,27 +289,21 @@ class Scenario:
         )
         return sum(1 << i for i in SIGNERS), [sign(message, ATTESTER_KEYS[i]) for i in SIGNERS]
 
-    def _signed(self, action: bytes, margins: Sequence[MarginLeaf]) -> Values:
+    def _signed(self, action: bytes, margins: Sequence[MarginLeaf]) -> bytes:
         reports = [Report(self.epoch, action, margin, DEADLINE) for margin in margins]
-        return self.epoch, DEADLINE, self.signatures(reports_hash(reports)), NO_INSTRUMENT.values(), []
+        return encode_statement(self.epoch, DEADLINE, self.signatures(reports_hash(reports)))
 
     def _shown(
-        self,
-        way: int,
-        action: bytes,
-        instrument: int,
-        price: int,
-        deltas: dict[int, int],
-        before: Sequence[dict[int, int]],
-    ) -> tuple[list[Values], Values]:
+        self, way: int, action: bytes, instrument: int, price: int, deltas: dict[int, int]
+    ) -> tuple[list[Evidence], bytes]:
         """Evidence of maker and taker, and the statement that they share."""
         if way == WAY_REPORT:
             margins = [self._after(account, instrument, q, price) for account, q in deltas.items()]
-            shown = [evidence(way, sorted(self.books[m.account]), m) for m in margins]
-            return shown, self._signed(action, margins)
-        books = before if way == WAY_LEAF else [self.books[account] for account in deltas]
-        shown = [self.evidence(way, account, book) for account, book in zip(deltas, books, strict=True)]
-        return shown, self.statement(None if way == WAY_WORST_CASE else instrument)
+            return [encode_evidence(way, sorted(self.books[m.account]), m) for m in margins], self._signed(
+                action, margins
+            )
+        shown = [self.evidence(way, account, self.books[account]) for account in deltas]
+        return shown, NO_STATEMENT if way == WAY_WORST_CASE else self.statement(instrument)
 
     def _after(self, account: int, instrument: int, quantity: int, price: int) -> MarginLeaf:
         """What a report states: the book is already the later one, the chain's hash is not."""
@@ -278,7 +313,7 @@ class Scenario:
 
     def _state(self) -> None:
         margins = [leaf(self.margin(account).struct_hash()) for account in self.books]
-        instruments = [leaf(self.instrument(i).struct_hash()) for i in sorted(LISTED)]
+        instruments = [leaf(self.instrument(i).struct_hash()) for i in LISTED]
         self.margins = Tree((*margins, *_others("margin", TREE_LEAVES - len(margins))))
         self.instruments = Tree((*instruments, *_others("instrument", TREE_LEAVES - len(instruments))))
 
@@ -299,119 +334,3 @@ class Scenario:
     @property
     def _chain_id(self) -> int:
         return self.backend.devnet.chain_id
-
-
-def evidence(
-    way: int, instruments: Sequence[int] = (), margin: MarginLeaf = NO_LEAF, proof: Sequence[bytes] = ()
-) -> Values:
-    """IAttestation.Evidence."""
-    return way, list(instruments), margin.values(), list(proof)
-
-
-# sixteen options of one expiry: a call and a put at every strike
-LISTED = sorted(
-    Instrument(1, EXPIRIES[0], strike * USD8, kind).pack()
-    for strike in STRIKES
-    for kind in (Kind.CALL, Kind.PUT)
-)
-
-
-@contextmanager
-def fresh() -> Iterator[Scenario]:
-    """The protocol on a new devnet; no accounts yet. The sender holds and has approved tokens."""
-    with start_anvil(genesis_timestamp=GENESIS) as devnet:
-        backend = Clocked(devnet, SENDER_KEY)
-        devnet.rpc("anvil_setBalance", backend.deployer, hex(10**24))
-        scenario = Scenario(backend, deploy(backend, _parameters(backend.deployer)))
-        scenario.send("MockToken", "mint", backend.deployer, 100 * DEPOSIT)
-        scenario.send("MockToken", "approve", scenario.deployment.address("Clearinghouse"), 2**256 - 1)
-        yield scenario
-
-
-def _parameters(sender: str) -> Parameters:
-    addresses = tuple(Web3().eth.account.from_key(key).address for key in ATTESTER_KEYS)
-    return Parameters(
-        attesters=addresses,
-        threshold=3,
-        methodology_hash=METHODOLOGY,
-        guardian=sender,
-        proposers=(sender,),
-        underlyings=UNDERLYINGS,
-        expiries=tuple((1, expiry, GRID) for expiry in EXPIRIES),
-    )
-
-
-def _others(what: str, count: int) -> list[bytes]:
-    """Leaves of everybody else, so that proofs are as long as in use."""
-    return [keccak(text=f"another {what} {i}") for i in range(count)]
-
-
-def measure() -> dict[str, int]:
-    """Name -> gas of every transaction on record."""
-    with fresh() as s:
-        gas = {f"deploy_{name}": used for name, used in _deployments(s).items()}
-        gas |= _accounts(s)
-        gas |= _epochs(s)
-        gas |= _trades(s)
-        gas |= _withdrawals(s)
-        gas |= _settlement(s)
-    return gas
-
-
-SMALL, SMALL_TAKER, LARGE, LARGE_TAKER = 1, 2, 3, 4  # accounts: books of one leg and of sixteen
-PUT = LISTED[7]  # struck at 1,800
-
-
-def _deployments(s: Scenario) -> dict[str, int]:
-    receipts = [r for r in s.backend.receipts if r["contractAddress"]]
-    return {n: r["gasUsed"] for n, r in zip(s.deployment.contracts, receipts, strict=True)}
-
-
-def _accounts(s: Scenario) -> dict[str, int]:
-    opened = [s.open_account() for _ in range(4)]
-    first = [s.deposit(account) for account in s.books]
-    return {"open_account": opened[-1], "deposit_first": first[-1], "deposit_again": s.deposit(SMALL)}
-
-
-def _epochs(s: Scenario) -> dict[str, int]:
-    """Books are built by headroom over the first epoch."""
-    s.post_epoch()
-    for account in s.books:
-        s.refresh(account)
-    s.trade(WAY_HEADROOM, SMALL, SMALL_TAKER, PUT, WAD)
-    for n, instrument in enumerate(LISTED):
-        s.trade(WAY_HEADROOM, LARGE, LARGE_TAKER, instrument, -WAD if n % 2 else WAD)
-    s.post_epoch()
-    s.post_epoch()
-    steady = s.post_epoch(s.backend.now + EPOCH_SECONDS)
-    s.refresh(SMALL_TAKER)
-    s.refresh(LARGE_TAKER)
-    refreshed = {"refresh_1": s.refresh(SMALL), "refresh_16": s.refresh(LARGE)}
-    return {"epoch_3_of_5": steady, **refreshed}
-
-
-def _trades(s: Scenario) -> dict[str, int]:
-    """Of an instrument that both sides hold already."""
-    gas = {}
-    for name, way in (("headroom", WAY_HEADROOM), ("report", WAY_REPORT)):
-        gas[f"trade_{name}_1"] = s.trade(way, SMALL, SMALL_TAKER, PUT, WAD)
-        gas[f"trade_{name}_16"] = s.trade(way, LARGE, LARGE_TAKER, LISTED[0], WAD)
-    gas["trade_worst_case_1"] = s.trade(WAY_WORST_CASE, SMALL, SMALL_TAKER, PUT, WAD)
-    return gas
-
-
-def _withdrawals(s: Scenario) -> dict[str, int]:
-    boundary = -(-s.backend.now // 300) * 300
-    s.post_epoch(boundary - 60)
-    gas = {"epoch_3_of_5_checkpoint": s.post_epoch(boundary + 1)}
-    gas["withdraw_leaf_16"] = s.withdraw(WAY_LEAF, LARGE)
-    gas["withdraw_headroom"] = s.withdraw(WAY_HEADROOM, LARGE)  # over the leaf that is the record now
-    gas["withdraw_report_16"] = s.withdraw(WAY_REPORT, LARGE)
-    gas["withdraw_worst_case_1"] = s.withdraw(WAY_WORST_CASE, SMALL)
-    return gas
-
-
-def _settlement(s: Scenario) -> dict[str, int]:
-    s.backend.mine(FINAL - s.backend.now)
-    final = [s.finalize(1, expiry) for expiry in EXPIRIES]
-    return {"finalize_settlement": final[-1], "settle_16": s.settle(LARGE)}

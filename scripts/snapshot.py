@@ -6,7 +6,7 @@ from typing import Any
 
 from scripts._artifacts import ROOT, artifact
 from scripts._protocol import DEPLOYED
-from scripts._scenario import measure
+from scripts._figures import measure
 
 FOLDER = ROOT / "tests" / "snapshots"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scripts._scenario import measure
+from scripts._figures import measure
 from scripts.snapshot import FOLDER
 
 CEILINGS = {"epoch_3_of_5": 80_000, "trade_headroom_16": 260_000, "trade_report_16": 420_000}
