@@ -1,109 +1,175 @@
-"""What the demo reads back from the chain: conservation, gas, and what was settled."""
+"""What the demo reads back from the chain: conservation to the wei, gas, what was settled and liquidated."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
+from keeper.chain.contracts import CLEARINGHOUSE, Call, Protocol
 from keeper.units.constants import CHANGE_SETTLEMENT, WAD
-from scripts._demo_desk import Desk
+from scripts._demo_auctions import Auction
+from scripts._demo_desk import TOKEN_UNIT, Desk
+from scripts._demo_network import COLLATERAL
 
-_TOKEN_TO_WAD = 10**12  # the demo's token has 6 decimals
+_TOKEN_TO_WAD = WAD // TOKEN_UNIT
+_CASH_EVENTS = (
+    ("Clearinghouse", "PositionChanged"),
+    ("Clearinghouse", "ShareTransferred"),
+    ("Vault", "Deposited"),
+    ("Vault", "Withdrawn"),
+)
+_GAS_EVENTS = {
+    "epoch": ("RiskOracle", "EpochPosted"),
+    "flag": ("AuctionHouse", "AuctionStarted"),
+    "update auction": ("AuctionHouse", "AuctionUpdated"),
+    "bid": ("AuctionHouse", "AuctionBid"),
+}
 
 
-def conserved(desk: Desk) -> dict[str, Any]:
+def conserved(desk: Desk, protocol: Protocol) -> dict[str, Any]:
     """Invariants by name, each with whether it holds and the numbers behind it."""
-    clearing, token = desk.contract("Clearinghouse"), desk.contract("MockToken")
-    events = _changes(desk)
-    totals = clearing.functions.totals().call()
-    accounts = range(1, totals[0] + 1)
-    cash = {a: clearing.functions.account(a).call()[4] for a in accounts}
-    funding = sum(clearing.functions.funding(a).call() for a in accounts)
-    held = token.functions.balanceOf(clearing.address).call() * _TOKEN_TO_WAD
-    # marks of perps and futures net to zero over all accounts when their quantities do
-    settled = sum(cash.values()) + funding
-    open_interest = _open_interest(clearing, accounts, {e["args"]["instrument"] for e in events})
+    at = protocol.node.head().hash
+    totals = protocol.structs(at, [Call(CLEARINGHOUSE, "totals")])[0]
+    accounts = range(1, totals["accounts"] + 1)
+    states = protocol.structs(at, [Call(CLEARINGHOUSE, "account", (a,)) for a in accounts])
+    cash = {a: state["cash"] for a, state in zip(accounts, states, strict=True)}
+    losses = _struct(desk, "Vault", "losses")
+    held = _held(desk, "MockToken") * _TOKEN_TO_WAD
+    owed = sum(cash.values()) + totals["fees"] + losses["recovery"] - losses["shortfall"]
+    events = _events(desk, _CASH_EVENTS)
+    changes = [e["args"] for e in events if e["event"] == "PositionChanged"]
+    open_interest = _open_interest(desk, protocol, at, accounts)
     return {
-        "1 tokens held = settled cash + fees + insurance - shortfall": {
-            "holds": held == settled + totals[1] + totals[3] - totals[2],
+        "1 tokens held = settled cash + fees + recovery - shortfall": {
+            "holds": held == owed,
             "held": held,
-            "settled_cash": settled,
-            "fees": totals[1],
+            "settled_cash": sum(cash.values()),
+            "fees": totals["fees"],
+            "recovery": losses["recovery"],
+            "shortfall": losses["shortfall"],
+        },
+        "1 collateral held = sum of the accounts' collateral": {
+            "holds": _held(desk, COLLATERAL.name) == _pledged(desk, accounts),
+            "held": _held(desk, COLLATERAL.name),
         },
         "2 quantities of every instrument sum to zero": {
             "holds": not any(open_interest.values()),
             "instruments": len(open_interest),
         },
-        "9 trades and settlements conserve to the wei": {
-            "holds": _conserve(events) and _replayed(desk, events) == cash,
-            "changes": len(events),
+        "9 trades, settlements and auctions conserve to the wei": {
+            "holds": _cancel(events) and _replayed(events, accounts) == cash,
+            "changes": len(changes),
         },
     }
 
 
-def _changes(desk: Desk) -> list[Any]:
-    return list(desk.contract("Clearinghouse").events.PositionChanged().get_logs(from_block=0))
+def liquidations(desk: Desk, auctions: Sequence[Auction], fully_collateralised: set[int]) -> dict[str, Any]:
+    """Figures of the report: counts, and dollars of bad debt and of what all share of it."""
+    covered = _events(desk, [("InsuranceFund", "DeficitCovered")])
+    asked = sum(event["args"]["asked"] for event in covered)
+    paid = sum(event["args"]["paid"] for event in covered)
+    sold = [auction for auction in auctions if auction.bids]
+    return {
+        "liquidations": len(sold),
+        "partial": sum(auction.is_partial for auction in sold),
+        "flags": len(auctions),
+        "bad_debt": asked / TOKEN_UNIT,
+        "socialised": (asked - paid) / TOKEN_UNIT,
+        "fully_collateralised_liquidated": len({a.account for a in auctions} & fully_collateralised),
+    }
 
 
-def _open_interest(clearing: Any, accounts: range, instruments: set[int]) -> dict[int, int]:
-    return {i: sum(clearing.functions.position(a, i).call()[0] for a in accounts) for i in instruments}
-
-
-def _conserve(events: list[Any]) -> bool:
-    """Each trade's sides cancel; all settlements of an instrument cancel; each side pays exactly q * p."""
-    trades: dict[Any, list[Any]] = defaultdict(list)
-    settled: dict[int, list[Any]] = defaultdict(list)
-    for event in events:
-        change = event["args"]
-        if change["kind"] == CHANGE_SETTLEMENT:
-            settled[change["instrument"]].append(change)
-        else:
-            trades[event["transactionHash"]].append(change)
-    fills = all(
-        sum(c["quantity"] for c in sides) == 0 and len({c["price"] for c in sides}) == 1
-        for sides in trades.values()
-    )
-    closed = all(
-        sum(c["quantity"] for c in legs) == 0 and len({c["price"] for c in legs}) == 1
-        for legs in settled.values()
-    )
-    return fills and closed
-
-
-def _replayed(desk: Desk, events: list[Any]) -> dict[int, int]:
-    """Cash of every account from deposits and changes alone."""
-    clearing = desk.contract("Clearinghouse")
-    cash: dict[int, int] = defaultdict(int)
-    for event in clearing.events.AccountOpened().get_logs(from_block=0):
-        cash[event["args"]["account"]] = 0
-    for event in clearing.events.Deposited().get_logs(from_block=0):
-        cash[event["args"]["account"]] += event["args"]["amount"] * _TOKEN_TO_WAD
-    for event in clearing.events.Withdrawn().get_logs(from_block=0):
-        cash[event["args"]["account"]] -= event["args"]["amount"] * _TOKEN_TO_WAD
-    for event in events:
-        change = event["args"]
-        cash[change["account"]] -= change["quantity"] * change["price"] // WAD + change["fee"]
-    return dict(cash)
+def covered(desk: Desk) -> list[tuple[int, float]]:
+    """When the insurance fund paid how much, USD."""
+    found = _events(desk, [("InsuranceFund", "DeficitCovered")])
+    return [(desk.time_of(e["blockNumber"]), e["args"]["paid"] / TOKEN_UNIT) for e in found]
 
 
 def settled_legs(desk: Desk) -> int:
     """Legs that were turned into cash at a settlement price."""
-    return sum(event["args"]["kind"] == CHANGE_SETTLEMENT for event in _changes(desk))
+    changes = _events(desk, [("Clearinghouse", "PositionChanged")])
+    return sum(event["args"]["kind"] == CHANGE_SETTLEMENT for event in changes)
 
 
-def epochs(desk: Desk) -> list[Any]:
-    """Every posted epoch."""
-    return list(desk.contract("RiskOracle").events.EpochPosted().get_logs(from_block=0))
+def epochs(desk: Desk) -> int:
+    """Posted epochs."""
+    return len(_events(desk, [("RiskOracle", "EpochPosted")]))
 
 
-def gas(desk: Desk) -> dict[str, dict[str, int]]:
-    """Whole transactions: count, least, median, most."""
-    used = {name: sorted(values) for name, values in desk.gas.items()}
-    web3 = desk.web3
-    posted = {event["transactionHash"] for event in epochs(desk)}
-    closing = {e["transactionHash"] for e in _changes(desk) if e["args"]["kind"] == CHANGE_SETTLEMENT}
-    for name, hashes in (("epoch", posted), ("settle", closing)):
-        used[name] = sorted(web3.eth.get_transaction_receipt(h)["gasUsed"] for h in hashes)
-    return {
-        name: {"count": len(v), "least": v[0], "median": v[len(v) // 2], "most": v[-1]}
-        for name, v in sorted(used.items())
-        if v
+def gas(desk: Desk, protocol: Protocol) -> dict[str, list[int]]:
+    """Gas of whole transactions by kind."""
+    hashes = {
+        name: {e["transactionHash"] for e in _events(desk, [pair])} for name, pair in _GAS_EVENTS.items()
     }
+    changes = _events(desk, [("Clearinghouse", "PositionChanged")])
+    hashes["settle"] = {e["transactionHash"] for e in changes if e["args"]["kind"] == CHANGE_SETTLEMENT}
+    used = dict(desk.gas)
+    for name, found in hashes.items():
+        asked = [("eth_getTransactionReceipt", ["0x" + bytes(h).hex()]) for h in sorted(found)]
+        used[name] = [int(receipt["gasUsed"], 16) for receipt in protocol.node.batch(asked)]
+    return {name: values for name, values in sorted(used.items()) if values}
+
+
+def _events(desk: Desk, wanted: Any) -> list[Any]:
+    """Events of several kinds, in the chain's order."""
+    logs = [
+        log
+        for contract, name in wanted
+        for log in desk.contract(contract).events[name]().get_logs(from_block=0)
+    ]
+    return sorted(logs, key=lambda log: (log["blockNumber"], log["logIndex"]))
+
+
+def _struct(desk: Desk, contract: str, function: str) -> dict[str, int]:
+    found = desk.contract(contract)
+    outputs = found.get_function_by_name(function).abi["outputs"][0]["components"]
+    return dict(zip((o["name"] for o in outputs), found.functions[function]().call(), strict=True))
+
+
+def _held(desk: Desk, token: str) -> int:
+    return int(desk.contract(token).functions.balanceOf(desk.contract("Vault").address).call())
+
+
+def _pledged(desk: Desk, accounts: range) -> int:
+    vault, token = desk.contract("Vault"), desk.contract(COLLATERAL.name).address
+    return sum(vault.functions.collateral_balance(account, token).call() for account in accounts)
+
+
+def _open_interest(desk: Desk, protocol: Protocol, at: str, accounts: range) -> dict[int, int]:
+    traded = {e["args"]["instrument"] for e in _events(desk, [("Clearinghouse", "PositionChanged")])}
+    pairs = [(a, i) for i in sorted(traded) for a in accounts]
+    found = protocol.structs(at, [Call(CLEARINGHOUSE, "position", pair) for pair in pairs])
+    sums: dict[int, int] = defaultdict(int)
+    for (_, instrument), position in zip(pairs, found, strict=True):
+        sums[instrument] += position["quantity"]
+    return dict(sums)
+
+
+def _cancel(events: Sequence[Any]) -> bool:
+    """The sides of every trade cancel, and so do all settlements of an instrument; each at one price."""
+    groups: dict[Any, list[Any]] = defaultdict(list)
+    for event in events:
+        if event["event"] == "PositionChanged":
+            change = event["args"]
+            settled = change["kind"] == CHANGE_SETTLEMENT
+            groups[change["instrument"], "" if settled else event["transactionHash"]].append(change)
+    return all(
+        sum(c["quantity"] for c in sides) == 0 and len({c["price"] for c in sides}) == 1
+        for sides in groups.values()
+    )
+
+
+def _replayed(events: Sequence[Any], accounts: range) -> dict[int, int]:
+    """Cash of every account from what happened alone, not from what the events say it is."""
+    cash = dict.fromkeys(accounts, 0)
+    for event in events:
+        change = event["args"]
+        if event["event"] == "PositionChanged":
+            cash[change["account"]] -= change["quantity"] * change["price"] // WAD + change["fee"]
+        elif event["event"] == "ShareTransferred":
+            moved = cash[change["seller"]] * change["fraction"] // WAD
+            cash[change["seller"]] += change["price"] - moved
+            cash[change["buyer"]] += moved - change["price"] + change["payout"]
+        else:
+            sign = 1 if event["event"] == "Deposited" else -1
+            cash[change["account"]] += sign * change["amount"] * _TOKEN_TO_WAD
+    return cash

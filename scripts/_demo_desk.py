@@ -14,15 +14,16 @@ from keeper.attestation.evidence import NO_EVIDENCE, Evidence
 from keeper.attestation.typed_data import digest, domain_separator, sign
 from keeper.exchange.order import Leg, Order, nonce_of
 from keeper.markets.instrument import Instrument
-from keeper.units.constants import WAD
+from keeper.units.constants import WAD, WAY_REDUCE_REPORT, WAY_REPORT
 from scripts import _trading as trading
 from scripts._artifacts import artifact
-from scripts._demo_network import Keepers
+from scripts._demo_network import COLLATERAL, Keepers
 from scripts._devnet import CHAIN_ID, MNEMONIC
 from scripts._protocol import Deployment
 
 TOKEN_UNIT = 10**6
 _TICKS = {1: WAD // 10, 2: WAD // 100}  # BTC, ETH
+_REPORTS = {"report": WAY_REPORT, "reduce-report": WAY_REDUCE_REPORT}
 _GAS = 8_400_000
 _ORDER_SECONDS = 7_200
 _NO_LIMIT_FEE = 10**6 * WAD
@@ -49,11 +50,22 @@ class Desk:
     keepers: Keepers
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     trades: int = 0
+    _contracts: dict[str, Any] = field(default_factory=dict)
+    _times: dict[int, int] = field(default_factory=dict)
 
     def contract(self, name: str) -> Any:
         """web3's object of a deployed contract."""
-        address = Web3.to_checksum_address(self.deployment.address(name))
-        return self.web3.eth.contract(address=address, abi=artifact(name).abi)
+        if name not in self._contracts:
+            address = Web3.to_checksum_address(self.deployment.address(name))
+            abi = artifact(self.deployment[name].name).abi
+            self._contracts[name] = self.web3.eth.contract(address=address, abi=abi)
+        return self._contracts[name]
+
+    def time_of(self, block: int) -> int:
+        """Timestamp of a mined block."""
+        if block not in self._times:
+            self._times[block] = self.web3.eth.get_block(block)["timestamp"]
+        return self._times[block]
 
     def trader(self, name: str, index: int) -> Trader:
         """The `index`-th key of the public test phrase."""
@@ -61,15 +73,42 @@ class Desk:
         return Trader(name, Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}"))
 
     def fund(self, trader: Trader, dollars: int) -> None:
-        """Faucet, approval, a new account, and the deposit."""
-        amount = dollars * TOKEN_UNIT
-        token, clearing = self.contract("MockToken"), self.contract("Clearinghouse")
-        self.send(trader, token.functions.mint(trader.key.address, amount))
-        self.send(trader, token.functions.approve(clearing.address, amount))
-        receipt = self.send(trader, clearing.functions.open_account(trader.key.address), "open_account")
-        opened = clearing.events.AccountOpened().process_receipt(receipt)
-        trader.account = opened[0]["args"]["account"]
-        self.send(trader, clearing.functions.deposit(trader.account, token.address, amount), "deposit")
+        """A new account with settlement tokens from the faucet."""
+        clearing = self.contract("Clearinghouse")
+        receipt = self.send(trader, clearing.functions.open_account(trader.key.address), "open account")
+        trader.account = clearing.events.AccountOpened().process_receipt(receipt)[0]["args"]["account"]
+        self._deposit(trader, "MockToken", dollars * TOKEN_UNIT, "deposit")
+
+    def pledge(self, trader: Trader, coins: int) -> None:
+        """ETH from the faucet as collateral."""
+        self._deposit(trader, COLLATERAL.name, coins * WAD, "deposit collateral")
+
+    def stake(self, trader: Trader, dollars: int) -> None:
+        """Puts dollars from the faucet into the insurance fund."""
+        fund = self.contract("InsuranceFund")
+        self._mint(trader, "MockToken", dollars * TOKEN_UNIT, fund.address)
+        self.send(trader, fund.functions.deposit(dollars * TOKEN_UNIT, trader.key.address), "stake")
+
+    def appoint(self, trader: Trader, operator: str) -> None:
+        """Lets another address act for an account."""
+        self.send(
+            trader, self.contract("Clearinghouse").functions.set_operator(trader.account, operator, True)
+        )
+
+    def fund_assets(self) -> float:
+        """Assets of the insurance fund, USD."""
+        return int(self.contract("InsuranceFund").functions.totalAssets().call()) / TOKEN_UNIT
+
+    def _deposit(self, trader: Trader, token: str, amount: int, kind: str) -> None:
+        vault = self.contract("Vault")
+        self._mint(trader, token, amount, vault.address)
+        address = self.contract(token).address
+        self.send(trader, vault.functions.deposit(trader.account, address, amount), kind)
+
+    def _mint(self, trader: Trader, token: str, amount: int, spender: str) -> None:
+        found = self.contract(token)
+        self.send(trader, found.functions.mint(trader.key.address, amount))
+        self.send(trader, found.functions.approve(spender, amount))
 
     def mark(self, epoch: int, instrument: int) -> int:
         """The attested mark, WAD, rounded to the instrument's tick, at least one tick."""
@@ -82,8 +121,10 @@ class Desk:
 
         The maker passes by headroom, the taker by `way`; without a record of this epoch it shows its leaf.
         """
-        epoch = self.keepers.client.latest_epoch()["number"]
+        epoch = self.epoch()
         price = self.mark(epoch, instrument)
+        for trader in (maker, taker):
+            trader.book = self.book_of(trader.account)
         lot = WAD // 1000
         lot = lot if quantity > 0 else -lot
         units = quantity // lot
@@ -118,12 +159,19 @@ class Desk:
             *evidence,
             statement.encoded(),
         )
-        self.send(taker, call, f"trade_{way.replace('-', '_')}")
+        self.send(taker, call, f"trade, {way.replace('-', ' ')}")
         self.trades += 1
         for trader, signed in ((maker, -quantity), (taker, quantity)):
             trader.book[instrument] = trader.book.get(instrument, 0) + signed
-            if not trader.book[instrument]:
-                del trader.book[instrument]
+
+    def epoch(self) -> int:
+        """Number of the latest epoch on the chain."""
+        return int(self.contract("RiskOracle").functions.header().call()[0])
+
+    def book_of(self, account: int) -> dict[int, int]:
+        """What an account holds now: instrument -> quantity, WAD."""
+        found = self.keepers.client.state(account)["positions"]
+        return {int(leg["instrument"]): int(leg["quantity"]) for leg in found}
 
     def _evidence(
         self,
@@ -136,18 +184,19 @@ class Desk:
         fill: tuple[Order, Order, int, int],
         statement: trading.Statement,
     ) -> tuple[Evidence, trading.Statement]:
+        after = trading.book_after(trader.book, [Leg(instrument, quantity)])
         if way == "worst-case":
-            after = trading.book_after(trader.book, [Leg(instrument, quantity)])
             return trading.worst_case_evidence(after), statement
-        if way == "report":
+        if way in _REPORTS:
             action = trading.fill_action(*fill, self.trades, [side], counted=True)
             answer = self.keepers.client.report(action)
             trader.epoch = epoch
-            return trading.report_evidence(answer, 0), trading.with_reports(answer, statement)
+            found = trading.report_evidence(answer, 0, _REPORTS[way])
+            return found, trading.with_reports(answer, statement)
         if trader.epoch != epoch:
             answer = self.keepers.client.account(epoch, trader.account)
             trader.epoch = epoch
-            return trading.leaf_evidence(answer, sorted(trader.book)), statement
+            return trading.leaf_evidence(answer, after), statement
         return NO_EVIDENCE, statement
 
     def _order(self, trader: Trader, instrument: int, quantity: int, units: int, limit: int) -> Order:

@@ -1,27 +1,43 @@
-"""Who trades what in the demo: quantities in whole coins, > 0 buys; the market maker takes the other side."""
+"""Who trades what and when in the demo: quantities in whole coins, > 0 buys; the market maker takes the
+other side.
 
+The accounts are chosen for the recorded path: ETH falls from 1,900 to 1,430 between 2 and 7 April and jumps
+by a tenth on the 9th, so that some are liquidated in time, one is found too late, and most are not touched.
+"""
+
+from calendar import timegm
 from dataclasses import dataclass
 from math import erf, log, sqrt
+from time import strptime
 
 from keeper.markets.instrument import Instrument, Kind
 from keeper.units.constants import SECONDS_PER_YEAR, WAD
 
+
+def at(text: str) -> int:
+    """Unix seconds of an hour of April 2025, UTC, such as "07 19" for the 7th, 19:00."""
+    return timegm(strptime(f"2025-04-{text}", "%Y-%m-%d %H"))
+
+
 BTC, ETH = 1, 2
-START = 1743926400  # 2025-04-06 08:00 UTC, before the tariff crash
-NEAR = 1744099200  # 2025-04-08 08:00 UTC: settles in the demo
-FAR = 1745568000  # 2025-04-25 08:00 UTC: stays open
+START = at("01 01")  # the first recorded close
+END = at("15 23")
+NEAR = at("08 08")  # settles in the demo
+FAR = at("25 08")  # stays open
+OPENING = at("01 06")  # most accounts trade here
+OUTAGE = (at("06 17"), at("07 07"))  # the operator of the only liquidator is down between these epochs
 USD8 = 10**8
-GRIDS = (
-    (BTC, NEAR, (60_000 * USD8, 104_000 * USD8, 1_000 * USD8)),
-    (BTC, FAR, (60_000 * USD8, 104_000 * USD8, 1_000 * USD8)),
-    (ETH, NEAR, (1_200 * USD8, 2_400 * USD8, 50 * USD8)),
-    (ETH, FAR, (1_200 * USD8, 2_400 * USD8, 50 * USD8)),
-)
+_BTC_GRID = (60_000 * USD8, 104_000 * USD8, 4_000 * USD8)
+_ETH_GRID = (1_200 * USD8, 2_400 * USD8, 100 * USD8)
+GRIDS = tuple((u, expiry, grid) for u, grid in ((BTC, _BTC_GRID), (ETH, _ETH_GRID)) for expiry in (NEAR, FAR))
+INSURANCE = 150_000  # dollars staked in the insurance fund at the start
+HEDGE_HOURS = 12
+LEAST_HEDGE = 2_000  # dollars of delta
 
 
-def option(expiry: int, strike: int, kind: Kind) -> int:
-    """An ETH option; strike in whole USD."""
-    return Instrument(ETH, expiry, strike * USD8, kind).pack()
+def option(underlying: int, expiry: int, strike: int, kind: Kind) -> int:
+    """An option; strike in whole USD."""
+    return Instrument(underlying, expiry, strike * USD8, kind).pack()
 
 
 def future(expiry: int) -> int:
@@ -35,69 +51,142 @@ def perp(underlying: int) -> int:
 
 
 @dataclass(frozen=True)
+class Deal:
+    """One trade of an account: after the epoch of `time`, `coins` of an instrument, passing by `way`."""
+
+    time: int
+    instrument: int
+    coins: float
+    way: str
+
+
+@dataclass(frozen=True)
 class Role:
-    """An account of the demo: its deposit in dollars and its first trades (instrument, coins, way)."""
+    """An account of the demo: its deposit in dollars, its collateral in ETH, and its trades."""
 
     name: str
     dollars: int
-    trades: tuple[tuple[int, float, str], ...]
+    deals: tuple[Deal, ...] = ()
+    coins: int = 0
+    fully_collateralised: bool = False
+    note: str = ""
+
+
+def _book(time: int, *legs: tuple[int, float, str]) -> tuple[Deal, ...]:
+    return tuple(Deal(time, *leg) for leg in legs)
 
 
 _CALL, _PUT = Kind.CALL, Kind.PUT
-MAKER = Role("delta-hedged market maker", 2_000_000, ())
-DEALER = Role("perp dealer", 500_000, ())  # the maker hedges with it
+MAKER = Role("Market maker", 2_000_000, note="takes the other side of everybody, hedged twice a day")
+DEALER = Role("Perp dealer", 500_000, note="the market maker hedges with it")
+LIQUIDATOR = Role("Liquidator", 600_000, note="buys shares of accounts in auction")
 ROLES = (
-    Role("naked short call", 40_000, ((option(NEAR, 1_900, _CALL), -20, "leaf"),)),
-    Role("naked short put", 60_000, ((option(NEAR, 1_600, _PUT), -20, "report"),)),
     Role(
-        "covered call on a perp",
-        40_000,
-        ((perp(ETH), 15, "leaf"), (option(NEAR, 1_850, _CALL), -15, "headroom")),
+        "Naked short put",
+        15_000,
+        _book(OPENING, (option(ETH, FAR, 1_700, _PUT), -40, "report")),
+        note="forty puts for 1,700, open until the end",
     ),
     Role(
-        "covered call on a future",
-        40_000,
-        ((future(NEAR), 15, "leaf"), (option(NEAR, 1_800, _CALL), -15, "report")),
+        "Naked short put, near",
+        13_000,
+        _book(OPENING, (option(ETH, NEAR, 1_800, _PUT), -40, "report")),
+        note="forty puts for 1,800 that settle on 8 April",
     ),
+    Role("Naked short call", 20_000, _book(OPENING, (option(ETH, NEAR, 1_900, _CALL), -20, "leaf"))),
     Role(
-        "bull call spread",
+        "Covered call on a future",
         20_000,
-        ((option(NEAR, 1_750, _CALL), 25, "leaf"), (option(NEAR, 1_900, _CALL), -25, "report")),
+        _book(OPENING, (future(NEAR), 15, "leaf"), (option(ETH, NEAR, 1_900, _CALL), -15, "report")),
     ),
     Role(
-        "bear put spread",
-        20_000,
-        ((option(FAR, 1_700, _PUT), 25, "leaf"), (option(FAR, 1_500, _PUT), -25, "report")),
-    ),
-    Role(
-        "iron condor",
-        60_000,
-        (
-            (option(NEAR, 1_500, _PUT), 20, "leaf"),
-            (option(NEAR, 1_650, _PUT), -20, "headroom"),
-            (option(NEAR, 1_900, _CALL), -20, "headroom"),
-            (option(NEAR, 2_050, _CALL), 20, "headroom"),
+        "Strangle seller",
+        30_000,
+        _book(
+            OPENING,
+            (option(BTC, FAR, 72_000, _PUT), -1, "leaf"),
+            (option(BTC, FAR, 96_000, _CALL), -1, "headroom"),
         ),
     ),
     Role(
-        "calendar",
+        "Fully collateralised put writer",
         40_000,
-        ((option(FAR, 1_800, _CALL), 20, "leaf"), (option(NEAR, 1_800, _CALL), -20, "report")),
+        _book(OPENING, (option(ETH, NEAR, 1_800, _PUT), -20, "worst-case")),
+        fully_collateralised=True,
+        note="cash covers the strike of every put",
     ),
-    Role("leveraged perp", 20_000, ((perp(BTC), 1, "leaf"),)),
-    Role("perp short", 30_000, ((perp(ETH), -40, "report"),)),
     Role(
-        "strangle seller",
-        80_000,
-        ((option(FAR, 1_400, _PUT), -15, "leaf"), (option(FAR, 2_200, _CALL), -15, "headroom")),
-    ),
-    Role("fully collateralised put writer", 40_000, ((option(NEAR, 1_600, _PUT), -20, "worst-case"),)),
-    Role(
-        "fully collateralised spread",
+        "Fully collateralised call spread",
         10_000,
-        ((option(NEAR, 1_700, _CALL), 10, "worst-case"), (option(NEAR, 1_850, _CALL), -10, "worst-case")),
+        _book(
+            OPENING,
+            (option(ETH, NEAR, 1_700, _CALL), 20, "worst-case"),
+            (option(ETH, NEAR, 1_900, _CALL), -20, "worst-case"),
+        ),
+        fully_collateralised=True,
+    ),
+    Role(
+        "Fully collateralised far put writer",
+        36_000,
+        _book(OPENING, (option(ETH, FAR, 1_700, _PUT), -20, "worst-case")),
+        fully_collateralised=True,
+        note="the same puts as the naked seller, with cash for all of the strike",
+    ),
+    Role("BTC long, levered", 29_500, _book(at("02 12"), (perp(BTC), 2, "report"))),
+    Role(
+        "BTC long on ETH collateral",
+        2_500,
+        _book(at("02 12"), (perp(BTC), 1, "report")),
+        coins=12,
+        note="its collateral falls with its position",
+    ),
+    Role(
+        "ETH long, over-levered",
+        14_300,
+        (
+            *_book(at("02 19"), (perp(ETH), 40, "report")),
+            *_book(at("05 12"), (perp(ETH), -20, "reduce-report")),
+        ),
+        note="liquidated in part on 3 April, halves its position two days later",
+    ),
+    Role(
+        "Iron condor",
+        20_000,
+        _book(
+            at("03 06"),
+            (option(ETH, NEAR, 1_600, _PUT), 20, "leaf"),
+            (option(ETH, NEAR, 1_700, _PUT), -20, "headroom"),
+            (option(ETH, NEAR, 1_900, _CALL), -20, "headroom"),
+            (option(ETH, NEAR, 2_000, _CALL), 20, "headroom"),
+        ),
+    ),
+    Role(
+        "Calendar spread",
+        20_000,
+        _book(
+            at("03 06"),
+            (option(ETH, FAR, 1_800, _CALL), 20, "leaf"),
+            (option(ETH, NEAR, 1_800, _CALL), -20, "report"),
+        ),
+    ),
+    Role(
+        "ETH long, found too late",
+        13_700,
+        _book(at("06 00"), (perp(ETH), 40, "report")),
+        note="falls below its margin while the only liquidator is down, and below zero before it is back",
+    ),
+    Role(
+        "ETH short after the crash",
+        8_700,
+        _book(at("08 20"), (perp(ETH), -30, "report")),
+        note="caught by the jump of 9 April",
     ),
 )
+
+
+def deals_at(time: int) -> list[tuple[Role, Deal]]:
+    """What is traded after the epoch of `time`."""
+    return [(role, deal) for role in ROLES for deal in role.deals if deal.time == time]
 
 
 def delta(book: dict[int, int], underlying: int, spot: float, now: int, vol: float = 0.7) -> float:

@@ -57,6 +57,10 @@ class KeeperClient:
         """An account's leaf in an epoch, its proof and breakdown."""
         return self._ask("GET", f"/v1/epochs/{epoch}/accounts/{account}")
 
+    def state(self, account: int) -> dict[str, Any]:
+        """An account as the chain has it now."""
+        return self._ask("GET", f"/v1/accounts/{account}")
+
     def instrument(self, epoch: int, instrument: int) -> dict[str, Any]:
         """An instrument's leaf in an epoch and its proof."""
         return self._ask("GET", f"/v1/epochs/{epoch}/instruments/{instrument}")

@@ -26,7 +26,8 @@ def main() -> None:
     methodology = Methodology.default()
     kinds = (Kind.CALL, Kind.PUT)
     strikes = range(1_300, 2_300, 50)
-    universe = [story.option(e, k, kind) for e in (story.NEAR, story.FAR) for k in strikes for kind in kinds]
+    expiries = (story.NEAR, story.FAR)
+    universe = [story.option(story.ETH, e, k, kind) for e in expiries for k in strikes for kind in kinds]
     started = time.perf_counter()
     table = build_table(market, methodology, universe)
     shown = Table("what", "seconds", title="margin engine")

@@ -25,8 +25,10 @@ def main() -> None:
         network.deploy_protocol(devnet, keepers, path)
         devnet.rpc("evm_setIntervalMining", _BLOCK_SECONDS)
         with network.running(keepers):
-            network.wait_until_live(keepers)
-            click.echo(f"chain {CHAIN_ID} at {devnet.url}, keeper at {keepers.url}, addresses in {path}")
+            keepers.wait_until_live()
+            click.echo(
+                f"chain {CHAIN_ID} at {devnet.url}, keeper at {keepers.url('proposer')}, addresses in {path}"
+            )
             while devnet.process.poll() is None:
                 keepers.require_alive()
                 time.sleep(1)
