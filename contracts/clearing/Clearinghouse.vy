@@ -170,6 +170,13 @@ def trade(
     taker: IMarginGate.Side = self._side(trade.taker, trade.takerFee, takerEvidence.way, -1, fills)
     self._fill(maker.account, maker.fee, 1, fills, units)
     self._fill(taker.account, taker.fee, -1, fills, units)
+    if max(makerEvidence.way, takerEvidence.way) == c.WAY_HEADROOM:
+        settled: DynArray[int256, 2] = staticcall self.gate.require_headroom(
+            self, underlyings, [maker.account, taker.account]
+        )
+        self._lower_exempt(maker.account, settled[0])
+        self._lower_exempt(taker.account, settled[1])
+        return
     passed: IMarginGate.Passed[2] = staticcall self.gate.require_trade(
         self, trade.action, underlyings, maker, makerEvidence, taker, takerEvidence, statement
     )
@@ -807,10 +814,15 @@ def _store_pass(account: uint256, way: uint8, passed: IMarginGate.Passed):
     """
     if way == c.WAY_LEAF:
         self._store_record(account, passed.record)
+    self._lower_exempt(account, passed.settled)
+
+
+@internal
+def _lower_exempt(account: uint256, settled: int256):
     cash: int256 = 0
     exempt: uint256 = 0
     cash, exempt = self._money(account)
-    lowered: uint256 = self._ratchet(exempt, passed.settled)
+    lowered: uint256 = self._ratchet(exempt, settled)
     if lowered != exempt:
         accounts._money[account] = accounts._pack_signed(cash, lowered)
 

@@ -151,14 +151,15 @@ def withdraw(
     underlyings: uint256 = 0
     if amount > exempt:
         underlyings = ALL
-    passed: IMarginGate.Passed = staticcall IMarginGate(staticcall CLEARINGHOUSE.gate()).require_pass(
-        CLEARINGHOUSE.address,
-        typed_data._withdrawal_hash(account, token, amount, recipient, debited.nonce),
-        underlyings,
-        account,
-        evidence,
-        statement,
-    )
+    gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
+    passed: IMarginGate.Passed = empty(IMarginGate.Passed)
+    if evidence.way == c.WAY_HEADROOM:
+        passed.settled = (staticcall gate.require_headroom(CLEARINGHOUSE.address, underlyings, [account]))[0]
+    else:
+        action: bytes32 = typed_data._withdrawal_hash(account, token, amount, recipient, debited.nonce)
+        passed = staticcall gate.require_pass(
+            CLEARINGHOUSE.address, action, underlyings, account, evidence, statement
+        )
     if evidence.way == c.WAY_LEAF or passed.settled < convert(debited.exempt, int256):
         extcall CLEARINGHOUSE.store_pass(account, evidence.way, passed)
     paid: uint256 = amount

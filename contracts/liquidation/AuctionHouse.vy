@@ -451,9 +451,13 @@ def _pass(bidder: uint256, evidence: IAttestation.Evidence, statement: Bytes[665
     """
     assert evidence.way != c.WAY_REPORT, "auction: not a way to bid"
     gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
-    passed: IMarginGate.Passed = staticcall gate.require_pass(
-        CLEARINGHOUSE.address, empty(bytes32), 0, bidder, evidence, statement
-    )
+    passed: IMarginGate.Passed = empty(IMarginGate.Passed)
+    if evidence.way == c.WAY_HEADROOM:
+        passed.settled = (staticcall gate.require_headroom(CLEARINGHOUSE.address, 0, [bidder]))[0]
+    else:
+        passed = staticcall gate.require_pass(
+            CLEARINGHOUSE.address, empty(bytes32), 0, bidder, evidence, statement
+        )
     extcall CLEARINGHOUSE.store_pass(bidder, evidence.way, passed)
 
 

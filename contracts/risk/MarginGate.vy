@@ -61,6 +61,26 @@ def __init__(oracle: IRiskOracle, valuer: IBookValuer):
 @external
 @view
 @reentrant
+def require_headroom(ledger: address, underlyings: uint256, accounts: DynArray[uint256, 2]) -> DynArray[int256, 2]:
+    """
+    @notice Reverts unless every account passes by headroom over its record: what most actions come to, and cheaper than
+            the general way, which must hold evidence in memory.
+    @param ledger Clearinghouse that keeps the accounts.
+    @param underlyings Bits of those whose spot must be inside its band.
+    @param accounts Accounts.
+    @return Lower bound of the settled cash of each, WAD, not negative.
+    """
+    self._require_open(underlyings)
+    settled: DynArray[int256, 2] = []
+    for account: uint256 in accounts:
+        standing: IMarginGate.Standing = self._standing(ledger, account, True)
+        settled.append(self._require_headroom(standing, standing.record, NO_BOUND))
+    return settled
+
+
+@external
+@view
+@reentrant
 def require_trade(
     ledger: address,
     action: bytes32,
@@ -265,6 +285,7 @@ def _pass(
     standing: IMarginGate.Standing = self._standing(ledger, account, way == c.WAY_HEADROOM)
     if way == c.WAY_WORST_CASE:
         passed.settled = standing.liquid
+        assert standing.liquid >= 0, "gate: settled cash below zero"
         least: int256 = 0
         if standing.legs != 0:
             instruments: DynArray[uint128, 128] = abi_decode(evidence.data, DynArray[uint128, 128])
@@ -280,7 +301,6 @@ def _pass(
         if way == c.WAY_REPORT:
             least_payoff = adopted.floor
         passed.settled = self._require_headroom(standing, adopted.words, least_payoff)
-    assert passed.settled >= 0, "gate: settled cash below zero"
     return passed
 
 
@@ -416,7 +436,9 @@ def _require_headroom(standing: IMarginGate.Standing, words: uint256[4], least: 
     if len(standing.collateral) != 0:
         equity += (staticcall VALUER.collateral_value(standing.collateral)).initial
     assert equity >= convert(required, int256), "gate: below initial margin"
-    return standing.liquid + record.linear
+    settled: int256 = standing.liquid + record.linear
+    assert settled >= 0, "gate: settled cash below zero"
+    return settled
 
 
 @internal
