@@ -203,7 +203,7 @@ def test_flag__leaf_of_an_epoch_before_the_expiry_that_was_settled__refused(hall
     seller, other = hall.open("seller", 2_000), hall.open("other", 100_000)
     hall.hold(seller, other, {PUT: -WAD, later: -10 * WAD})
     hall.post(hall.margin(seller, initial_margin=2_500 * WAD, maintenance_margin=2_100 * WAD))
-    hall.wait(EXPIRY - boa.env.evm.patch.timestamp + c.SETTLEMENT_FALLBACK)
+    hall.wait(EXPIRY - boa.env.evm.patch.timestamp + c.SETTLEMENT_FALLBACK + 1)
     hall.on.oracle.finalize_settlement(1, EXPIRY)
     hall.on.clearing.settle(seller, hall.book(seller))
     hall.links[seller].append(Change(c.CHANGE_SETTLEMENT, PUT, WAD, 0))

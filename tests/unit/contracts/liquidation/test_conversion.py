@@ -1,0 +1,197 @@
+"""Collateral sold for negative cash: from above the oracle price down, never below what it counted, and no
+more than what is missing.
+"""
+
+import boa
+import pytest
+
+from keeper.units import constants as c
+from tests.support.auctions import EXPIRY, TERMS, USD8, USDC, WAD, call, events, unit
+
+STRIKE = call(2_000)
+SPOT = 2_300  # at expiry
+LATER = call(2_000, EXPIRY + 7 * 86_400)
+
+
+@pytest.fixture
+def indebted(hall):
+    """1.5 ether, and 2,000 USD less than no cash; the buyer has dollars."""
+    debtor, other = hall.open("debtor"), hall.open("other", 100_000)
+    hall.deposit_ether(debtor, 15 * WAD // 10)
+    hall.hold(debtor, other, {STRIKE: -10 * WAD})
+    hall.wait(EXPIRY + c.SETTLEMENT_FALLBACK - boa.env.evm.patch.timestamp)
+    hall.post(units=[unit(STRIKE)], spot=SPOT * USD8)
+    hall.on.oracle.finalize_settlement(1, EXPIRY)
+    hall.on.clearing.settle(debtor, [STRIKE])
+    hall.move(debtor, STRIKE, 10 * WAD)
+    assert hall.cash(debtor) == -2_000 * WAD
+    buyer = boa.env.generate_address("converter")
+    hall.on.token.mint(buyer, 10_000 * USDC)
+    hall.on.token.approve(hall.on.vault.address, 10_000 * USDC, sender=buyer)
+    return Indebted(hall, debtor, other, buyer)
+
+
+class Indebted:
+    """The account, and who buys its collateral."""
+
+    def __init__(self, hall, debtor, other, buyer):
+        self.hall, self.debtor, self.other, self.buyer = hall, debtor, other, buyer
+
+    def start(self):
+        self.hall.on.house.start_conversion(self.debtor, self.hall.book(self.debtor))
+        return events(self.hall.on.house, "ConversionStarted")[0]
+
+    def convert(self, amount, limit=10**12, token=None):
+        hall = self.hall
+        hall.on.house.convert_collateral(
+            self.debtor,
+            token or hall.on.ether.address,
+            amount,
+            limit,
+            hall.book(self.debtor),
+            self.buyer,
+            sender=self.buyer,
+        )
+        sold = events(hall.on.house, "CollateralConverted")
+        return sold[0] if sold else None
+
+    def later(self, seconds):
+        self.hall.post(units=[unit(LATER)], spot=SPOT * USD8, seconds=seconds)
+
+    def ether(self):
+        return self.hall.on.vault.collateral_balance(self.debtor, self.hall.on.ether.address)
+
+    def equity(self, haircut):
+        """After a haircut in basis points."""
+        return self.hall.cash(self.debtor) + self.ether() * SPOT * (10_000 - haircut) // 10_000
+
+
+def test_conversion__whole_need__meets_it_and_ends(indebted):
+    hall = indebted.hall
+    assert indebted.start().settled == -2_000 * WAD
+    event = indebted.convert(10 * WAD)
+    assert len(events(hall.on.house, "ConversionEnded")) == 1
+    unit_price = SPOT * TERMS[7]
+    assert event.amount == -(-2_000 * WAD * WAD // unit_price)
+    assert 2_000 * USDC <= event.cost <= 2_000 * USDC + 1
+    assert 0 <= hall.cash(indebted.debtor) <= 2 * 10**12
+    assert hall.on.ether.balanceOf(indebted.buyer) == event.amount
+    assert hall.on.token.balanceOf(indebted.buyer) == 10_000 * USDC - event.cost
+    assert hall.on.house.conversion_started(indebted.debtor) == 0
+    with boa.reverts("auction: no conversion"):
+        indebted.convert(WAD)
+
+
+@pytest.mark.parametrize("seconds", [0, 150, 600, 5_000])
+def test_conversion__time_passes__price_falls_and_equity_never_does(indebted, seconds):
+    indebted.start()
+    if seconds:
+        indebted.later(seconds)
+    before = indebted.equity(500), indebted.equity(1_000)
+    event = indebted.convert(WAD // 10)
+    share = TERMS[7] - (TERMS[7] - TERMS[8]) * min(seconds, 600) // 600
+    assert event.cost == -(-SPOT * USDC * share // WAD // 10)
+    assert indebted.equity(500) >= before[0]
+    assert indebted.equity(1_000) > before[1]
+
+
+def test_conversion__floor_below_the_haircut__price_stops_at_what_counts(indebted):
+    hall = indebted.hall
+    terms = list(hall.on.house.terms())
+    terms[8] = 80 * WAD // 100
+    hall.on.house.set_terms(tuple(terms), sender=hall.on.owner)
+    indebted.start()
+    indebted.later(600)
+    before = indebted.equity(500)
+    assert indebted.convert(WAD // 10).cost == SPOT * USDC * 95 // 100 // 10
+    assert indebted.equity(500) == before
+
+
+def test_conversion__parts__stop_at_zero(indebted):
+    hall = indebted.hall
+    indebted.start()
+    indebted.convert(WAD // 2)
+    assert hall.on.house.conversion_started(indebted.debtor) != 0
+    assert indebted.convert(WAD // 2).amount < WAD // 2
+    assert 0 <= hall.cash(indebted.debtor) <= 2 * 10**12
+
+
+def test_conversion__deposit_came_first__ends_without_a_sale(indebted):
+    hall = indebted.hall
+    indebted.start()
+    hall.deposit(indebted.debtor, 2_000)
+    assert indebted.convert(WAD) is None
+    assert len(events(hall.on.house, "ConversionEnded")) == 1
+    assert indebted.ether() == 15 * WAD // 10
+
+
+def test_conversion__posted_spot_above_the_effective_one__asks_for_the_greater(indebted):
+    hall = indebted.hall
+    indebted.start()
+    hall.post(units=[unit(LATER)], spot=2_400 * USD8, effective=2_346 * USD8)
+    event = indebted.convert(WAD // 10)
+    share = TERMS[7] - (TERMS[7] - TERMS[8]) * 15 // 600
+    assert event.cost == -(-2_400 * USDC * share // WAD // 10)
+
+
+# Refused
+
+
+def test_start__settled_cash_not_negative_enough__refused(indebted):
+    hall = indebted.hall
+    terms = list(hall.on.house.terms())
+    terms[10] = 2_000 * WAD
+    hall.on.house.set_terms(tuple(terms), sender=hall.on.owner)
+    with boa.reverts("auction: settled cash within the buffer"):
+        indebted.start()
+    hall.deposit(indebted.debtor, 2_000)
+    with boa.reverts("auction: settled cash within the buffer"):
+        indebted.start()
+
+
+def test_start__twice_or_stale_or_without_collateral__refused(indebted):
+    hall = indebted.hall
+    with boa.reverts("auction: no collateral"):
+        hall.on.house.start_conversion(indebted.other, [STRIKE])
+    indebted.start()
+    with boa.reverts("auction: conversion running"):
+        indebted.start()
+    hall.wait(181)
+    with boa.reverts("auction: epoch too old"):
+        hall.on.house.start_conversion(indebted.other, [STRIKE])
+
+
+def test_convert__epoch_of_a_minute_ago__refused(indebted):
+    indebted.start()
+    indebted.hall.wait(59)
+    indebted.convert(WAD // 100)
+    indebted.hall.wait(1)
+    with boa.reverts("auction: epoch too old"):
+        indebted.convert(WAD // 100)
+
+
+def test_convert__dearer_than_the_limit_pro_rata__refused(indebted):
+    indebted.start()
+    cost = -(-SPOT * USDC * TERMS[7] // WAD)
+    with boa.reverts("auction: cost beyond limit"):
+        indebted.convert(WAD, limit=cost - 10)  # of what is sold, .85, the limit is as much
+    indebted.convert(WAD, limit=cost + 10)
+
+
+def test_convert__nothing_or_another_token__refused(indebted):
+    indebted.start()
+    with boa.reverts("auction: nothing to sell"):
+        indebted.convert(0)
+    with boa.reverts("auction: token not held"):
+        indebted.convert(WAD, token=indebted.hall.on.token.address)
+
+
+def test_conversion__account_in_auction__refused(hall):
+    debtor, other = hall.open("debtor"), hall.open("other", 100_000)
+    hall.deposit_ether(debtor, WAD)
+    hall.hold(debtor, other, {LATER: -10 * WAD})
+    stated = hall.margin(debtor, initial_margin=2_500 * WAD, maintenance_margin=2_000 * WAD)
+    hall.post(stated, units=[unit(LATER)])
+    hall.flag(debtor)
+    with boa.reverts("auction: in auction"):
+        hall.on.house.start_conversion(debtor, [LATER])
