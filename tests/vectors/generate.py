@@ -96,7 +96,9 @@ def book_hashes() -> list[dict[str, Any]]:
         types = ["bytes32", "uint8", "uint128", "int256", "uint256"]
         digest = keccak(encode(types, [bytes.fromhex(current[2:]), kind, instrument, quantity, price]))
         others, fills = int(current[-12:-6], 16), int(current[-6:], 16)
-        after = "0x" + digest.hex()[:52] + fields((others + (kind != 0), 24), (fills + (kind == 0), 24))[2:]
+        outlived = kind in m.OUTLIVED
+        counted = fields((others + (not outlived), 24), (fills + outlived, 24))
+        after = "0x" + digest.hex()[:52] + counted[2:]
         steps.append(
             {
                 "before": current,

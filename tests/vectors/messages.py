@@ -86,7 +86,10 @@ CHANGES = [  # kind, instrument, signed quantity, price
     (3, 0, 0, 0),
     (4, 2**128 - 1, -1, 2**256 - 1),
     (5, 1, 1, 1),
+    (6, 8, -(2**127), 0),
+    (7, 0, 10**18, 2**32),
 ]
+OUTLIVED = (0, 3, 7)  # kinds that a record outlives: counted fills, collateral put in, shares bought
 TREE_SIZES = [1, 2, 3, 4, 5, 7, 8, 13]
 
 

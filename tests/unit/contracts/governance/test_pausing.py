@@ -94,7 +94,7 @@ def test_pause__deposits_go_on(contracts, clearing, guardian):
 
     account = house.open("maker", 10)
 
-    assert clearing.held() == 10 * USDC
+    assert house.vault.held(contracts.token.address) == 10 * USDC
     assert house.state(account).cash > 0
 
 

@@ -1,4 +1,4 @@
-"""A parameter of the Clearinghouse changes through the Timelock, after its delay."""
+"""A parameter of the Vault changes through the Timelock, after its delay."""
 
 import boa
 import pytest
@@ -16,11 +16,11 @@ NOT_READY = "timelock_controller: operation is not ready"
 
 @pytest.fixture(scope="module")
 def deployed():
-    """The Clearinghouse, handed over to a Timelock through which anyone executes what is due."""
+    """The Vault, handed over to a Timelock through which anyone executes what is due."""
     with boa.env.anchor():
         contracts = deploy()
         timelock = source("governance/Timelock").deploy(DELAY, [PROPOSER], [ZERO])
-        contracts.clearing.transfer_ownership(timelock.address, sender=contracts.owner)
+        contracts.vault.transfer_ownership(timelock.address, sender=contracts.owner)
         yield contracts, timelock
 
 
@@ -31,8 +31,8 @@ def contracts(deployed):
 
 
 @pytest.fixture
-def clearing(contracts):
-    return contracts.clearing
+def vault(contracts):
+    return contracts.vault
 
 
 @pytest.fixture
@@ -41,13 +41,13 @@ def timelock(contracts, deployed):
 
 
 @pytest.fixture
-def change(clearing):
+def change(vault):
     """set_outflow_share as `execute` takes it."""
-    return clearing.address, 0, clearing.set_outflow_share.prepare_calldata(SHARE), NONE, NONE
+    return vault.address, 0, vault.set_outflow_share.prepare_calldata(SHARE), NONE, NONE
 
 
 def share(contracts):
-    return contracts.clearing.outflow(contracts.token.address).share
+    return contracts.vault.outflow(contracts.token.address).share
 
 
 def test_execute__after_the_delay__changes_the_parameter(contracts, timelock, change):
@@ -99,10 +99,10 @@ def test_cancel__proposer__stops_what_is_scheduled(contracts, timelock, change):
     assert share(contracts) == OUTFLOW_SHARE
 
 
-def test_set_outflow_share__past_the_timelock__reverts(contracts, clearing):
+def test_set_outflow_share__past_the_timelock__reverts(contracts, vault):
     for caller in (contracts.owner, contracts.guardian, PROPOSER, STRANGER):
         with boa.reverts("ownable: caller is not the owner"):
-            clearing.set_outflow_share(SHARE, sender=caller)
+            vault.set_outflow_share(SHARE, sender=caller)
 
 
 def test_update_delay__only_through_the_timelock_itself(timelock):

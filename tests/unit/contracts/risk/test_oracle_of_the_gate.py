@@ -51,8 +51,9 @@ def successor(house):
         oracle = source("attestation/RiskOracle").deploy(old.quorum.address, LIMITS)
         oracle.add_underlying(SPOT, BANDS)
         oracle.set_methodology(METHODOLOGY, True)
-        gate = source("risk/MarginGate").deploy(oracle.address, old.markets.address)
-    return House(replace(old, oracle=oracle, gate=gate))
+        valuer = source("risk/BookValuer").deploy(oracle.address, old.markets.address)
+        gate = source("risk/MarginGate").deploy(oracle.address, valuer.address)
+    return House(replace(old, oracle=oracle, valuer=valuer, gate=gate))
 
 
 def switch(house, gate, oracle):
@@ -87,17 +88,16 @@ def band(spot=SPOT, left=None):
 
 
 def shown(house, instrument, mark, spot=SPOT):
-    """The gate's answer to an instrument's leaf in the next epoch."""
-    stated = InstrumentLeaf(instrument, mark, WAD, WAD, WAD, WAD)
+    """What the gate reads from an instrument's leaf in the next epoch."""
+    stated = InstrumentLeaf(instrument, mark, 3 * WAD, WAD, 5 * WAD, 2 * WAD)
     house.post(spot=spot, instruments=[stated])
-    return house.contracts.gate.require_instrument(
-        house.epoch.number, stated.values(), house.epoch.proof(stated)
-    )
+    (unit,) = house.contracts.gate.units(house.statement(instrument=instrument), [instrument])
+    return tuple(unit) == (mark, 3 * WAD, 5 * WAD)
 
 
 @pytest.mark.parametrize("instrument", [PERP, FUTURE])
 @pytest.mark.parametrize("spot", [SPOT, MOVED])
-def test_require_instrument__linear__mark_lies_inside_the_band_of_the_spot(house, instrument, spot):
+def test_units__linear__mark_lies_inside_the_band_of_the_spot(house, instrument, spot):
     def edges():
         left = EXPIRY - boa.env.evm.patch.timestamp - 15
         return band(spot, left if instrument == FUTURE else None)
@@ -111,7 +111,7 @@ def test_require_instrument__linear__mark_lies_inside_the_band_of_the_spot(house
         shown(house, instrument, edges()[1] * UNIT + 1, spot)
 
 
-def test_require_instrument__option__has_no_band(house):
+def test_units__option__has_no_band(house):
     assert shown(house, CALL, 0)
     assert shown(house, CALL, 10**6 * WAD)
 
@@ -133,7 +133,7 @@ def post_at(house, left, spot=SPOT):
 
 def forwards(house):
     """Bracket of one future, 1e-8 USD."""
-    value = house.contracts.gate.value(words({FUTURE: WAD}))
+    value = house.contracts.valuer.value(words({FUTURE: WAD}))
     assert value.low == value.linear
     assert value.low % UNIT == value.high % UNIT == 0
     return value.low // UNIT, value.high // UNIT
