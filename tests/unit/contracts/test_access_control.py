@@ -16,15 +16,32 @@ from tests.stateful.evm import abi_type, selector
 from tests.support.keys import address_for, key_of
 from tests.support.recipe import GUARDIAN, PROPOSER, deployed, deployment_of_the_module  # noqa: F401
 
-ROLES = ("owner", "guardian", "proposer", "module", "account owner", "operator", "deployer", "stranger")
+ROLES = (
+    "owner",
+    "guardian",
+    "proposer",
+    "module",
+    "vault",
+    "auction house",
+    "account owner",
+    "operator",
+    "deployer",
+    "stranger",
+)
 ANYONE = set(ROLES)
 OWNER = {"owner"}
+VAULT, AUCTION_HOUSE = {"vault"}, {"auction house"}
 ACTORS = {"account owner", "operator"}
 UNAUTHORISED = {
     "ownable: caller is not the owner",
     "clearing: not the owner",
-    "clearing: not authorised",
     "clearing: not a module",
+    "clearing: not the vault",
+    "clearing: not the auction house",
+    "vault: not authorised",
+    "vault: not the auction house",
+    "auction: not the bidder's owner or operator",
+    "fund: not the vault",
     "exchange: not owner or operator",
     "access_control: account is missing role",
     "access_control: can only renounce roles for itself",
@@ -50,15 +67,54 @@ ALLOWED: dict[str, set[str]] = {
     "Clearinghouse.unpause": OWNER,
     "Clearinghouse.open_account": ANYONE,
     "Clearinghouse.set_operator": {"account owner"},
-    "Clearinghouse.deposit": ANYONE,
-    "Clearinghouse.withdraw": ACTORS,
     "Clearinghouse.refresh": ANYONE,
     "Clearinghouse.trade": {"module"},
     "Clearinghouse.settle": ANYONE,
+    "Clearinghouse.set_frozen": AUCTION_HOUSE,
+    "Clearinghouse.transfer_share": AUCTION_HOUSE,
+    "Clearinghouse.store_pass": VAULT | AUCTION_HOUSE,
+    "Clearinghouse.credit": VAULT,
+    "Clearinghouse.debit": VAULT,
+    "Clearinghouse.note_collateral": VAULT,
+    "Clearinghouse.change_fees": VAULT,
+    "Clearinghouse.set_impaired": VAULT,
     "Clearinghouse.set_module": OWNER,
     "Clearinghouse.set_gate": OWNER,
-    "Clearinghouse.set_outflow_share": OWNER,
-    "Clearinghouse.collect_fees": OWNER,
+    "Clearinghouse.set_auction_house": OWNER,
+    "Clearinghouse.set_vault": OWNER,
+    "Vault.transfer_ownership": OWNER,
+    "Vault.deposit": ACTORS,  # of collateral; of the settlement token anyone, see below
+    "Vault.withdraw": ACTORS,
+    "Vault.recover_shortfall": ANYONE,
+    "Vault.transfer_share": AUCTION_HOUSE,
+    "Vault.sell_collateral": AUCTION_HOUSE,
+    "Vault.cover_deficit": AUCTION_HOUSE,
+    "Vault.set_open_deficit": AUCTION_HOUSE,
+    "Vault.list_collateral": OWNER,
+    "Vault.set_insurance_fund": OWNER,
+    "Vault.set_outflow_share": OWNER,
+    "Vault.collect_fees": OWNER,
+    "InsuranceFund.transfer_ownership": OWNER,
+    "InsuranceFund.approve": ANYONE,  # own shares only, as all that follow
+    "InsuranceFund.permit": ANYONE,
+    "InsuranceFund.deposit": ANYONE,
+    "InsuranceFund.mint": ANYONE,
+    "InsuranceFund.request_exit": ANYONE,
+    "InsuranceFund.cancel_exit": ANYONE,
+    "InsuranceFund.redeem": ANYONE,
+    "InsuranceFund.withdraw": ANYONE,
+    "InsuranceFund.transfer": ANYONE,
+    "InsuranceFund.transferFrom": ANYONE,
+    "InsuranceFund.cover": VAULT,
+    "InsuranceFund.set_daily_share": OWNER,
+    "InsuranceFund.set_cooldown": OWNER,
+    "AuctionHouse.transfer_ownership": OWNER,
+    "AuctionHouse.flag": ANYONE,  # with a proof that the account is below maintenance margin
+    "AuctionHouse.update": ANYONE,
+    "AuctionHouse.bid": ACTORS,  # of the bidder
+    "AuctionHouse.start_conversion": ANYONE,
+    "AuctionHouse.convert_collateral": ANYONE,
+    "AuctionHouse.set_terms": OWNER,
     "Exchange.transfer_ownership": OWNER,
     "Exchange.fill": ANYONE,  # the orders carry the owners' signatures
     "Exchange.cancel": ACTORS,
@@ -78,7 +134,13 @@ ALLOWED: dict[str, set[str]] = {
     "Timelock.onERC1155BatchReceived": ANYONE,
 }
 ERROR_SELECTOR = bytes.fromhex("08c379a0")  # Error(string)
-ARGUMENTS = {("account", "uint256"): 1, ("duration", "uint256"): 60}
+ARGUMENTS = {
+    ("account", "uint256"): 1,
+    ("bidder", "uint256"): 1,
+    ("duration", "uint256"): 60,
+    ("amount", "uint256"): 1,
+}
+STATELESS = ("BookValuer", "MarginGate", "ClaimGate", "AccountLens", "AttesterQuorum")
 
 
 def state_changing(name: str) -> dict[str, dict[str, Any]]:
@@ -97,6 +159,7 @@ def actors() -> dict[str, str]:
     addresses = {role: address_for(key_of(role)) for role in ROLES}
     addresses |= {"owner": deployment.address("Timelock"), "guardian": GUARDIAN, "proposer": PROPOSER}
     addresses |= {"module": deployment.address("Exchange"), "deployer": backend.deployer}
+    addresses |= {"vault": deployment.address("Vault"), "auction house": deployment.address("AuctionHouse")}
     clearing = backend.at(deployment["Clearinghouse"])
     assert clearing.open_account(addresses["account owner"]) == 1
     clearing.set_operator(1, addresses["operator"], True, sender=addresses["account owner"])
@@ -105,6 +168,24 @@ def actors() -> dict[str, str]:
 
 def test_table__every_function__is_in_it():
     assert FUNCTIONS.keys() == ALLOWED.keys()
+
+
+@pytest.mark.parametrize("name", STATELESS)
+def test_stateless__contract__has_no_function_that_changes_anything(name):
+    assert name in DEPLOYED
+    assert state_changing(name) == {}
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "vault"])
+def test_deposit__settlement_token__anyone_for_any_account(actors, role):
+    backend, deployment = deployed()
+    token, vault = backend.at(deployment["MockToken"]), backend.at(deployment["Vault"])
+    payer = actors[role]
+    with boa.env.anchor():
+        token.mint(payer, 7)
+        token.approve(vault.address, 7, sender=payer)
+        vault.deposit(1, token.address, 7, sender=payer)
+        assert vault.held(token.address) == 7
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -133,6 +214,9 @@ def _argument(item: dict[str, Any]) -> Any:
         return ARGUMENTS[item["name"], kind]
     if kind.endswith("[]"):
         return []
+    if kind.endswith("]"):
+        inner, size = kind[:-1].rsplit("[", 1)
+        return [_argument(item | {"type": inner})] * int(size)
     if kind == "tuple":
         return tuple(_argument(part) for part in item["components"])
     if kind == "address":
