@@ -5,18 +5,18 @@ from functools import cache
 
 from eth_utils.crypto import keccak
 
+from keeper.clearing.collateral import Listing
 from keeper.markets.instrument import Instrument, Kind
 from tests.stateful import typed
-from tests.stateful.evm import GENESIS_BLOCK, Chain, Contract
+from tests.stateful.evm import DEPLOYER, GENESIS_BLOCK, Chain, Contract
 
 GENESIS = 1_743_465_600  # 1 April 2025, a multiple of 300
-EXPIRIES = (GENESIS + 4 * 3_600, GENESIS + 30 * 3_600)
-USD = 10**8
+EXPIRIES = (GENESIS + 8 * 3_600, GENESIS + 34 * 3_600)
+USD, WAD = 10**8, 10**18
 START = (2_000 * USD, 80_000 * USD)
 ATTESTERS = [typed.key(i) for i in range(1, 6)]
 THRESHOLD = 3
 METHODOLOGY = keccak(text="methodology of the tests")
-MIN_BLOCKS = 4
 OUTFLOW_SHARE = 5 * 10**16
 FEE_RATES = (10**14, 3 * 10**14)
 LOT, TICK = 10**17, 10**16
@@ -24,7 +24,27 @@ BASIS, CARRY = 2 * 10**16, 2 * 10**17
 SYMBOLS = ("ETH", "BTC")
 GRIDS = ((1_200 * USD, 2_800 * USD, 400 * USD), (60_000 * USD, 100_000 * USD, 20_000 * USD))
 BANDS = (200, 1_500, 3_000)  # basis points per minute, ten minutes, hour
-MAX_AGE, STALE_AFTER, FROZEN_AFTER = 120, 180, 600
+MAX_AGE, STALE_AFTER, FROZEN_AFTER, MIN_BLOCKS = 120, 180, 600, 4
+# index, decimals, underlying, haircuts, cap: a coin of each underlying
+LISTINGS = (
+    Listing(1, 18, 1, 1_000, 500, 2_000 * 10**18),
+    Listing(2, 8, 2, 1_500, 800, 20 * 10**8),
+)
+DAILY_SHARE, COOLDOWN = WAD // 2, 86_400
+TERMS = (
+    98 * WAD // 100,  # start
+    80 * WAD // 100,  # floor
+    900,
+    WAD // 2,  # bonus
+    3_600,
+    WAD // 10,  # least bid
+    500 * WAD,  # dust
+    102 * WAD // 100,  # conversion
+    95 * WAD // 100,
+    600,
+    0,  # buffer
+    0,  # grace
+)
 
 
 @dataclass
@@ -33,11 +53,16 @@ class Deployment:
 
     chain: Chain
     token: Contract
+    coins: tuple[Contract, ...]  # in the order of LISTINGS
     markets: Contract
     quorum: Contract
     oracle: Contract
+    valuer: Contract
     gate: Contract
     clearinghouse: Contract
+    vault: Contract
+    fund: Contract
+    house: Contract
     exchange: Contract
     checkpoint: object = None
     outflow_share: int = OUTFLOW_SHARE
@@ -47,21 +72,8 @@ class Deployment:
 
     @property
     def instruments(self) -> list[int]:
-        """What the tests trade: perps, a future, calls and puts of two expiries, of two underlyings."""
-        first, second = self.expiries
-        options = [
-            (1, first, 1_600),
-            (1, first, 2_000),
-            (1, first, 2_400),
-            (1, second, 2_000),
-            (2, first, 80_000),
-        ]
-        calls = [Instrument(u, e, k * USD, Kind.CALL) for u, e, k in options]
-        calls += [Instrument(1, first, 1_200 * USD, Kind.CALL)]
-        puts = [Instrument(u, e, k * USD, Kind.PUT) for u, e, k in options]
-        perps = [Instrument(u, 0, 0, Kind.PERP) for u in (1, 2)]
-        futures = [Instrument(1, e, 0, Kind.FUTURE) for e in self.expiries]
-        return sorted(i.pack() for i in [*calls, *puts, *perps, *futures])
+        """What the tests trade: perps, futures, calls and puts of two expiries, of two underlyings."""
+        return _instruments(self.expiries)
 
     def restore(self) -> None:
         """Back to the state right after deployment."""
@@ -72,17 +84,44 @@ class Deployment:
 
 
 @cache
+def _instruments(expiries: tuple[int, ...]) -> list[int]:
+    first, second = expiries
+    options = [
+        (1, first, 1_600),
+        (1, first, 2_000),
+        (1, first, 2_400),
+        (1, second, 2_000),
+        (2, first, 80_000),
+    ]
+    calls = [Instrument(u, e, k * USD, Kind.CALL) for u, e, k in options]
+    calls += [Instrument(1, first, 1_200 * USD, Kind.CALL)]
+    puts = [Instrument(u, e, k * USD, Kind.PUT) for u, e, k in options]
+    perps = [Instrument(u, 0, 0, Kind.PERP) for u in (1, 2)]
+    futures = [Instrument(1, e, 0, Kind.FUTURE) for e in expiries]
+    return sorted(i.pack() for i in [*calls, *puts, *perps, *futures])
+
+
+@cache
 def deploy(token_name: str = "MockHostileToken") -> Deployment:
     """Everything wired and listed; no accounts and no epoch yet."""
     chain = Chain(GENESIS)
     token = chain.deploy(token_name, 6)
+    coins = tuple(chain.deploy("MockToken", listing.decimals) for listing in LISTINGS)
     markets = chain.deploy("Markets")
     quorum = chain.deploy("AttesterQuorum", [typed.address(secret) for secret in ATTESTERS], THRESHOLD)
     oracle = chain.deploy("RiskOracle", quorum.address, (MAX_AGE, STALE_AFTER, FROZEN_AFTER, MIN_BLOCKS))
-    gate = chain.deploy("MarginGate", oracle.address, markets.address)
-    clearing = chain.deploy("Clearinghouse", token.address, 6, OUTFLOW_SHARE, gate.address, oracle.address)
+    valuer = chain.deploy("BookValuer", oracle.address, markets.address)
+    gate = chain.deploy("MarginGate", oracle.address, valuer.address)
+    clearing = chain.deploy("Clearinghouse", gate.address, oracle.address)
+    vault = chain.deploy("Vault", clearing.address, token.address, 6, OUTFLOW_SHARE)
+    clearing.set_vault(vault.address)
+    fund = chain.deploy("InsuranceFund", vault.address, DAILY_SHARE, COOLDOWN)
+    claims = chain.deploy("ClaimGate", clearing.address)
+    house = chain.deploy("AuctionHouse", clearing.address, claims.address, TERMS)
     exchange = chain.deploy("Exchange", clearing.address, markets.address, oracle.address, *FEE_RATES)
-    deployment = Deployment(chain, token, markets, quorum, oracle, gate, clearing, exchange)
+    deployment = Deployment(
+        chain, token, coins, markets, quorum, oracle, valuer, gate, clearing, vault, fund, house, exchange
+    )
     _list_markets(deployment)
     _wire(deployment)
     deployment.checkpoint = chain.evm.snapshot()
@@ -97,8 +136,13 @@ def _list_markets(d: Deployment) -> None:
 
 
 def _wire(d: Deployment) -> None:
-    """Spots, methodology and the exchange made known."""
+    """Spots, methodology, exchange, liquidation and collateral made known."""
     for spot in START:
         d.oracle.add_underlying(spot, BANDS)
     d.oracle.set_methodology(METHODOLOGY, True)
     d.clearinghouse.set_module(d.exchange.address, True)
+    d.clearinghouse.set_auction_house(d.house.address)
+    d.vault.set_insurance_fund(d.fund.address)
+    for coin, one in zip(d.coins, LISTINGS, strict=True):
+        spec = (0, one.decimals, one.underlying, one.initial_haircut, one.maintenance_haircut, one.cap)
+        d.vault.list_collateral(coin.address, spec)

@@ -41,6 +41,8 @@ class Chain:
         env = Env(cfg=CfgEnv(chain_id=chain_id), block=BlockEnv(number=self.block, timestamp=timestamp))
         self.evm = EVM(env, spec_id="CANCUN")
         self.calls = 0
+        self.last = ("", b"", "")  # to, data, sender of the last call that changed anything
+        self.result: Any = None
 
     def mine(self, blocks: int = 1, seconds: int = 12) -> None:
         """Advance by `blocks` blocks and `seconds` in all."""
@@ -58,18 +60,21 @@ class Chain:
         code = bytes.fromhex(compiled.bytecode.removeprefix("0x")) + encode(types, arguments)
         return Contract(self, to_checksum_address(self.evm.deploy(sender, code)), compiled.abi)
 
-    def call(self, to: str, data: bytes, sender: str) -> tuple[bytes | None, str]:
+    def call(self, to: str, data: bytes, sender: str, is_view: bool = False) -> tuple[bytes | None, str]:
         """(returned data, "") or (None, reason). A panic or a lack of gas has the reason "panic"."""
         self.calls += 1
         self.evm.reset_transient_storage()
         try:
-            return bytes(self.evm.message_call(sender, to, calldata=data)), ""
+            returned = bytes(self.evm.message_call(sender, to, calldata=data))
         except RuntimeError as error:
             return None, _reason(str(error))
+        if not is_view:
+            self.last, self.result = (to, data, sender), self.evm.result
+        return returned, ""
 
     def logs(self) -> list[Any]:
-        """Logs of the last call."""
-        return list(self.evm.result.logs)
+        """Logs of the last call that changed anything."""
+        return list(self.result.logs)
 
 
 class Contract:
@@ -108,7 +113,8 @@ class Contract:
         ]
 
     def _succeed(self, name: str, arguments: Sequence[Any], sender: str) -> Any:
-        returned, reason = self.chain.call(self.address, self.calldata(name, arguments), sender)
+        is_view = self.functions[name]["stateMutability"] in ("view", "pure")
+        returned, reason = self.chain.call(self.address, self.calldata(name, arguments), sender, is_view)
         if returned is None:
             raise RefusedError(f"{name}: {reason}")
         values = decode([abi_type(o) for o in self.functions[name]["outputs"]], returned)

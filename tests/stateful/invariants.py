@@ -6,61 +6,81 @@ from keeper.clearing import headroom, outflow, valuation
 from keeper.clearing.account import Account
 from keeper.markets.instrument import Instrument, Kind
 from tests.stateful import margins
+from tests.stateful.deployment import LISTINGS
+from tests.stateful.epochs import margin_of
 from tests.stateful.protocol import Protocol
-from tests.stateful.world import PRICE_UNIT
+from tests.stateful.world import PRICE_UNIT, WINDOW
 
 WAD = 10**18
-SETTLEMENT_WINDOW = 1_800  # forwards move within it between an epoch and a report
 
 
-def tokens_held_equal_settled_cash_plus_fees(p: Protocol) -> None:
-    """Invariant 1, exactly: with perps and futures at marks that net to zero, and settled legs at their
-    price.
-    """
-    oracle, contracts = p.world.contracts.oracle, p.world.contracts
-    dated = [i for i in map(Instrument.unpack, contracts.instruments) if i.kind != Kind.PERP]
-    prices = {i: oracle.settlement_price(i.underlying, i.expiry) for i in dated}
+def tokens_held_equal_settled_cash_fees_and_recovery_less_shortfall(p: Protocol) -> None:
+    """Invariant 1, exactly: perps and futures at any marks net to zero, settled legs count their price."""
+    contracts, vault, losses = p.world.contracts, p.world.vault, p.world.vault.losses()
+    dated = {i for i in map(Instrument.unpack, contracts.instruments) if i.kind != Kind.PERP}
+    prices = {i: p.world.settlement_price(i) for i in dated if i.expiry <= p.now}
     marks = {i.pack(): margins.payoff(i, price) for i, price in prices.items() if price}
-    assert p.ledger.imbalance(marks) == 0
-    assert contracts.token.balanceOf(p.world.clearing.address) == p.ledger.held + p.donated
-    totals = p.world.clearing.totals()
-    assert (totals.fees, totals.shortfall, totals.insurance) == (p.ledger.fees, 0, 0)
+    owed = sum(p.world.clearing.account(n).cash for n in p.ledger.accounts)
+    linear = sum(q * marks.get(i, 0) // WAD for i, q in p.ledger.open_interest().items())
+    held, fees = vault.held(contracts.token.address), p.world.clearing.fees()
+    assert held * 10**12 == owed + linear + fees + losses.recovery - losses.shortfall
+    assert contracts.token.balanceOf(vault.address) == held + p.donated
+    assert contracts.token.balanceOf(contracts.fund.address) == p.fund_assets
+
+
+def collateral_held_equals_all_balances(p: Protocol) -> None:
+    """Invariant 1 for the other tokens: each coin held is somebody's."""
+    for listing, coin in zip(LISTINGS, p.world.contracts.coins, strict=True):
+        owed = sum(p.world.vault.collateral_balance(n, coin.address) for n in p.ledger.accounts)
+        held = p.world.vault.held(coin.address)
+        assert owed == listing.amount(held)
+        assert coin.balanceOf(p.world.vault.address) == held == p.ledger.vaults[listing.index].held
 
 
 def positions_of_every_instrument_net_to_zero(p: Protocol) -> None:
-    """Invariant 2, on chain; a half-settled instrument nets to what the settled side has already been
-    paid.
+    """Invariant 2; a half-settled instrument nets to what the settled side has already been paid. That the
+    chain's positions are the model's is `chain_and_model_agree_to_the_wei`.
     """
-    for packed in p.world.contracts.instruments:
-        instrument = Instrument.unpack(packed)
-        settled = instrument.expiry and p.world.contracts.oracle.settlement_price(
-            instrument.underlying, instrument.expiry
-        )
-        held = sum(p.world.clearing.position(n, packed).quantity for n in p.ledger.accounts)
-        assert held == p.ledger.open_interest().get(packed, 0)
-        assert settled or held == 0
+    for packed, net in p.ledger.open_interest().items():
+        assert net == 0 or p.world.settlement_price(Instrument.unpack(packed))
 
 
 def chain_and_model_agree_to_the_wei(p: Protocol) -> None:
-    """Invariant 9: trade and settlement move exactly what the model moves."""
+    """Invariant 9: trade, settlement and liquidation move exactly what the model moves."""
     for number, account in p.ledger.accounts.items():
         on_chain = p.world.clearing.account(number)
         assert on_chain.cash == account.cash
         assert on_chain.exempt == account.exempt
         assert on_chain.addedIM == account.added_im
         assert on_chain.addedMark == account.added_mark
-        assert on_chain.bookHash == account.book_hash
+        assert on_chain.bookHash == account.book_hash == p.changes.heads[number]
         assert on_chain.withdrawNonce == account.withdraw_nonce
-        assert on_chain.legCount == len(account.positions)
-        for packed in p.world.contracts.instruments:
-            held = p.world.clearing.position(number, packed).quantity
-            assert held == account.positions.get(packed, 0)
+        assert on_chain.frozen == account.frozen
+        words = p.world.clearing.book(number, sorted(account.positions))
+        assert list(words) == [i << 128 | q & 2**128 - 1 for i, q in sorted(account.positions.items())]
+        for listing, coin in zip(LISTINGS, p.world.contracts.coins, strict=True):
+            balance = p.world.vault.collateral_balance(number, coin.address)
+            assert balance == account.collateral.get(listing.index, 0)
+
+
+def totals_agree(p: Protocol) -> None:
+    """Fees, holdings and losses are the model's."""
+    losses, model = p.world.vault.losses(), p.ledger.losses
+    assert (losses.shortfall, losses.recovery, losses.openDeficit) == (
+        model.shortfall,
+        model.recovery,
+        model.open_deficit,
+    )
+    assert p.world.clearing.fees() == p.ledger.fees
+    assert p.world.vault.held(p.world.token(0).address) == p.ledger.held
+    assert p.ledger.imbalance(_payoffs(p)) == 0
 
 
 def records_agree(p: Protocol) -> None:
     """Headroom is measured from the same statement on chain as in the model."""
     for number, account in p.ledger.accounts.items():
-        record, on_chain = account.record, p.world.contracts.gate.unpack(p.world.clearing.record(number))
+        standing = p.world.clearing.standing(number, True)
+        record, on_chain = account.record, p.world.contracts.gate.unpack(list(standing.record))
         assert on_chain.epoch == record.epoch
         if record.epoch == 0:
             continue
@@ -77,27 +97,36 @@ def records_agree(p: Protocol) -> None:
 
 def the_outflow_bucket_stays_below_its_limit(p: Protocol) -> None:
     """Invariant 3, last part: what left beyond own deposits drains before more may leave."""
-    now, share = p.world.chain.timestamp, p.ledger.token.outflow_share
-    capacity = outflow.limit(p.ledger.held, share)
-    shown = p.world.clearing.outflow(p.world.contracts.token.address)
-    assert (shown.level, shown.limit) == (outflow.level(p.ledger.bucket, capacity, now), capacity)
+    share = p.ledger.token.outflow_share
+    holdings = [(0, p.ledger.held, p.ledger.bucket)]
+    holdings += [(i, vault.held, vault.bucket) for i, vault in p.ledger.vaults.items()]
+    for index, held, bucket in holdings:
+        capacity = outflow.limit(held, share)
+        shown = p.world.vault.outflow(p.world.token(index).address)
+        assert (shown.level, shown.limit) == (outflow.level(bucket, capacity, p.now), capacity)
+
+
+def epoch_numbers_rise(p: Protocol) -> None:
+    """Invariant 6: the oracle speaks of the last epoch accepted, and numbers only rise."""
+    number = p.world.contracts.oracle.number()
+    assert number == p.epoch.number >= p.last_number
+    p.last_number = number
 
 
 def accepted_marks_lie_inside_the_bracket(p: Protocol) -> None:
     """Invariant 7: the envelopes at the spot itself lie inside the gate's bracket, and so does the
     attested mark.
     """
-    market = p.predictor.epoch().market
     for account in p.ledger.accounts.values():
         bounds = p.predictor.bounds(account)
         if bounds.expired:
             continue
-        low, high = envelopes(account, market)
+        low, high = envelopes(account, p.epoch.market)
         assert bounds.low <= low <= high <= bounds.high
 
 
 def worst_cases_are_exact(p: Protocol) -> None:
-    """The gate's worst case and floor equal the definition; None is unbounded."""
+    """The valuer's worst case equals the definition; None is unbounded."""
     for account in p.ledger.accounts.values():
         bounds = p.predictor.bounds(account)
         if not bounds.expired:
@@ -105,22 +134,17 @@ def worst_cases_are_exact(p: Protocol) -> None:
 
 
 def headroom_never_understates_risk(p: Protocol) -> None:
-    """Invariant 11, pass bound: IM <= record.IM + m * dU and mark >= record.mark + dQ, exactly, at the
-    record's epoch.
+    """Invariant 11, pass bound: IM <= record.IM + m * dU and mark >= record.mark + dQ, at the record's
+    epoch; exactly, but for legs that an auction cannot divide.
     """
-    epoch = p.predictor.epoch()
     for number in p.exact:
         account = p.ledger.accounts[number]
         record = account.record
-        in_window = record.earliest_expiry <= p.world.chain.timestamp + SETTLEMENT_WINDOW
-        if (
-            record.epoch == epoch.number
-            and not in_window
-            and headroom.holds(account, p.world.chain.timestamp)
-        ):
-            margin = margins.book_margin(account.positions, epoch.market)
-            assert margin.initial <= headroom.required_margin(account)
-            assert margin.mark >= record.mark_base + account.added_mark
+        in_window = record.earliest_expiry <= p.now + WINDOW
+        if record.epoch == p.epoch.number and not in_window and headroom.holds(account, p.now):
+            margin, slack = margin_of(account, p.epoch.market), p.indivisible.get(number, 0)
+            assert margin.initial <= headroom.required_margin(account) + slack
+            assert margin.mark + slack >= record.mark_base + account.added_mark
 
 
 def envelopes(account: Account, market: margins.Market) -> tuple[Fraction, Fraction]:
@@ -137,12 +161,21 @@ def envelopes(account: Account, market: margins.Market) -> tuple[Fraction, Fract
     return low + Fraction(value, WAD), high + Fraction(value, WAD)
 
 
+def _payoffs(p: Protocol) -> dict[int, int]:
+    dated = {i for i in map(Instrument.unpack, p.ledger.open_interest()) if i.kind != Kind.PERP}
+    prices = {i: p.world.settlement_price(i) for i in dated if i.expiry <= p.now}
+    return {i.pack(): margins.payoff(i, price) for i, price in prices.items() if price}
+
+
 INVARIANTS = (
-    tokens_held_equal_settled_cash_plus_fees,
+    tokens_held_equal_settled_cash_fees_and_recovery_less_shortfall,
+    collateral_held_equals_all_balances,
     positions_of_every_instrument_net_to_zero,
     chain_and_model_agree_to_the_wei,
+    totals_agree,
     records_agree,
     the_outflow_bucket_stays_below_its_limit,
+    epoch_numbers_rise,
     accepted_marks_lie_inside_the_bracket,
     worst_cases_are_exact,
     headroom_never_understates_risk,

@@ -1,91 +1,144 @@
-"""What the model says about an action before it is tried: None, or why it must be refused."""
+"""What the model says about an action before it is tried: why it must be refused, or what it leaves.
 
-from dataclasses import replace
+Reads the oracle's and the valuer's views, which have tests of their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from keeper.clearing import account as accounts
-from keeper.clearing import outflow, ways
+from keeper.clearing import book_hash as hashes
+from keeper.clearing import outflow, shortfall, ways
 from keeper.clearing.account import Account, Fill, Record
+from keeper.clearing.collateral import Value, value_of
 from keeper.clearing.headroom import settled_cash
 from keeper.clearing.ledger import Ledger
 from keeper.clearing.ways import Bounds, Margin
 from keeper.markets.instrument import Instrument, Kind
-from tests.stateful import typed
-from tests.stateful import world as worlds
-from tests.stateful.world import LEAF, REPORT, WORST_CASE, EpochBook, World
+from tests.stateful import margins, typed
+from tests.stateful.deployment import LISTINGS
+from tests.stateful.epochs import EpochBook, margin_leaf
+from tests.stateful.orders import LEAF, REDUCE_AT_MARK, REDUCE_REPORT, REPORT, WORST_CASE, Deal
+from tests.stateful.world import World
 
 MIN_INT = -(2**255)
+ALL = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why an account does not pass, or what it passes with.
+
+    Attributes:
+        settled: lower bound of settled cash.
+        record: what a leaf makes the record.
+    """
+
+    refusal: str | None = None
+    settled: int = 0
+    record: Record | None = None
 
 
 class Predictor:
-    """The model's verdicts. Reads the oracle's and the gate's views, which have tests of their own."""
+    """The model's verdicts."""
 
     def __init__(self, world: World, ledger: Ledger) -> None:
         self.world = world
         self.ledger = ledger
+        self.paused_until = 0
 
-    def trade(self, number: int, way: int, fill: Fill) -> str | None:
-        """Whether one side of a trade passes by `way`."""
-        before = self.ledger.accounts[number]
-        after = accounts.filled(before, fill)
+    # Trades
+
+    def trade(self, deal: Deal, sides: Sequence[tuple[int, Sequence[Fill]]]) -> tuple[Verdict, Verdict]:
+        """Both sides' verdicts, the whole trade's refusal among them."""
+        whole = self._tradable(deal) or self._solvent(deal) or self._open_for(deal)
+        maker, taker = (
+            self._side(deal, number, way, fills) for (number, fills), way in zip(sides, deal.ways, strict=True)
+        )
+        return replace(maker, refusal=whole or maker.refusal), taker
+
+    def passes(self, number: int, way: int, after: Account, evidenced: bool = True) -> Verdict:
+        """An account as it is after an action, by headroom, leaf, report or worst case. What the oracle
+        says of freshness and bands is the caller's.
+        """
+        bounds, collateral = self.bounds(after), self.collateral(after).initial
         if way == WORST_CASE:
-            return ways.worst_case_refusal(after, self.bounds(after))
+            return Verdict(ways.worst_case_refusal(after, bounds), after.cash)
         if way == REPORT:
-            return self.oracle() or self._report(number, after)
-        if fill.margin is None:
-            return "no instrument leaf"
+            margin = as_margin(self.report(number, after))
+            refusal = self.usable() or ways.report_refusal(after, margin, bounds, collateral)
+            return Verdict(refusal, after.cash + bounds.linear)
+        record = None
         if way == LEAF:
-            refusal = self.oracle() or self.leaf(number)
-            if refusal is not None:
-                return refusal
-            before = replace(before, record=self.record(number, LEAF, before))
-            after = accounts.filled(before, fill)
-        return self.oracle(after.record) or ways.headroom_refusal(after, self._now())
+            found = self.leaf(number, after)
+            if found.refusal:
+                return found
+            record, after = found.record, replace(after, record=found.record)
+        refusal = self.usable(after.record) or ways.headroom_refusal(after, self.now, collateral)
+        return Verdict(refusal, settled_cash(after), record)
 
-    def withdrawal(self, number: int, way: int, amount: int) -> str | None:
-        """Whether a withdrawal of `amount` tokens passes by `way`."""
+    def leaf(self, number: int, account: Account) -> Verdict:
+        """Whether the latest epoch's leaf may become the record of the account as it is."""
+        if number not in self.epoch.margins:
+            return Verdict("no leaf")
+        margin, bounds = as_margin(self.epoch.margins[number]), self.bounds(account)
+        record = ways.record_of(margin, bounds, self.epoch.number, ways.earliest_expiry(account))
+        return Verdict(self.usable() or ways.statement_refusal(account, margin, bounds), 0, record)
+
+    # Withdrawals
+
+    def withdrawal(self, number: int, index: int, amount: int, way: int) -> Verdict:
+        """Of `amount` tokens; `index` 0: the settlement token."""
         before = self.ledger.accounts[number]
-        after = accounts.withdrawn(before, self.ledger.token.cash(amount))
-        return self.outflow(number, amount) or self._withdrawn(number, way, before, after)
+        if before.collateral.get(index, 0) < self.wad(index, amount) and index:
+            return Verdict("not that much collateral")
+        exempt = self.exempt(number, index)
+        blocked = self.active(before, way) or self._fresh(way, ALL if amount > exempt else 0)
+        after = self.withdrawn(before, index, amount)
+        verdict = self.passes(number, way, after)
+        refusal = blocked or verdict.refusal or self._outflow(index, amount, exempt)
+        return replace(verdict, refusal=refusal)
 
-    def outflow(self, number: int, amount: int) -> str | None:
-        ledger = self.ledger
-        exempt, share = ledger.exempt_amount(number), ledger.token.outflow_share
-        exceeded = outflow.exceeds(ledger.bucket, amount, exempt, ledger.held, share, self._now())
-        return "outflow limit" if exceeded else None
+    def withdrawn(self, before: Account, index: int, amount: int) -> Account:
+        """The account after a withdrawal."""
+        if index:
+            return accounts.collateral_withdrawn(before, index, self.wad(index, amount))
+        return accounts.withdrawn(before, self.wad(0, amount))
 
-    def leaf(self, number: int) -> str | None:
-        """Whether the latest epoch's leaf of the account may become its record."""
+    def wad(self, index: int, amount: int) -> int:
+        return LISTINGS[index - 1].amount(amount) if index else self.ledger.token.cash(amount)
+
+    def exempt(self, number: int, index: int) -> int:
+        """What leaves without the outflow limit, in the token's decimals."""
+        if not index:
+            return self.ledger.exempt_amount(number)
         account = self.ledger.accounts[number]
-        if number not in self.epoch().margins:
-            return "no leaf"
-        return ways.statement_refusal(account, margin_of(self.epoch().margins[number]), self.bounds(account))
+        return accounts.collateral_exempt(account, index) // LISTINGS[index - 1].amount(1)
 
-    def oracle(self, record: Record | None = None) -> str | None:
-        """Whether the oracle is fresh and the record's epoch, or the latest one, may be used."""
-        oracle = self.world.contracts.oracle
-        if not oracle.is_fresh():
-            return "stale"
-        return self.usable(record)
+    def fund_assets(self) -> int:
+        """WAD."""
+        return self.ledger.token.cash(self.world.contracts.fund.totalAssets())
+
+    # What the oracle and the guardian say
+
+    def active(self, account: Account, way: int) -> str | None:
+        if account.frozen:
+            return "in auction"
+        return "paused" if way < WORST_CASE and self.is_paused else None
+
+    @property
+    def is_paused(self) -> bool:
+        return self.now < self.paused_until
 
     def usable(self, record: Record | None = None) -> str | None:
         """Whether the record's epoch, or the latest one, may still be spoken of."""
-        number = self.epoch().number if record is None else record.epoch
+        number = self.epoch.number if record is None else record.epoch
         return None if self.world.contracts.oracle.is_usable(number) else "epoch not usable"
 
-    def record(self, number: int, way: int, account: Account) -> Record:
-        """The account's record once it passed by `way`; `account` is what the leaf or report describes."""
-        if way not in (LEAF, REPORT):
-            return account.record
-        statement = self.epoch().margins[number] if way == LEAF else self.report(number, account)
-        bounds, expiry = self.bounds(account), ways.earliest_expiry(account)
-        return ways.record_of(margin_of(statement), bounds, self.epoch().number, expiry)
-
-    def report(self, number: int, after: Account) -> typed.Struct:
-        """What honest attesters state about the account after an action, on the latest epoch."""
-        return worlds.margin_leaf(number, after, self.world.market(self.epoch().words))
+    # Values
 
     def bounds(self, account: Account) -> Bounds:
-        """The gate's valuation of the account's book."""
+        """The valuer's bounds of the account's book."""
         value = self.world.gate_value(account.positions)
         return Bounds(
             worst_case=None if value.worstCase == MIN_INT else value.worstCase,
@@ -96,50 +149,123 @@ class Predictor:
             expired=value.expired,
         )
 
+    def collateral(self, account: Account, posted: bool = False) -> Value:
+        """What the account's collateral counts."""
+        shift, low = 64 * posted, 2**64 - 1
+        spots = {u: word >> shift & low for u, word in enumerate(self.epoch.words, start=1)}
+        return value_of(account.collateral, LISTINGS, spots)
+
+    def report(self, number: int, after: Account) -> typed.Struct:
+        """What honest attesters state about the account after an action, on the latest epoch."""
+        return margin_leaf(number, after, self.world.views(self.epoch.words))
+
     def payoffs(self, number: int) -> dict[int, int]:
         """Cash per unit of each leg of the account whose settlement price is final."""
         dated = [i for i in map(Instrument.unpack, self.ledger.accounts[number].positions) if i.expiry]
-        prices = {i: self.world.contracts.oracle.settlement_price(i.underlying, i.expiry) for i in dated}
-        return {i.pack(): worlds.margins.payoff(i, price) for i, price in prices.items() if price}
+        prices = {i: self.world.settlement_price(i) for i in dated}
+        return {i.pack(): margins.payoff(i, price) for i, price in prices.items() if price}
 
-    def tradable(self, packed: int) -> str | None:
-        instrument = Instrument.unpack(packed)
-        return "expired" if instrument.kind != Kind.PERP and instrument.expiry <= self._now() else None
-
+    @property
     def epoch(self) -> EpochBook:
         assert self.world.epoch is not None
         return self.world.epoch
 
-    def _now(self) -> int:
+    @property
+    def now(self) -> int:
         return self.world.chain.timestamp
 
-    def _report(self, number: int, after: Account) -> str | None:
-        return ways.report_refusal(after, margin_of(self.report(number, after)), self.bounds(after))
+    # Sides of a trade
 
-    def settled_cash(self, number: int, way: int, fill: Fill) -> int:
-        """Lower bound of settled cash that a side of a trade passes with."""
+    def _side(self, deal: Deal, number: int, way: int, fills: Sequence[Fill]) -> Verdict:
         before = self.ledger.accounts[number]
-        if way == LEAF:
-            before = replace(before, record=self.record(number, LEAF, before))
-        after = accounts.filled(before, fill)
-        if way == WORST_CASE:
-            return after.cash
-        return after.cash + self.bounds(after).linear if way == REPORT else settled_cash(after)
+        blocked = self.active(before, way)
+        after = accounts.traded(before, fills)
+        if way == REDUCE_REPORT:
+            verdict = self._reduced(number, before, after, fills[0].fee)
+        elif way == REDUCE_AT_MARK:
+            verdict = self._shrunk(deal, before, after, fills)
+        else:
+            verdict = self.passes(number, way, after)
+        return replace(verdict, refusal=blocked or verdict.refusal)
 
-    def _withdrawn(self, number: int, way: int, before: Account, after: Account) -> str | None:
-        if way == WORST_CASE:
-            return ways.worst_case_refusal(after, self.bounds(after))
-        if way == REPORT:
-            return self.oracle() or self._report(number, after)
-        if way == LEAF:
-            refusal = self.oracle() or self.leaf(number)
-            if refusal is not None:
-                return refusal
-            after = replace(after, record=self.record(number, LEAF, before))
-        return self.oracle(after.record) or ways.headroom_refusal(after, self._now())
+    def _reduced(self, number: int, before: Account, after: Account, fee: int) -> Verdict:
+        """By report: neither the buffer above maintenance margin nor equity, but for the fee, falls."""
+        record = before.record
+        if self.usable(record) or record.changes != hashes.changes(before.book_hash):
+            return Verdict("no record of this book")
+        margin, bounds = as_margin(self.report(number, after)), self.bounds(after)
+        refusal = self.usable() or ways.statement_refusal(after, margin, bounds)
+        had = before.cash + record.mark_base + before.added_mark + self.collateral(before).maintenance
+        has = after.cash + margin.mark + self.collateral(after).maintenance
+        settled = after.cash + bounds.linear
+        if has + fee < had:
+            refusal = refusal or "equity falls"
+        if has - margin.maintenance < had - record.maintenance_margin:
+            refusal = refusal or "risk not reduced"
+        if settled < min(0, settled_cash(before)):
+            refusal = refusal or "settled cash"
+        return Verdict(refusal, settled)
+
+    def _shrunk(self, deal: Deal, before: Account, after: Account, fills: Sequence[Fill]) -> Verdict:
+        """The whole book is one leg and shrinks at exactly its mark."""
+        (fill, *more) = fills
+        if more or not deal.with_leaf or fill.margin is None or fill.price != fill.margin.mark:
+            return Verdict("not one leg at its mark")
+        if set(before.positions) != {fill.instrument}:
+            return Verdict("not the whole book")
+        held, left = before.positions[fill.instrument], after.positions.get(fill.instrument, 0)
+        if left * held < 0 or abs(left) >= abs(held):
+            return Verdict("does not shrink")
+        equity = after.cash + accounts.value_at(left, fill.price)
+        return Verdict("equity below zero" if equity < 0 else None, after.cash)
+
+    # Whole trades
+
+    def _tradable(self, deal: Deal) -> str | None:
+        legs = [Instrument.unpack(i) for i in deal.instruments]
+        return "expired" if any(i.kind != Kind.PERP and i.expiry <= self.now for i in legs) else None
+
+    def _solvent(self, deal: Deal) -> str | None:
+        return "shortfall" if self.ledger.losses.shortfall and min(deal.ways) < WORST_CASE else None
+
+    def _open_for(self, deal: Deal) -> str | None:
+        mask = sum({1 << (instrument >> 112) - 1 for instrument in deal.instruments})
+        return self._fresh(min(deal.ways), mask)
+
+    def _fresh(self, way: int, underlyings: int) -> str | None:
+        """Attested ways need a young epoch, and spots inside their bands."""
+        if way >= WORST_CASE:
+            return None
+        fresh, outside = self.world.contracts.oracle.conditions()
+        if not fresh:
+            return "stale"
+        return "outside its band" if outside & underlyings else None
+
+    def _outflow(self, index: int, amount: int, exempt: int) -> str | None:
+        ledger = self.ledger
+        share, now = ledger.token.outflow_share, self.now
+        if index:
+            vault = ledger.vaults[index]
+            exceeded = outflow.exceeds(vault.bucket, amount, exempt, vault.held, share, now)
+        else:
+            try:
+                paid = self._paid(amount)
+            except ValueError as error:
+                return str(error)
+            exceeded = outflow.exceeds(ledger.bucket, paid, exempt, ledger.held, share, now)
+        return "outflow limit" if exceeded else None
+
+    def _paid(self, amount: int) -> int:
+        """Tokens for cash worth `amount` at par."""
+        ledger, token = self.ledger, self.ledger.token
+        losses, surplus = shortfall.release(ledger.losses, self.now)
+        pool = shortfall.pool(losses, token.cash(ledger.held), ledger.fees + surplus)
+        missing = shortfall.uncovered(losses, self.fund_assets())
+        _, paid = shortfall.pay(losses, token.cash(amount), pool, missing, token.cash(1), self.now)
+        return paid // token.cash(1)
 
 
-def margin_of(leaf: typed.Struct) -> Margin:
+def as_margin(leaf: typed.Struct) -> Margin:
     """The statement as the model reads it."""
     return Margin(
         added_im=leaf["addedIM"],

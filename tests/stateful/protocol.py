@@ -6,41 +6,40 @@ refuses must be refused on chain with a reason of the protocol's own and change 
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from keeper.clearing import account as accounts
 from keeper.clearing import book_hash as hashes
-from keeper.clearing.account import Account, InstrumentMargin
+from keeper.clearing.account import Account, InstrumentMargin, Record
 from keeper.clearing.ledger import Ledger, Token, Trade
-from tests.stateful.prediction import Predictor
-from tests.stateful.world import HEADROOM, LEAF, REPORT, WORST_CASE, EpochBook, Orders, Side, World
-
-WAD = 10**18
-WAY_NAMES = {HEADROOM: "headroom", LEAF: "leaf", REPORT: "report", WORST_CASE: "worst case"}
-REASONS = (
-    "clearing:",
-    "custody:",
-    "positions:",
-    "gate:",
-    "oracle:",
-    "markets:",
-    "exchange:",
-    "quorum:",
-    "instrument:",
+from tests.stateful.changes import Changes
+from tests.stateful.deployment import DEPLOYER, LISTINGS
+from tests.stateful.epochs import EpochBook
+from tests.stateful.orders import (
+    HEADROOM,
+    LEAF,
+    REDUCE_AT_MARK,
+    REDUCE_REPORT,
+    REPORT,
+    REPORT_WAYS,
+    WORST_CASE,
+    Deal,
+    Orders,
+    Side,
 )
+from tests.stateful.prediction import Predictor, Verdict
+from tests.stateful.world import World
 
-
-@dataclass(frozen=True)
-class Deal:
-    """A trade to be attempted. `quantity` is the maker's; `price` per instrument, WAD, exact."""
-
-    maker: int
-    taker: int
-    instrument: int
-    quantity: int
-    price: int
-    ways: tuple[int, int]
-    with_leaf: bool = True
+WAY_NAMES = {
+    HEADROOM: "headroom",
+    LEAF: "leaf",
+    REPORT: "report",
+    WORST_CASE: "worst case",
+    REDUCE_REPORT: "reduction by report",
+    REDUCE_AT_MARK: "reduction at the mark",
+}
+MODULES = "auction clearing custody gate exchange fund instrument markets oracle pausing positions quorum shortfall"
+REASONS = tuple(f"{name}:" for name in [*MODULES.split(), "claim", "valuer", "vault", "ownable"])
 
 
 class Protocol:
@@ -49,86 +48,78 @@ class Protocol:
     def __init__(self, world: World) -> None:
         self.world = world
         self.ledger = Ledger(Token(6, world.contracts.outflow_share))
+        for listing in LISTINGS:
+            self.ledger.list_collateral(listing)
         self.predictor = Predictor(world, self.ledger)
+        self.changes = Changes(world)
         self.summary: Counter[str] = Counter()
         self.donated = 0  # tokens sent past the books
+        self.fund_assets = 0  # tokens of the insurance fund
         self.exact: set[int] = set()  # accounts whose record was of their book when it was taken
+        self.indivisible: dict[int, int] = {}  # by account, value of legs that auctions could not divide
+        self.spent: list[tuple[str, bytes, str]] = []  # calls that must never pass again
+        self.last_number = 0  # of the last epoch seen
 
     @property
     def epoch(self) -> EpochBook:
-        return self.predictor.epoch()
+        return self.predictor.epoch
+
+    @property
+    def now(self) -> int:
+        return self.world.chain.timestamp
 
     def account(self, number: int) -> Account:
         return self.ledger.accounts[number]
 
-    # Actions
+    # Accounts
 
     def open_account(self, owner_key: int) -> int:
         number = self.world.open_account(owner_key)
         self.ledger.open_account(number, self.world.owner(number))
+        self.changes.open(number)
         return number
 
-    def deposit(self, number: int, amount: int) -> None:
-        reason = self.world.deposit(number, amount)
-        if self._as_predicted("deposit", None, reason):
-            self.ledger.deposit(number, amount)
-
-    def propose(self, words: Sequence[int]) -> EpochBook:
-        """The attesters' statement on the state now; `words` are posted << 64 | effective spots."""
-        number = self.world.epoch.number + 1 if self.world.epoch else 1
-        self.world.chain.mine(self.world.contracts.min_blocks)
-        return self.world.propose(number, words, self.ledger.accounts)
-
-    def publish(self, epoch: EpochBook) -> None:
-        self._as_predicted("epoch", None, self.world.publish(epoch))
-
-    def post_epoch(self, words: Sequence[int]) -> EpochBook:
-        """Propose and publish at once."""
-        epoch = self.propose(words)
-        self.publish(epoch)
-        return epoch
-
-    def trade(self, deal: Deal) -> str:
-        """Reason of the refusal, or empty."""
-        orders, trade = self.prepare(deal)
-        margin = self.epoch.instrument_margin(deal.instrument) if deal.with_leaf else None
-        fills = trade.sides(margin)
-        sides = [
-            self.side(n, way, accounts.filled(self.account(n), fill))
-            for (n, fill), way in zip(fills, deal.ways, strict=True)
-        ]
-        refusals = [
-            self.predictor.trade(n, way, fill) for (n, fill), way in zip(fills, deal.ways, strict=True)
-        ]
-        refusal = self.predictor.tradable(deal.instrument) or refusals[0] or refusals[1]
-        statement = self.world.statement(orders.action(), sides, deal.instrument if deal.with_leaf else None)
-        label = " / ".join(sorted(WAY_NAMES[way] for way in deal.ways))
-        reason = self.world.fill(orders, sides, statement)
-        if self._as_predicted(f"trade by {label}", refusal, reason):
-            self._apply(trade, margin, deal.ways)
+    def deposit(self, number: int, amount: int, index: int = 0) -> str:
+        """Tokens; `index` 0: the settlement token."""
+        refusal = None
+        if index:
+            vault = self.ledger.vaults[index]
+            refusal = "above its cap" if vault.held + amount > vault.listing.cap else None
+        reason = self.world.deposit(number, amount, index)
+        if self.as_predicted("deposit of collateral" if index else "deposit", refusal, reason):
+            if index:
+                self.ledger.deposit_collateral(number, index, amount)
+            else:
+                self.ledger.deposit(number, amount, self.now)
         return reason
 
-    def withdraw(self, number: int, amount: int, way: int) -> str:
+    def withdraw(self, number: int, amount: int, way: int, index: int = 0) -> str:
         """Reason of the refusal, or empty."""
         before = self.account(number)
-        after = accounts.withdrawn(before, self.ledger.token.cash(amount))
-        refusal = self.predictor.withdrawal(number, way, amount)
+        verdict = self.predictor.withdrawal(number, index, amount, way)
+        held = before.collateral.get(index, 0)
+        possible = not index or self.predictor.wad(index, amount) <= held
+        after = self.predictor.withdrawn(before, index, amount) if possible else before
         side = self.side(number, way, after)
-        action = self.world.withdrawal_action(number, amount, before.withdraw_nonce)
-        reason = self.world.withdraw(side, amount, self.world.statement(action, [side], None))
-        if self._as_predicted(f"withdraw by {WAY_NAMES[way]}", refusal, reason):
-            self.ledger.withdraw(number, amount, self.world.chain.timestamp)
-            if way == LEAF:
-                self._set_record(number, LEAF)
+        action = self.world.withdrawal_action(number, index, amount, before.withdraw_nonce)
+        reason = self.world.withdraw(side, index, amount, self.world.statement(action, [side]))
+        label = "withdraw collateral" if index else "withdraw"
+        if self.as_predicted(f"{label} by {WAY_NAMES[way]}", verdict.refusal, reason):
+            if way == REPORT:
+                self.spend()
+            self._take_out(number, index, amount)
+            self.adopt(number, verdict, before)
+            self.ledger.accounts[number] = accounts.ratcheted(self.account(number), verdict.settled)
         return reason
 
     def refresh(self, number: int) -> str:
         """Make the latest epoch's leaf the account's record."""
-        refusal = self.predictor.usable() or self.predictor.leaf(number)
+        verdict = self.predictor.leaf(number, self.account(number))
         side = self.side(number, LEAF, self.account(number))
-        reason = self.world.clearing.attempt("refresh", number, side.evidence(), self.epoch.number)
-        if self._as_predicted("refresh", refusal, reason):
-            self._set_record(number, LEAF)
+        statement = self.world.statement(b"", [])
+        reason = self.world.clearing.attempt("refresh", number, side.evidence(), statement)
+        if self.as_predicted("refresh", verdict.refusal, reason):
+            self.adopt(number, verdict, self.account(number))
         return str(reason)
 
     def settle(self, number: int) -> str:
@@ -136,16 +127,82 @@ class Protocol:
         payoffs = self.predictor.payoffs(number)
         book = sorted(self.account(number).positions)
         reason = self.world.clearing.attempt("settle", number, book)
-        if self._as_predicted("settle", None if payoffs else "nothing to settle", reason):
+        if self.as_predicted("settle", None if payoffs else "nothing to settle", reason):
             self.ledger.settle(number, payoffs)
         return str(reason)
 
-    def donate(self, amount: int) -> None:
-        """Send tokens past the books: they must change nothing."""
-        token = self.world.contracts.token
-        token.mint(self.world.clearing.address, amount)
-        self.donated += amount
-        self.summary["donation"] += 1
+    # Trades
+
+    def trade(self, deal: Deal) -> str:
+        """Reason of the refusal, or empty."""
+        orders, trade, margins = self.world.orders(deal), self._trade(deal), self._margins(deal)
+        sides = trade.sides(margins)
+        verdicts = self.predictor.trade(deal, sides)
+        shown = [
+            self.side(n, way, accounts.traded(self.account(n), fills))
+            for (n, fills), way in zip(sides, deal.ways, strict=True)
+        ]
+        reason = self.world.fill(deal, orders, shown, self._statement(deal, orders, shown))
+        label = " / ".join(sorted(WAY_NAMES[way] for way in deal.ways))
+        refusal = verdicts[0].refusal or verdicts[1].refusal
+        if self.as_predicted(f"trade by {label}", refusal, reason):
+            self.spend()
+            self.summary["trade of several legs"] += len(deal.legs) > 1
+            self._apply(trade, margins, verdicts)
+        return reason
+
+    def first_way(self, number: int, deal: Deal, order: Sequence[int]) -> int:
+        """The first of the ways in `order` that the model lets this side pass by, else the last."""
+        sides = self._trade(deal).sides(self._margins(deal))
+        place = [n for n, _ in sides].index(number)
+        for way in order:
+            tried = [WORST_CASE, WORST_CASE]
+            tried[place] = way
+            if self.predictor.trade(replace(deal, ways=tuple(tried)), sides)[place].refusal is None:
+                return way
+        return order[-1]
+
+    # Attesters, guardian, owner
+
+    def propose(self, spots: Sequence[int]) -> EpochBook:
+        """The attesters' statement on the state now, spots in 1e-8 USD."""
+        number = self.world.epoch.number + 1 if self.world.epoch else 1
+        self.world.chain.mine(self.world.contracts.min_blocks)
+        return self.world.propose(number, self.world.words(spots), self.ledger.accounts)
+
+    def publish(self, epoch: EpochBook) -> None:
+        self.as_predicted("epoch", None, self.world.publish(epoch))
+        self.spend()
+        self.summary["epoch outside its band"] += bool(self.world.contracts.oracle.conditions()[1])
+
+    def post_epoch(self, spots: Sequence[int]) -> EpochBook:
+        """Propose and publish at once."""
+        epoch = self.propose(spots)
+        self.publish(epoch)
+        return epoch
+
+    def pause(self, seconds: int) -> None:
+        """Zero seconds: an end of the pause."""
+        self.world.clearing.pause(seconds) if seconds else self.world.clearing.unpause()
+        self.predictor.paused_until = self.now + seconds
+        self.summary["pause" if seconds else "end of a pause"] += 1
+
+    def collect_fees(self) -> None:
+        """To the owner, or towards the shortfall."""
+        ledger, unit = self.ledger, self.ledger.token.cash(1)
+        before = replace(ledger.losses), ledger.fees
+        ledger.release(self.now)
+        amount = ledger.fees // unit
+        reason = self.world.vault.attempt("collect_fees", DEPLOYER)
+        if not self.as_predicted("collection of fees", None if amount else "no fees", reason):
+            ledger.losses, ledger.fees = before
+            return
+        ledger.fees -= amount * unit
+        if ledger.losses.shortfall:
+            ledger.held -= amount
+            ledger.recover(amount, self.now)
+        else:
+            ledger.held -= amount
 
     def finalize(self, underlying: int, expiry: int) -> int:
         """Fix the settlement price of an expiry; anybody may."""
@@ -153,56 +210,79 @@ class Protocol:
         self.summary["settlement price"] += 1
         return int(price)
 
-    # Evidence
+    def donate(self, amount: int) -> None:
+        """Send tokens past the books: they must change nothing."""
+        self.world.token(0).mint(self.world.vault.address, amount)
+        self.donated += amount
+        self.summary["donation"] += 1
 
-    def prepare(self, deal: Deal) -> tuple[Orders, Trade]:
-        """The two orders and the trade that they make."""
-        cash = deal.quantity * deal.price // WAD
-        self.world.fills += 1
-        maker = self.world.order(deal.maker, deal.instrument, deal.quantity, cash)
-        taker = self.world.order(deal.taker, deal.instrument, -deal.quantity, -cash)
-        fees = [self.world.fee(taking, deal.instrument, deal.quantity) for taking in (False, True)]
-        trade = Trade(deal.maker, deal.taker, deal.instrument, deal.quantity, deal.price, *fees)
-        return Orders(maker, taker, cash, fill_nonce=self.world.fills), trade
+    # Evidence
 
     def side(self, number: int, way: int, after: Account) -> Side:
         """Evidence of an account for an action that leaves it as `after`."""
+        book = sorted(after.positions)
         if way == LEAF:
-            book = sorted(self.account(number).positions)
             return Side(number, way, book, self.epoch.margins[number], self.epoch.margin_proof(number))
-        if way == REPORT:
-            return Side(number, way, sorted(after.positions), self.predictor.report(number, after))
-        return Side(number, way, sorted(after.positions) if way == WORST_CASE else [])
+        if way in REPORT_WAYS:
+            return Side(number, way, book, self.predictor.report(number, after))
+        return Side(number, way, book)
 
-    def first_way(self, number: int, deal: Deal, order: Sequence[int]) -> int:
-        """The first of the ways in `order` that the model lets this side pass by, else the last."""
-        _, trade = self.prepare(deal)
-        margin = self.epoch.instrument_margin(deal.instrument) if deal.with_leaf else None
-        (fill,) = [fill for n, fill in trade.sides(margin) if n == number]
-        return next((way for way in order if self.predictor.trade(number, way, fill) is None), order[-1])
+    def _statement(self, deal: Deal, orders: Orders, sides: Sequence[Side]) -> bytes:
+        if not deal.with_leaf and set(deal.ways) == {WORST_CASE}:
+            return b""
+        return self.world.statement(orders.action(), sides, deal.instruments if deal.with_leaf else ())
 
     # Model
 
-    def _apply(self, trade: Trade, margin: InstrumentMargin | None, by: tuple[int, int]) -> None:
-        settled = {
-            n: self.predictor.settled_cash(n, way, fill)
-            for (n, fill), way in zip(trade.sides(margin), by, strict=True)
-        }
-        for number, way in zip((trade.maker, trade.taker), by, strict=True):
-            if way == LEAF:
-                self._set_record(number, LEAF)
-        self.ledger.trade(trade, margin, settled)
-
-    def _set_record(self, number: int, way: int) -> None:
-        account = self.account(number)
-        record = self.predictor.record(number, way, account)
-        self.exact.discard(number)
-        self.exact.update({number} if record.changes == hashes.changes(account.book_hash) else ())
-        self.ledger.accounts[number] = replace(account, record=record)
-
-    def _as_predicted(self, action: str, refusal: str | None, reason: str) -> bool:
+    def as_predicted(self, action: str, refusal: str | None, reason: str) -> bool:
         """Whether the action happened; fails where chain and model disagree about it."""
         assert bool(reason) == bool(refusal), f"{action}: chain {reason!r}, model {refusal!r}"
         assert not reason or reason.startswith(REASONS), f"{action}: refused with {reason!r}"
         self.summary[f"{action} refused" if reason else action] += 1
+        if not reason:
+            self.changes.note()
+            alone = self.predictor.is_paused or not self.world.contracts.oracle.is_fresh()
+            self.summary[f"{action} without keepers"] += alone
         return not reason
+
+    def adopt(self, number: int, verdict: Verdict, stated: Account) -> None:
+        """A leaf becomes the record; `stated` is the account before the action."""
+        if verdict.record is None:
+            return
+        record: Record = verdict.record
+        self.exact.discard(number)
+        self.exact.update({number} if record.changes == hashes.changes(stated.book_hash) else ())
+        self.ledger.accounts[number] = replace(self.account(number), record=record)
+
+    def spend(self) -> None:
+        """The last call must never pass again."""
+        self.spent.append(self.world.chain.last)
+
+    def replay(self, index: int) -> None:
+        """Invariant 6: a signed action of the past, brought once more."""
+        to, data, sender = self.spent[index % len(self.spent)]
+        returned, reason = self.world.chain.call(to, data, sender)
+        assert returned is None and reason.startswith(REASONS), reason
+        self.summary["replay refused"] += 1
+
+    def _take_out(self, number: int, index: int, amount: int) -> None:
+        if index:
+            self.ledger.withdraw_collateral(number, index, amount, self.now)
+        else:
+            self.ledger.withdraw(number, amount, self.now, self.predictor.fund_assets())
+
+    def _trade(self, deal: Deal) -> Trade:
+        fees = [self.world.fee(taker, deal) for taker in (False, True)]
+        return Trade(deal.maker, deal.taker, deal.legs, *fees)
+
+    def _margins(self, deal: Deal) -> list[InstrumentMargin] | None:
+        return [self.epoch.instrument_margin(i) for i in deal.instruments] if deal.with_leaf else None
+
+    def _apply(
+        self, trade: Trade, margins: Sequence[InstrumentMargin] | None, verdicts: Sequence[Verdict]
+    ) -> None:
+        numbers = (trade.maker, trade.taker)
+        before = [self.account(n) for n in numbers]
+        self.ledger.trade(trade, margins, {n: v.settled for n, v in zip(numbers, verdicts, strict=True)})
+        for number, verdict, stated in zip(numbers, verdicts, before, strict=True):
+            self.adopt(number, verdict, stated)

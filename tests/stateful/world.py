@@ -4,83 +4,36 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from eth_utils.crypto import keccak
 
-from keeper.clearing.account import Account, InstrumentMargin
+from keeper.attestation.bands import Ages, Anchors, Bands, effective_spot
+from keeper.attestation.evidence import NO_SIGNATURES, encode_statement
+from keeper.clearing.account import Account
 from keeper.markets.instrument import Instrument, Kind
-from tests.stateful import margins, typed
-from tests.stateful.deployment import ATTESTERS, METHODOLOGY, THRESHOLD, Deployment, deploy
+from tests.stateful import typed
+from tests.stateful.deployment import ATTESTERS, BANDS, METHODOLOGY, THRESHOLD, Deployment, deploy
+from tests.stateful.epochs import EpochBook, Views, margin_leaf, publish_book
+from tests.stateful.evm import Contract
 from tests.stateful.margins import Market
+from tests.stateful.orders import REPORT_WAYS, Deal, Orders, Side, order_values
 
-HEADROOM, LEAF, REPORT, WORST_CASE, REDUCE_REPORT, REDUCE_AT_MARK = range(6)
-REPORT_WAYS = (REPORT, REDUCE_REPORT)
-WAD = 10**18
 PRICE_UNIT = 10**10
 DEADLINE_SECONDS = 600
-MARGINAL = WAD
-MAX_ADDED_IM = 10**9 * WAD
-NO_LEAF: typed.Struct = {
-    field: bytes(32) if kind == "bytes32" else 0 for kind, field in typed.members("MarginLeaf")
-}
-NO_INSTRUMENT: typed.Struct = {field: 0 for _, field in typed.members("InstrumentLeaf")}
-
-
-@dataclass(frozen=True)
-class EpochBook:
-    """One epoch as its attesters published it."""
-
-    header: typed.Struct
-    words: tuple[int, ...]
-    market: Market
-    margins: Mapping[int, typed.Struct]
-    instruments: Mapping[int, typed.Struct]
-    margin_rows: list[list[bytes]]
-    market_rows: list[list[bytes]]
-
-    @property
-    def number(self) -> int:
-        return int(self.header["number"])
-
-    def margin_proof(self, account: int) -> list[bytes]:
-        one = typed.leaf(typed.struct_hash("MarginLeaf", self.margins[account]))
-        return [*typed.proof(self.margin_rows, one), self.market_rows[-1][0]]
-
-    def instrument_proof(self, instrument: int) -> list[bytes]:
-        one = typed.leaf(typed.struct_hash("InstrumentLeaf", self.instruments[instrument]))
-        return [*typed.proof(self.market_rows, one), self.margin_rows[-1][0]]
-
-    def instrument_margin(self, instrument: int) -> InstrumentMargin:
-        leaf = self.instruments[instrument]
-        return InstrumentMargin(leaf["mark"], leaf["imLong"], leaf["imShort"])
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a fill as its account presents it; `leaf` and `proof` only where the way needs them."""
-
-    account: int
-    way: int
-    instruments: Sequence[int] = ()
-    leaf: typed.Struct | None = None
-    proof: Sequence[bytes] = ()
-
-    def evidence(self) -> tuple[Any, ...]:
-        leaf = typed.values("MarginLeaf", self.leaf or NO_LEAF)
-        return self.way, list(self.instruments), leaf, list(self.proof)
+WINDOW = 1_800
 
 
 class World:
-    """The contracts, the clock, the attesters and the owners' keys."""
+    """The contracts, the clock, the attesters and the keys of owners and operators."""
 
     def __init__(self, deployment: Deployment | None = None) -> None:
         self.contracts = deployment or deploy()
         self.chain = self.contracts.chain
-        self.clearing = self.contracts.clearinghouse
+        self.clearing, self.vault = self.contracts.clearinghouse, self.contracts.vault
         self.epoch: EpochBook | None = None
         self.owners: dict[int, Any] = {}
+        self.operators: dict[int, Any] = {}  # who acts instead of the owner
         self.nonces: dict[int, int] = {}
         self.fills = 0
 
@@ -95,33 +48,51 @@ class World:
     def owner(self, account: int) -> str:
         return typed.address(self.owners[account])
 
-    def deposit(self, account: int, amount: int) -> str:
-        token, owner = self.contracts.token, self.owner(account)
-        token.mint(owner, amount)
-        token.approve(self.clearing.address, amount, sender=owner)
-        return str(self.clearing.attempt("deposit", account, token.address, amount, sender=owner))
+    def secret(self, account: int) -> Any:
+        """Key of whoever acts for an account."""
+        return self.operators.get(account, self.owners[account])
+
+    def actor(self, account: int) -> str:
+        return typed.address(self.secret(account))
+
+    def token(self, index: int) -> Contract:
+        """The settlement token (0), or a collateral token."""
+        return self.contracts.coins[index - 1] if index else self.contracts.token
+
+    def fund_actor(self, payer: str, token: Contract, amount: int, spender: Contract) -> None:
+        """Fresh tokens that `spender` may take."""
+        token.mint(payer, amount)
+        token.approve(spender.address, amount, sender=payer)
+
+    def deposit(self, account: int, amount: int, index: int = 0) -> str:
+        token, payer = self.token(index), self.actor(account)
+        self.fund_actor(payer, token, amount, self.vault)
+        return str(self.vault.attempt("deposit", account, token.address, amount, sender=payer))
 
     # Epochs
 
-    def market(self, words: Sequence[int]) -> Market:
-        """Market at the effective spots of packed words, forwards as the chain has them inside a
-        settlement window.
-        """
-        spots = {i + 1: word & 2**64 - 1 for i, word in enumerate(words)}
-        forwards = {
-            (i.underlying, i.expiry): self._forward(i, spots[i.underlying])
-            for i in map(Instrument.unpack, self.contracts.instruments)
-            if i.kind != Kind.PERP
-        }
-        return Market(spots, forwards)
+    def words(self, posted: Sequence[int]) -> list[int]:
+        """Posted << 64 | effective spots, were the next epoch of now."""
+        oracle = self.contracts.oracle
+        header = oracle.header()
+        ages, elapsed = Ages(header.tenAge, header.hourAge), self.chain.timestamp - header.timestamp
+        words = []
+        for underlying, spot in enumerate(posted, start=1):
+            last = oracle.spot(underlying)
+            anchors = Anchors(last.effective, last.tenAnchor, last.hourAnchor)
+            words.append(spot << 64 | effective_spot(spot, anchors, ages, elapsed, Bands(*BANDS))[0])
+        return words
+
+    def views(self, words: Sequence[int]) -> Views:
+        """The market at packed words, now."""
+        effective = self._market([word & 2**64 - 1 for word in words])
+        posted = [word >> 64 for word in words]
+        return Views(effective, effective if _agree(words) else self._market(posted))
 
     def propose(self, number: int, words: Sequence[int], books: Mapping[int, Account]) -> EpochBook:
-        """What attesters compute on the state now: `words` are posted << 64 | effective, 1e-8 USD."""
-        market = self.market(words)
-        leaves = {a: margin_leaf(a, account, market) for a, account in books.items()}
-        instruments = {i: instrument_leaf(i, market) for i in self.contracts.instruments}
-        margin_rows = typed.levels([_leaf_of("MarginLeaf", leaf) for leaf in leaves.values()])
-        market_rows = typed.levels([_leaf_of("InstrumentLeaf", leaf) for leaf in instruments.values()])
+        """What attesters compute on the state now."""
+        views = self.views(words)
+        leaves = {a: margin_leaf(a, account, views) for a, account in books.items()}
         header = {
             "number": number,
             "timestamp": self.chain.timestamp,
@@ -129,11 +100,9 @@ class World:
             "blockHash": self.chain.block_hash(self.chain.block - 1),
             "snapshotHash": keccak(text=f"snapshot {number}"),
             "methodologyHash": METHODOLOGY,
-            "marketRoot": market_rows[-1][0],
-            "marginRoot": margin_rows[-1][0],
             "spotsHash": keccak(b"".join(word.to_bytes(32, "big") for word in words)),
         }
-        return EpochBook(header, tuple(words), market, leaves, instruments, margin_rows, market_rows)
+        return publish_book(header, words, views, leaves, self.contracts.instruments)
 
     def publish(self, epoch: EpochBook) -> str:
         """Post a signed epoch; it becomes `self.epoch` when accepted."""
@@ -144,63 +113,64 @@ class World:
             self.epoch = epoch
         return reason
 
-    def signed(self, struct_hash: bytes, signers: Sequence[int] = tuple(range(THRESHOLD))) -> tuple[Any, ...]:
+    def signed(self, struct_hash: bytes) -> tuple[int, list[tuple[bytes, int]]]:
         """Quorum signatures over a struct hash, by attesters in ascending order."""
         separator = typed.domain_separator(self.chain.chain_id, self.contracts.quorum.address)
         digest = typed.digest(separator, struct_hash)
-        bitmap = sum(1 << i for i in signers)
-        return bitmap, [typed.sign(ATTESTERS[i], digest) for i in sorted(signers)]
+        signers = range(THRESHOLD)
+        return sum(1 << i for i in signers), [typed.sign(ATTESTERS[i], digest) for i in signers]
 
     # Evidence
 
-    def statement(
-        self, action: bytes, sides: Iterable[Side], instrument: int | None, **changes: Any
-    ) -> tuple[Any, ...]:
-        """What the sides share: one signature set over the reports, and the instrument's leaf if asked
+    def statement(self, action: bytes, sides: Iterable[Side], instruments: Sequence[int] = ()) -> bytes:
+        """What the sides share: one signature set over the reports, and the instruments' leaves if asked
         for.
         """
         assert self.epoch is not None
         deadline = self.chain.timestamp + DEADLINE_SECONDS
-        number = changes.get("epoch", self.epoch.number)
         reports = [
-            {"epoch": number, "action": action, "margin": side.leaf, "deadline": deadline}
+            {"epoch": self.epoch.number, "action": action, "margin": side.leaf, "deadline": deadline}
             for side in sides
             if side.way in REPORT_WAYS
         ]
-        signatures = self.signed(typed.struct_hash("Reports", {"reports": reports})) if reports else (0, [])
-        leaf = self.epoch.instruments[instrument] if instrument is not None else NO_INSTRUMENT
-        proof = self.epoch.instrument_proof(instrument) if instrument is not None else []
-        return number, deadline, signatures, typed.values("InstrumentLeaf", leaf), proof
-
-    def no_statement(self) -> tuple[Any, ...]:
-        """A statement that states nothing, for ways without attesters."""
-        return 0, 0, (0, []), typed.values("InstrumentLeaf", NO_INSTRUMENT), []
+        hashed = typed.struct_hash("Reports", {"reports": reports})
+        return encode_statement(
+            self.epoch.number,
+            deadline,
+            self.signed(hashed) if reports else NO_SIGNATURES,
+            [self.epoch.unit(i) for i in instruments],
+            [self.epoch.instrument_proof(i) for i in instruments],
+        )
 
     # Orders
 
-    def order(self, account: int, instrument: int, quantity: int, cash: int, **changes: Any) -> typed.Struct:
-        """An order of one unit: `quantity` signed, `cash` the most it pays."""
+    def order(self, account: int, deal: Deal, sign: int) -> typed.Struct:
+        """One side's order of one unit; `sign` -1 for the taker."""
         nonce = self.nonces.get(account, 0)
         self.nonces[account] = nonce + 1
-        order = {
+        return {
             "account": account,
-            "legs": [{"instrument": instrument, "quantity": quantity}],
+            "legs": [{"instrument": leg.instrument, "quantity": sign * leg.quantity} for leg in deal.legs],
             "units": 1,
-            "limit": cash,
+            "limit": sign * deal.cash,
             "maxFee": 2**200,
             "nonce": nonce // 256 << 8 | nonce % 256,
             "expiry": self.chain.timestamp + DEADLINE_SECONDS,
             "taker": "0x" + "00" * 20,
             "flags": 0,
         }
-        return order | changes
+
+    def orders(self, deal: Deal) -> Orders:
+        self.fills += 1
+        maker, taker = self.order(deal.maker, deal, 1), self.order(deal.taker, deal, -1)
+        return Orders(maker, taker, deal.cash, self.fills)
 
     def sign_order(self, order: typed.Struct) -> tuple[bytes, int]:
         separator = typed.domain_separator(self.chain.chain_id, self.contracts.exchange.address)
         digest = typed.digest(separator, typed.struct_hash("Order", order))
-        return typed.sign(self.owners[order["account"]], digest)
+        return typed.sign(self.secret(order["account"]), digest)
 
-    def fill(self, orders: "Orders", sides: Sequence[Side], statement: tuple[Any, ...]) -> str:
+    def fill(self, deal: Deal, orders: Orders, sides: Sequence[Side], statement: bytes) -> str:
         """Bring two orders to the exchange; the reason of a refusal, else empty."""
         return str(
             self.contracts.exchange.attempt(
@@ -209,8 +179,9 @@ class World:
                 self.sign_order(orders.maker),
                 order_values(orders.taker),
                 self.sign_order(orders.taker),
-                orders.units,
+                1,
                 orders.price,
+                [leg.price for leg in deal.legs],
                 orders.fill_nonce,
                 sides[0].evidence(),
                 sides[1].evidence(),
@@ -218,101 +189,64 @@ class World:
             )
         )
 
+    def fee(self, taker: bool, deal: Deal) -> int:
+        """Fee of one side, WAD: each leg's rounded up."""
+        rate, oracle = self.contracts.fee_rates[taker], self.contracts.oracle
+        square = 10**36
+        return sum(
+            -(-rate * abs(leg.quantity) * oracle.spot(leg.instrument >> 112).effective * PRICE_UNIT // square)
+            for leg in deal.legs
+        )
+
     # Withdrawals
 
-    def withdrawal_action(self, account: int, amount: int, nonce: int) -> bytes:
+    def withdrawal_action(self, account: int, index: int, amount: int, nonce: int) -> bytes:
         withdrawal = {
             "account": account,
-            "token": self.contracts.token.address,
+            "token": self.token(index).address,
             "amount": amount,
             "recipient": self.owner(account),
             "nonce": nonce,
         }
         return typed.struct_hash("Withdrawal", withdrawal)
 
-    def withdraw(self, side: Side, amount: int, statement: tuple[Any, ...]) -> str:
-        owner = self.owner(side.account)
-        arguments = (side.account, self.contracts.token.address, amount, owner, side.evidence(), statement)
-        return str(self.clearing.attempt("withdraw", *arguments, sender=owner))
+    def withdraw(self, side: Side, index: int, amount: int, statement: bytes) -> str:
+        account, token = side.account, self.token(index).address
+        arguments = (account, token, amount, self.owner(account), side.evidence(), statement)
+        return str(self.vault.attempt("withdraw", *arguments, sender=self.actor(account)))
+
+    # Views
 
     def gate_value(self, positions: Mapping[int, int]) -> Any:
-        """The gate's valuation of a book."""
+        """The valuation of a book on chain."""
         words = [i << 128 | q & 2**128 - 1 for i, q in sorted(positions.items())]
-        return self.contracts.gate.value(words)
+        return self.contracts.valuer.value(words)
 
-    def fee(self, taker: bool, instrument: int, quantity: int) -> int:
-        """Fee of one side, WAD, rounded up."""
-        rate = self.contracts.fee_rates[taker]
-        spot = self.contracts.oracle.spot(instrument >> 112).effective * PRICE_UNIT
-        return -(-rate * abs(quantity) * spot // WAD**2)
+    def settlement_price(self, instrument: Instrument) -> int:
+        """Final price, 1e-8 USD; 0: not final."""
+        return int(self.contracts.oracle.settlement_price(instrument.underlying, instrument.expiry))
+
+    def _market(self, posted: Sequence[int]) -> Market:
+        """Market at spots, forwards as the chain has them inside a settlement window."""
+        spots = dict(enumerate(posted, start=1))
+        dated = [i for i in map(Instrument.unpack, self.contracts.instruments) if i.kind != Kind.PERP]
+        groups = {(i.underlying, i.expiry): i for i in dated}
+        forwards = {group: self._forward(i, spots[i.underlying]) for group, i in groups.items()}
+        over = {group for group in groups if group[1] <= self.chain.timestamp}
+        return Market(spots, forwards, frozenset(over))
 
     def _forward(self, instrument: Instrument, spot: int) -> int:
-        """Forward: the part of the settlement average that is fixed, the spot for the rest."""
+        """Forward: the settlement price, or the part of its average that is fixed, and the spot for the
+        rest.
+        """
+        if instrument.expiry - self.chain.timestamp > WINDOW:
+            return spot
+        final = self.settlement_price(instrument)
+        if final:
+            return final
         fixed, covered = self.contracts.oracle.settlement_window(instrument.underlying, instrument.expiry)
-        return int(fixed // 2 + spot * (1_800 - min(covered, 1_800))) // 1_800
+        return int(fixed // 2 + spot * (WINDOW - min(covered, WINDOW))) // WINDOW
 
 
-@dataclass(frozen=True)
-class Orders:
-    """Two mirrored orders and how much of them is filled."""
-
-    maker: typed.Struct
-    taker: typed.Struct
-    price: int  # cash the maker pays per unit
-    units: int = 1
-    fill_nonce: int = 0
-
-    def action(self) -> bytes:
-        fill = {
-            "makerHash": typed.struct_hash("Order", self.maker),
-            "takerHash": typed.struct_hash("Order", self.taker),
-            "quantity": self.units,
-            "price": self.price,
-            "fillNonce": self.fill_nonce,
-        }
-        return typed.struct_hash("Fill", fill)
-
-    def with_nonce(self, fill_nonce: int) -> "Orders":
-        return replace(self, fill_nonce=fill_nonce)
-
-
-def order_values(order: typed.Struct) -> tuple[Any, ...]:
-    """The order as an ABI tuple."""
-    legs = [typed.values("Leg", leg) for leg in order["legs"]]
-    return typed.values("Order", order | {"legs": legs})
-
-
-def margin_leaf(number: int, account: Account, market: Market) -> typed.Struct:
-    """What honest attesters state about an account."""
-    margin = margins.book_margin(account.positions, market)
-    return NO_LEAF | {
-        "account": number,
-        "addedIM": account.added_im,
-        "addedMark": account.added_mark,
-        "bookHash": account.book_hash,
-        "markToMarket": margin.mark,
-        "initialMargin": margin.initial,
-        "maintenanceMargin": margin.maintenance,
-        "markPosted": margin.mark,
-        "maintenancePosted": margin.maintenance,
-        "marginal": MARGINAL,
-        "maxAddedIM": MAX_ADDED_IM,
-    }
-
-
-def instrument_leaf(packed: int, market: Market) -> typed.Struct:
-    """What honest attesters state about an instrument."""
-    instrument = Instrument.unpack(packed)
-    long, short = margins.unit_margins(instrument, market)
-    return {
-        "instrument": packed,
-        "mark": margins.mark(instrument, market),
-        "imLong": long,
-        "mmLong": long * 4 // 5,
-        "imShort": short,
-        "mmShort": short * 4 // 5,
-    }
-
-
-def _leaf_of(name: str, value: typed.Struct) -> bytes:
-    return typed.leaf(typed.struct_hash(name, value))
+def _agree(words: Sequence[int]) -> bool:
+    return all(word >> 64 == word & 2**64 - 1 for word in words)

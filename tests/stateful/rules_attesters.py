@@ -1,0 +1,82 @@
+"""Epochs, silence, expiries, pauses: what happens to everybody."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from keeper.markets.instrument import Instrument
+from tests.stateful.rules_base import Rules, moves
+
+WINDOW = 1_800
+
+
+class AttesterRules(Rules):
+    """Attesters, the guardian, the owner and time."""
+
+    @rule(move=st.tuples(moves, moves), seconds=st.integers(12, 90))
+    def post_epoch(self, move: tuple[int, int], seconds: int) -> None:
+        self.next_epoch(move, seconds)
+
+    @rule(move=st.tuples(st.integers(-900, 900), moves))
+    def leave_the_band(self, move: tuple[int, int]) -> None:
+        """One underlying jumps further than the effective spot follows."""
+        self.next_epoch(move, 15)
+
+    @precondition(lambda self: self.pending is None)
+    @rule(move=st.tuples(moves, moves), seconds=st.integers(12, 30))
+    def propose_epoch(self, move: tuple[int, int], seconds: int) -> None:
+        """What happens between the snapshot and the post is what headroom is for."""
+        self.tick(move, seconds)
+        self.pending = self.protocol.propose(self.spots)
+
+    @precondition(lambda self: self.pending is not None)
+    @rule()
+    def publish_epoch(self) -> None:
+        assert self.pending is not None
+        self.protocol.publish(self.pending)
+        self.pending = None
+
+    @rule(seconds=st.integers(600, 7_200))
+    def fall_silent(self, seconds: int) -> None:
+        """No epoch for a while: whatever needs attesters stops, the rest goes on."""
+        self.protocol.world.chain.mine(seconds // 12, seconds)
+        self.pending = None
+        self.protocol.summary["silence"] += 1
+
+    @precondition(lambda self: not self.protocol.predictor.is_paused)
+    @rule(seconds=st.sampled_from((60, 3_600)))
+    def pause(self, seconds: int) -> None:
+        self.protocol.pause(seconds)
+
+    @precondition(lambda self: self.protocol.ledger.fees)
+    @rule()
+    def collect_fees(self) -> None:
+        self.protocol.collect_fees()
+
+    @precondition(lambda self: self.whole_window_ahead())
+    @rule(move=st.tuples(moves, moves))
+    def expire_with_epochs(self, move: tuple[int, int]) -> None:
+        """Epochs every 100 seconds through the settlement window of the next expiry, then its price."""
+        self.pending = None
+        chain, expiry = self.protocol.world.chain, self.unexpired()[0]
+        wait = expiry - WINDOW - 300 - chain.timestamp
+        if wait > 0:
+            chain.mine(wait // 12 + 1, wait)
+        while chain.timestamp <= expiry:
+            self.next_epoch((move[0] // 10, move[1] // 10), 80)
+        self.finalize(expiry)
+
+    @precondition(lambda self: self.unexpired())
+    @rule()
+    def expire_in_silence(self) -> None:
+        """Nobody posts for a day after the expiry: the last spot settles it."""
+        self.pending = None
+        chain, expiry = self.protocol.world.chain, self.unexpired()[0]
+        chain.mine(7_200, expiry + 86_401 - chain.timestamp)
+        self.finalize(expiry)
+
+    def whole_window_ahead(self) -> bool:
+        return bool(self.unexpired()) and self.unexpired()[0] - self.protocol.now > WINDOW + 300
+
+    def finalize(self, expiry: int) -> None:
+        for underlying in {Instrument.unpack(i).underlying for i in self.deployment.instruments}:
+            self.protocol.finalize(underlying, expiry)
