@@ -55,7 +55,7 @@ END_SOLD: public(constant(uint8)) = 2  # nothing is left
 WAD: constant(uint256) = c.WAD
 LOW_128: constant(uint256) = 2**128 - 1
 MAX_EPOCH_AGE: constant(uint256) = 60  # of a price at which collateral is sold, seconds
-MAX_CLAIM: constant(uint256) = 45_056  # bytes
+MAX_CLAIM: constant(uint256) = 26_624  # bytes
 
 # Immutables
 

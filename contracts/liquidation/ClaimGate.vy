@@ -31,7 +31,7 @@ implements: IClaimGate
 # Constants
 
 FLAG_TYPEHASH: constant(bytes32) = keccak256("Flag(uint256 account)")  # the action that a report for a flag names
-MAX_CLAIM: constant(uint256) = 45_056  # bytes
+MAX_CLAIM: constant(uint256) = 26_624  # bytes
 
 # Immutables
 
@@ -57,7 +57,62 @@ def examine(account: uint256, claim: Bytes[MAX_CLAIM]) -> IClaimGate.Examined:
     @param claim abi_encode(IAuctionHouse.Claim).
     @return The auction it would have from now on, and how the account stands.
     """
-    return self._examine(account, abi_decode(claim, IAuctionHouse.Claim))
+    shown: IAuctionHouse.Claim = abi_decode(claim, IAuctionHouse.Claim)
+    oracle: IRiskOracle = IRiskOracle(staticcall CLEARINGHOUSE.oracle())
+    header: IRiskOracle.Header = staticcall oracle.header()
+    assert shown.epoch == header.number, "claim: not the latest epoch"
+    assert shown.leaf.account == account, "claim: margin of another account"
+    self._require_attested(oracle, shown.way, shown.epoch, shown.deadline, shown.leaf, shown.path, shown.signatures)
+    if shown.way == c.WAY_REPORT:
+        assert len(shown.changes) == 0, "claim: report of another book"
+    assert len(shown.unitPaths) == len(shown.units), "claim: a path per instrument"
+    for i: uint256 in range(len(shown.units), bound=8):
+        assert staticcall oracle.require_in_epoch(
+            shown.epoch,
+            typed_data._leaf(typed_data._instrument_hash(shown.units[i])),
+            shown.unitPaths[i],
+        )
+    standing: IMarginGate.Standing = staticcall CLEARINGHOUSE.standing(account, False)
+    effect: claims.Effect = claims._replay(shown.leaf.bookHash, standing.bookHash, shown.changes, shown.units)
+    # only an epoch after the expiry marks its legs at what they pay
+    assert effect.settledUntil <= convert(header.timestamp, uint256), "claim: epoch before the settlement"
+    bounds: claims.Bounds = claims._bounds(
+        shown.leaf,
+        shown.units,
+        effect,
+        self._slack(oracle, header.outside, effect.nets, shown.units),
+        self._moved(oracle, effect.collateral, standing.collateral),
+    )
+    gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
+    valuer: IBookValuer = IBookValuer(staticcall gate.valuer())
+    value: IBookValuer.Valuation = staticcall valuer.value(staticcall CLEARINGHOUSE.book(account, shown.instruments))
+    assert not value.expired, "claim: settle first"
+    assert value.low <= bounds.mark and bounds.mark <= value.high, "claim: mark outside bracket"
+    verdict: claims.Verdict = claims._judge(
+        bounds,
+        standing.liquid,
+        staticcall valuer.collateral_value(standing.collateral),
+        (staticcall valuer.posted_value(standing.collateral)).maintenance,
+        staticcall IVault(staticcall CLEARINGHOUSE.vault()).rate(),
+        value.floor,
+    )
+    return IClaimGate.Examined(
+        auction=IAuctionHouse.Auction(
+            epoch=shown.epoch,
+            elapsed=0,
+            touched=convert(block.timestamp, uint64),
+            insolvent=verdict.worth <= 0,
+            initialMargin=verdict.initial,
+            maintenanceMargin=verdict.maintenance,
+            mark=bounds.mark,
+            linear=value.linear,
+            earliest=value.earliest,
+            added=bounds.added,
+        ),
+        worth=verdict.worth,
+        deficit=verdict.deficit,
+        below=verdict.below,
+    )
 
 
 @external
@@ -95,89 +150,30 @@ def require_calm(grace: uint256) -> bool:
 
 @internal
 @view
-def _examine(account: uint256, claim: IAuctionHouse.Claim) -> IClaimGate.Examined:
+def _require_attested(
+    oracle: IRiskOracle,
+    way: uint8,
+    epoch: uint64,
+    deadline: uint64,
+    leaf: IAttestation.MarginLeaf,
+    path: DynArray[bytes32, 32],
+    signatures: IAttestation.Signatures,
+):
     """
-    @notice See `examine`.
+    @notice Reverts unless the margin is the quorum's: a leaf of the epoch, or a report for this very flag.
     """
-    oracle: IRiskOracle = IRiskOracle(staticcall CLEARINGHOUSE.oracle())
-    header: IRiskOracle.Header = staticcall oracle.header()
-    assert claim.epoch == header.number, "claim: not the latest epoch"
-    assert claim.leaf.account == account, "claim: margin of another account"
-    self._require_attested(oracle, claim)
-    standing: IMarginGate.Standing = staticcall CLEARINGHOUSE.standing(account, False)
-    effect: claims.Effect = claims._replay(claim.leaf.bookHash, standing.bookHash, claim.changes, claim.units)
-    # only an epoch after the expiry marks its legs at what they pay
-    assert effect.settledUntil <= convert(header.timestamp, uint256), "claim: epoch before the settlement"
-    bounds: claims.Bounds = claims._bounds(
-        claim.leaf,
-        claim.units,
-        effect,
-        self._slack(oracle, header.outside, effect.nets, claim.units),
-        self._moved(oracle, effect.collateral, standing.collateral),
-    )
-    gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
-    valuer: IBookValuer = IBookValuer(staticcall gate.valuer())
-    value: IBookValuer.Valuation = staticcall valuer.value(staticcall CLEARINGHOUSE.book(account, claim.instruments))
-    assert not value.expired, "claim: settle first"
-    assert value.low <= bounds.mark and bounds.mark <= value.high, "claim: mark outside bracket"
-    verdict: claims.Verdict = claims._judge(
-        bounds,
-        standing.liquid,
-        staticcall valuer.collateral_value(standing.collateral),
-        (staticcall valuer.posted_value(standing.collateral)).maintenance,
-        staticcall IVault(staticcall CLEARINGHOUSE.vault()).rate(),
-        value.floor,
-    )
-    return IClaimGate.Examined(
-        auction=IAuctionHouse.Auction(
-            epoch=claim.epoch,
-            elapsed=0,
-            touched=convert(block.timestamp, uint64),
-            insolvent=verdict.worth <= 0,
-            initialMargin=verdict.initial,
-            maintenanceMargin=verdict.maintenance,
-            mark=bounds.mark,
-            linear=value.linear,
-            earliest=value.earliest,
-            added=bounds.added,
+    if way == c.WAY_LEAF:
+        assert staticcall oracle.require_in_epoch(epoch, typed_data._leaf(typed_data._margin_hash(leaf)), path)
+        return
+    assert way == c.WAY_REPORT, "claim: neither leaf nor report"
+    assert block.timestamp <= convert(deadline, uint256), "claim: report expired"
+    quorum: IAttesterQuorum = IAttesterQuorum(staticcall oracle.quorum())
+    assert staticcall quorum.require_signed(
+        typed_data._reports_hash(
+            epoch, keccak256(abi_encode(FLAG_TYPEHASH, leaf.account)), deadline, [leaf]
         ),
-        worth=verdict.worth,
-        deficit=verdict.deficit,
-        below=verdict.below,
+        signatures,
     )
-
-
-@internal
-@view
-def _require_attested(oracle: IRiskOracle, claim: IAuctionHouse.Claim):
-    """
-    @notice Reverts unless the margin, and every instrument leaf of the claim, are the quorum's.
-    """
-    if claim.way == c.WAY_LEAF:
-        assert staticcall oracle.require_in_epoch(
-            claim.epoch, typed_data._leaf(typed_data._margin_hash(claim.leaf)), claim.path
-        )
-    else:
-        assert claim.way == c.WAY_REPORT, "claim: neither leaf nor report"
-        assert len(claim.changes) == 0, "claim: report of another book"
-        assert block.timestamp <= convert(claim.deadline, uint256), "claim: report expired"
-        quorum: IAttesterQuorum = IAttesterQuorum(staticcall oracle.quorum())
-        assert staticcall quorum.require_signed(
-            typed_data._reports_hash(
-                claim.epoch,
-                keccak256(abi_encode(FLAG_TYPEHASH, claim.leaf.account)),
-                claim.deadline,
-                [claim.leaf],
-            ),
-            claim.signatures,
-        )
-    assert len(claim.unitPaths) == len(claim.units), "claim: a path per instrument"
-    for i: uint256 in range(len(claim.units), bound=16):
-        assert staticcall oracle.require_in_epoch(
-            claim.epoch,
-            typed_data._leaf(typed_data._instrument_hash(claim.units[i])),
-            claim.unitPaths[i],
-        )
 
 
 @internal
@@ -185,8 +181,8 @@ def _require_attested(oracle: IRiskOracle, claim: IAuctionHouse.Claim):
 def _slack(
     oracle: IRiskOracle,
     outside: uint32,
-    nets: DynArray[int256, 16],
-    units: DynArray[IAttestation.InstrumentLeaf, 16],
+    nets: DynArray[int256, 8],
+    units: DynArray[IAttestation.InstrumentLeaf, 8],
 ) -> uint256:
     """
     @notice Most that the marks of net changes differ between effective and posted spots, WAD: no instrument moves more
@@ -195,7 +191,7 @@ def _slack(
     if outside == 0:
         return 0
     total: uint256 = 0
-    for i: uint256 in range(len(units), bound=16):
+    for i: uint256 in range(len(units), bound=8):
         underlying: uint256 = ins._underlying(units[i].instrument)
         spot: IRiskOracle.Spot = staticcall oracle.spot(convert(underlying, uint16))
         apart: uint256 = max(spot.posted, spot.effective) - min(spot.posted, spot.effective)

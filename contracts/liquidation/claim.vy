@@ -26,7 +26,7 @@ WAD: constant(uint256) = c.WAD
 # What the changes did.
 struct Effect:
     # net quantity per unit leaf, in their order
-    nets: DynArray[int256, 16]
+    nets: DynArray[int256, 8]
     # net amount by the token's index, less one
     collateral: int256[8]
     # mark that settlements have turned into cash, < 0 where it was worth something
@@ -66,8 +66,8 @@ struct Verdict:
 def _replay(
     then: bytes32,
     now: bytes32,
-    changes: DynArray[IAuctionHouse.Change, 128],
-    units: DynArray[IAttestation.InstrumentLeaf, 16],
+    changes: DynArray[IAuctionHouse.Change, 64],
+    units: DynArray[IAttestation.InstrumentLeaf, 8],
 ) -> Effect:
     """
     @notice What the changes between two book hashes did; reverts unless they lead from one to the other.
@@ -103,7 +103,7 @@ def _replay(
 
 @internal
 @pure
-def _find(instrument: uint128, units: DynArray[IAttestation.InstrumentLeaf, 16]) -> uint256:
+def _find(instrument: uint128, units: DynArray[IAttestation.InstrumentLeaf, 8]) -> uint256:
     """
     @notice Place of an instrument's leaf.
     """
@@ -119,7 +119,7 @@ def _find(instrument: uint128, units: DynArray[IAttestation.InstrumentLeaf, 16])
 @pure
 def _bounds(
     leaf: IAttestation.MarginLeaf,
-    units: DynArray[IAttestation.InstrumentLeaf, 16],
+    units: DynArray[IAttestation.InstrumentLeaf, 8],
     effect: Effect,
     slack: uint256,
     moved: uint256,
@@ -136,7 +136,7 @@ def _bounds(
     undo: uint256 = 0
     undo_maintenance: uint256 = 0
     again: uint256 = 0
-    for i: uint256 in range(len(units), bound=16):
+    for i: uint256 in range(len(units), bound=8):
         net: int256 = effect.nets[i]
         unit: IAttestation.InstrumentLeaf = units[i]
         size: uint256 = convert(abs(net), uint256)

@@ -10,7 +10,7 @@
 
 from ..interfaces import IAttestation
 from ..interfaces import IAuctionHouse
-from ..interfaces import IMarginGate
+from ..interfaces import IBookValuer
 from ..liquidation import claim as claims
 
 
@@ -19,8 +19,8 @@ from ..liquidation import claim as claims
 def replay(
     then: bytes32,
     now: bytes32,
-    changes: DynArray[IAuctionHouse.Change, 128],
-    units: DynArray[IAttestation.InstrumentLeaf, 16],
+    changes: DynArray[IAuctionHouse.Change, 64],
+    units: DynArray[IAttestation.InstrumentLeaf, 8],
 ) -> claims.Effect:
     """
     @notice See `claim._replay`.
@@ -32,7 +32,7 @@ def replay(
 @pure
 def bounds(
     leaf: IAttestation.MarginLeaf,
-    units: DynArray[IAttestation.InstrumentLeaf, 16],
+    units: DynArray[IAttestation.InstrumentLeaf, 8],
     effect: claims.Effect,
     slack: uint256,
     moved: uint256,
@@ -48,7 +48,7 @@ def bounds(
 def judge(
     bounds: claims.Bounds,
     liquid: int256,
-    collateral: IMarginGate.CollateralValue,
+    collateral: IBookValuer.CollateralValue,
     posted: int256,
     rate: uint256,
     least: int256,

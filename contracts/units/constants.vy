@@ -16,7 +16,7 @@ MAX_PROOF: constant(uint256) = 32
 MAX_SIGNERS: constant(uint256) = 16
 MAX_ORDER_LEGS: constant(uint256) = 4  # of one order: a condor
 MAX_COLLATERALS: constant(uint256) = 8  # tokens beside the settlement token
-MAX_CHANGES: constant(uint256) = 128  # replayed between a leaf and a flag
+MAX_CHANGES: constant(uint256) = 64  # replayed between a leaf and a flag
 MAX_PRICE: constant(uint256) = 2**56 - 1  # in 1e-8 USD, about 720 million USD
 MAX_QUANTITY: constant(uint256) = 2**96  # WAD, keeps every product of the payoff walk inside 256 bits
 

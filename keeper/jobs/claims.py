@@ -12,7 +12,7 @@ from keeper.liquidation.claim import Change, ClaimError
 from keeper.store.index_store import AccountRow, ChangeRow
 from keeper.units.constants import MAX_CHANGES, WAY_LEAF
 
-MAX_UNITS = 16  # instruments that the changes may touch
+MAX_UNITS = 8  # instruments that the changes may touch
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ MAX_PROOF = 32
 MAX_SIGNERS = 16
 MAX_ORDER_LEGS = 4  # of one order: a condor
 MAX_COLLATERALS = 8  # tokens beside the settlement token
-MAX_CHANGES = 128  # replayed between a leaf and a flag
+MAX_CHANGES = 64  # replayed between a leaf and a flag
 MAX_PRICE = 2**56 - 1  # in 1e-8 USD, about 720 million USD
 MAX_QUANTITY = 2**96  # WAD, keeps every product of the payoff walk inside 256 bits
 
