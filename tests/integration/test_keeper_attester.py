@@ -32,14 +32,14 @@ def room() -> Room:
 
 @pytest.fixture(scope="module")
 def attester(place: Town) -> Iterator[Keeper]:
-    keeper = place.keeper("attester0", "attester", "bybit")
+    keeper = place.keeper("attester0", "attester", venue="bybit")
     yield keeper
     keeper.close()
 
 
 @pytest.fixture(scope="module")
 def other(place: Town) -> Iterator[Keeper]:
-    keeper = place.keeper("attester1", "attester", "hyperliquid")
+    keeper = place.keeper("attester1", "attester", venue="hyperliquid")
     yield keeper
     keeper.close()
 
@@ -213,7 +213,7 @@ def test_sign_epoch__same_number_other_content__refused_even_after_a_restart(
     )
     said = f"epoch {proposal.number} is signed already with other content"
     assert refusal(other, tampered) == said
-    again = place.keeper("attester1", "attester", "hyperliquid")
+    again = place.keeper("attester1", "attester", venue="hyperliquid")
     try:
         assert refusal(again, tampered) == said
         assert again.attester.sign_epoch(proposal).signer == other.signer.address

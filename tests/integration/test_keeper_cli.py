@@ -141,6 +141,33 @@ def test_check__attester_outside_the_quorum__fails(folder: Folder, run: Run) -> 
     assert f"FAIL key          {address_for(PROPOSER_KEY)} is no member of the quorum" in found.out
 
 
+@pytest.mark.parametrize("case", ["own", "another's", "absent"])
+def test_check__liquidator__its_account_is_looked_at(
+    place: Town, folder: Folder, run: Run, case: str
+) -> None:
+    own = place.open_account(500 * USDC, owner=address_for(PROPOSER_KEY))
+    account = {"own": own, "another's": place.accounts[0], "absent": own + 7}[case]
+    folder.edit(r"^roles = .*", 'roles = ["proposer", "liquidator"]')
+    folder.edit(r"^account = 0", f"account = {account}")
+    found = run("check", "-c", folder.toml)
+    said = {
+        "own": f"ok   account      account {own} holds 500.00 in cash",
+        "another's": f"FAIL account      {address_for(PROPOSER_KEY)} may not act for account {account}",
+        "absent": f"FAIL account      account {account} is not open",
+    }[case]
+    assert said in found.out
+    assert found.code == (0 if case == "own" else 1)
+
+
+def test_once__liquidator_without_an_epoch__nothing_was_due(place: Town, folder: Folder, run: Run) -> None:
+    """Apart from attesters and proposers it asks a keeper for the epoch; before the first there is none."""
+    own = place.open_account(500 * USDC, owner=address_for(PROPOSER_KEY))
+    folder.edit(r"^roles = .*", 'roles = ["liquidator"]')
+    folder.edit(r"^account = 0", f"account = {own}")
+    found = run("once", "-c", folder.toml)
+    assert (found.code, found.out) == (0, "nothing was due\n"), found.err
+
+
 def test_once__attester__nothing_was_due(place: Town, run: Run) -> None:
     place.keeper("attester1", "attester").close()
     found = run("once", "-c", place.folder / "attester1" / "plimsoll.toml")
@@ -318,7 +345,10 @@ def test_check__quorum_is_not_the_oracles__both_named(place: Town, folder: Folde
     [
         ("not json", "is not JSON"),
         ("[]", "needs chain_id and contracts"),
-        ('{"chain_id": 31337, "contracts": {}}', "no Clearinghouse, no RiskOracle, no AttesterQuorum"),
+        (
+            '{"chain_id": 31337, "contracts": {}}',
+            "no Clearinghouse, no Vault, no RiskOracle, no AttesterQuorum",
+        ),
         (
             '{"chain_id": 31337, "contracts": {"Markets": {"address": "0x12"}, "Exchange": {"address": 7}}}',
             "Markets has a bad address, Exchange has a bad address",

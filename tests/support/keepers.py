@@ -19,9 +19,10 @@ from keeper.network.schemas import EpochProposal, ReportProposal, ReportRequest
 from keeper.network.server import Refusal, Unavailable
 from keeper.risk.methodology import Methodology
 from keeper.sources.recorded import RecordedSource
+from keeper.sources.source import Listed, Observation, Source
 from scripts import _trading
 from scripts._devnet import Devnet, start_anvil
-from scripts._protocol import BTC, ETH, Deployment, Parameters, deploy
+from scripts._protocol import BTC, ETH, AuctionTerms, Collateral, Deployment, Parameters, deploy
 from scripts._web3_backend import Web3Backend
 from tests.support.keys import ATTESTER_KEYS, ATTESTERS, key_of
 
@@ -31,7 +32,9 @@ DEPLOYER_KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae
 PROPOSER_KEY = key_of("proposer")
 USDC = 10**6
 TICK = 10**16
+WETH = Collateral("WETH", 18, 2, 1_000, 500, 10**24)
 _KEYS = dict(sorted(zip(ATTESTERS, ATTESTER_KEYS, strict=True), key=lambda pair: int(pair[0], 16))[:3])
+ATTESTERS_OF_TOWN = tuple(_KEYS)  # in the quorum's order
 
 
 @dataclass
@@ -61,9 +64,29 @@ class Room:
         """Nothing is open."""
 
 
+@dataclass
+class Shock:
+    """A source whose prices are `bps` of those of another; every keeper of a town shares it."""
+
+    source: Source
+    town: "Town"
+
+    @property
+    def venue(self) -> str:
+        return self.source.venue
+
+    def observe(self, now: int, listed: Listed) -> Observation:
+        found = self.source.observe(now, listed)
+        quotes = {k: replace(q, forward=self._moved(q.forward)) for k, q in found.expiries.items()}
+        return replace(found, spots={u: self._moved(s) for u, s in found.spots.items()}, expiries=quotes)
+
+    def _moved(self, price: int) -> int:
+        return price * self.town.bps // 10_000
+
+
 class Town:
-    """The protocol with two underlyings (1 BTC, 2 ETH), one listed expiry, two accounts; three attesters,
-    threshold two."""
+    """The protocol with two underlyings (1 BTC, 2 ETH), one listed expiry, ether as collateral, two accounts;
+    three attesters, threshold two. Prices are `bps` of the recorded ones."""
 
     def __init__(self, devnet: Devnet, folder: Path) -> None:
         self.devnet, self.folder = devnet, folder
@@ -71,6 +94,7 @@ class Town:
         self.deployment = self._deploy()
         self.accounts = [self.open_account(20_000 * USDC) for _ in range(2)]
         self._fill_nonce = 0
+        self.bps = 10_000
 
     def _deploy(self) -> Deployment:
         observed = RecordedSource("binance", {1: "BTC", 2: "ETH"}).observe(GENESIS, {1: [], 2: []})
@@ -82,6 +106,8 @@ class Town:
             proposers=(self.backend.deployer,),
             underlyings=(replace(BTC, spot8=observed.spots[1]), replace(ETH, spot8=observed.spots[2])),
             expiries=((2, EXPIRY, (1_000 * 10**8, 3_000 * 10**8, 500 * 10**8)),),
+            collaterals=(WETH,),
+            auctions=AuctionTerms(grace=0),
         )
         return deploy(self.backend, parameters)
 
@@ -93,31 +119,40 @@ class Town:
         path.write_text(json.dumps({"chain_id": chain_id, "block": 0, "contracts": contracts}))
         return path
 
-    def open_account(self, deposit: int) -> int:
-        """An account of the deployer's with `deposit` tokens; its id."""
-        token, clearing = self.deployment["MockToken"], self.deployment["Clearinghouse"]
-        self.backend.send(token, "mint", self.backend.deployer, deposit)
-        self.backend.send(token, "approve", clearing.address, deposit)
-        self.backend.send(clearing, "open_account", self.backend.deployer)
+    def open_account(self, deposit: int, owner: str = "") -> int:
+        """An account of the deployer's, or of `owner`'s, with `deposit` tokens; its id."""
+        clearing = self.deployment["Clearinghouse"]
+        self.backend.send(clearing, "open_account", owner or self.backend.deployer)
         account = int(self.backend.call(clearing, "totals")[0])
-        self.backend.send(clearing, "deposit", account, token.address, deposit)
+        self.deposit(account, deposit)
         return account
 
-    def keeper(self, name: str, role: str, venue: str = "binance") -> process.Keeper:
+    def deposit(self, account: int, amount: int, token: str = "MockToken") -> None:
+        """Tokens for an account, in their decimals."""
+        coin, vault = self.deployment[token], self.deployment["Vault"]
+        self.backend.send(coin, "mint", self.backend.deployer, amount)
+        self.backend.send(coin, "approve", vault.address, amount)
+        self.backend.send(vault, "deposit", account, coin.address, amount)
+
+    def keeper(self, name: str, *roles: str, venue: str = "binance", account: int = 0) -> process.Keeper:
         """A keeper with its own folder, built anew over what an earlier one of that name has left there."""
         folder = self.folder / name
         if not folder.exists():
             index = int(name[-1]) if name[-1].isdigit() else 0
-            key = list(_KEYS.values())[index] if role == "attester" else PROPOSER_KEY
+            key = list(_KEYS.values())[index] if "attester" in roles else PROPOSER_KEY
             create_keystore(folder / "keystore.json", folder / "password.txt", key=key, light=True)
             self.write_deployment(folder / "deployment.json")
         attesters = '[proposer]\nattesters=["http://127.0.0.1:1"]\nheartbeat_seconds=30\n'
         (folder / "plimsoll.toml").write_text(
-            f'[keeper]\nroles=["{role}"]\nkeystore="keystore.json"\npassword_file="password.txt"\n'
+            f'[keeper]\nroles={json.dumps(roles)}\nkeystore="keystore.json"\npassword_file="password.txt"\n'
             f'[chain]\nrpc="{self.devnet.url}"\ndeployment="deployment.json"\n'
-            f'[source]\nvenues=["{venue}"]\n[api]\nport=8600\n' + (attesters if role == "proposer" else "")
+            f'[source]\nvenues=["{venue}"]\n[api]\nport=8600\n'
+            + (attesters if "proposer" in roles else "")
+            + (f"[liquidator]\naccount={account}\nminimum_return=0.03\n" if "liquidator" in roles else "")
         )
-        return process.build(load(folder / "plimsoll.toml"))
+        keeper = process.build(load(folder / "plimsoll.toml"))
+        keeper.desk.sources = tuple(Shock(source, self) for source in keeper.desk.sources)
+        return keeper
 
     def proposer(self, room: Room) -> process.Keeper:
         """A proposer that asks `room`; it has coins."""
@@ -144,15 +179,21 @@ class Town:
         proposer.tick()
         return int(self.backend.call(self.deployment["RiskOracle"], "header")[0])
 
-    def trade(self, proposer: process.Keeper, instrument: int, quantity: int = 10**18) -> None:
-        """The first account buys from the second at the mark, both by report."""
+    def trade(
+        self,
+        proposer: process.Keeper,
+        instrument: int,
+        quantity: int = 10**18,
+        buyer: int | None = None,
+    ) -> None:
+        """`buyer`, or the first account, buys from the second at the mark, both by report."""
         assert proposer.proposer is not None
         latest = proposer.desk.statements.latest()
         mark = latest.instrument(instrument).mark // TICK * TICK
         price, nonce = mark * quantity // 10**18, self._fill_nonce
         self._fill_nonce += 1
         terms = {"units": 1, "max_fee": 10**20, "nonce": nonce_of(nonce, 0), "expiry": self.time() + 600}
-        buy = Order(self.accounts[0], (Leg(instrument, quantity),), limit=price, **terms)
+        buy = Order(buyer or self.accounts[0], (Leg(instrument, quantity),), limit=price, **terms)
         sell = Order(self.accounts[1], (Leg(instrument, -quantity),), limit=-price, **terms)
         action = _trading.fill_action(buy, sell, 1, price, nonce, ("maker", "taker"), counted=False)
         found = proposer.proposer.report(ReportRequest.model_validate({"action": action}))
@@ -161,8 +202,8 @@ class Town:
         domain = domain_separator(self.devnet.chain_id, exchange.address)
         signed = [sign(digest(domain, order.struct_hash()), DEPLOYER_KEY) for order in (buy, sell)]
         evidence = [_trading.report_evidence(answer, party) for party in (0, 1)]
-        terms_of_fill = (buy.values(), signed[0], sell.values(), signed[1], 1, price, nonce)
-        statement = _trading.with_reports(answer).tuple()
+        terms_of_fill = (buy.values(), signed[0], sell.values(), signed[1], 1, price, [mark], nonce)
+        statement = _trading.with_reports(answer).encoded()
         self.backend.send(exchange, "fill", *terms_of_fill, *evidence, statement)
 
 

@@ -1,0 +1,270 @@
+"""The liquidator on a real chain: an account falls below its margin, is flagged and sold; a kill in the
+middle of a bid changes nothing; an index that reads it all anew tells the same story."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keeper.app.process import Keeper
+from keeper.chain import abi_codec
+from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, Call, Protocol
+from keeper.chain.deployment import load
+from keeper.chain.index import Index, IndexingError
+from keeper.chain.node import Node
+from keeper.clearing import share
+from keeper.jobs import follow
+from keeper.jobs.accounts import Accounts
+from keeper.jobs.statements import Statements
+from keeper.markets.instrument import Instrument, Kind
+from keeper.store.database import Database
+from keeper.store.index_store import AccountRow
+from keeper.units.constants import CHANGE_AUCTION, CHANGE_COLLATERAL, CHANGE_PURCHASE, WAD
+from scripts._liquidation import claim_bytes
+from tests.support.keepers import ATTESTERS_OF_TOWN, EXPIRY, USDC, Room, Town, town
+
+FUTURE = Instrument(2, EXPIRY, 0, Kind.FUTURE).pack()
+COINS = 10**17  # of ether that the victim has put in
+
+
+@dataclass
+class Fall:
+    """A town in which `victim` holds futures for nearly all it has when ether falls; `bidder` is the
+    liquidator's account. Every `seen` is what the liquidator's intents were at that point.
+    """
+
+    place: Town
+    victim: int
+    bidder: int
+    keepers: list[Keeper]
+    proposer: Keeper
+    seen: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    status: dict[str, dict[str, Any]] = field(default_factory=dict)
+    before: dict[int, AccountRow] = field(default_factory=dict)
+    before_bid: int = 0  # block
+
+    @property
+    def liquidator(self) -> Keeper:
+        return self.keepers[0]
+
+    def tick(self, step: str) -> None:
+        """One tick; what it did stays under `step`."""
+        self.liquidator.tick()
+        assert self.liquidator.problem == ""
+        self.seen[step] = self.intents()
+        self.status[step] = self.liquidator.status()["liquidator"]
+
+    def intents(self) -> list[tuple[str, str]]:
+        """(kind, state) of the liquidator's transactions."""
+        with self.liquidator.database.begin() as connection:
+            query = "SELECT kind, state, error FROM intent ORDER BY created_at, id"
+            found = connection.exec_driver_sql(query).all()
+        assert [row.error for row in found if row.error] == []
+        return [(row.kind, row.state) for row in found]
+
+    def borrow(self) -> None:
+        """The victim buys futures for nearly all of its cash in initial margin."""
+        self.place.post_epoch(self.proposer)
+        latest = self.proposer.desk.statements.latest()
+        assert latest is not None
+        quantity = 1_900 * WAD * WAD // latest.instrument(FUTURE).im_long // 10**16 * 10**16
+        self.place.trade(self.proposer, FUTURE, quantity, buyer=self.victim)
+
+    def fall(self, bps: int) -> None:
+        """Prices fall; epochs follow until the effective spot is there too."""
+        self.place.bps = bps
+        for _ in range(40):
+            self.place.post_epoch(self.proposer)
+            spot = self.proposer.desk.view().spots[1]
+            if spot.effective == spot.posted:
+                return
+        raise AssertionError(f"the bands hold the spot back for too long: {spot}")
+
+    def restart(self) -> None:
+        """The liquidator is killed and starts again over what it has left behind."""
+        self.liquidator.close()
+        self.keepers[0] = self.place.keeper("attester0", "attester", "liquidator", account=self.bidder)
+
+    def rows(self) -> dict[int, AccountRow]:
+        head = self.liquidator.desk.sync()
+        return {row.account: row for row in self.liquidator.desk.index.accounts(head.number)}
+
+
+@pytest.fixture(scope="module")
+def sold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fall]:
+    with town(tmp_path_factory.mktemp("town")) as place:
+        victim = place.open_account(2_000 * USDC)
+        place.deposit(victim, COINS, "WETH")
+        bidder = place.open_account(50_000 * USDC, owner=ATTESTERS_OF_TOWN[0])
+        keepers = [place.keeper("attester0", "attester", "liquidator", account=bidder)]
+        keepers.append(place.keeper("attester1", "attester"))
+        proposer = place.proposer(Room([keeper.attester for keeper in keepers]))
+        place.devnet.rpc("anvil_setBalance", ATTESTERS_OF_TOWN[0], hex(10**20))
+        found = Fall(place, victim, bidder, keepers, proposer)
+        happen(found)
+        yield found
+        for keeper in (proposer, *found.keepers):
+            keeper.close()
+
+
+def happen(fall: Fall) -> None:
+    """Flag, update, bid; the liquidator is killed while its bid waits for a block."""
+    place = fall.place
+    fall.borrow()
+    place.post_epoch(fall.proposer)
+    fall.tick("healthy")
+    fall.fall(9_200)
+    fall.tick("fallen")
+    place.pass_time(5, 1)
+    fall.tick("flagged")
+    place.post_epoch(fall.proposer)
+    fall.tick("epoch after")
+    fall.before = fall.rows()
+    place.devnet.rpc("evm_setAutomine", False)
+    place.pass_time(120)
+    fall.before_bid = fall.proposer.desk.sync().number
+    fall.tick("bidding")
+    fall.restart()
+    fall.tick("restarted")
+    place.devnet.rpc("evm_setAutomine", True)
+    place.pass_time(5, 1)
+    fall.tick("mined")
+
+
+def test_tick__step_by_step__flags_updates_and_bids_once(sold: Fall) -> None:
+    flagged, updated = ("flag", "confirmed"), ("update", "confirmed")
+    assert sold.seen == {
+        "healthy": [],
+        "fallen": [flagged],
+        "flagged": [flagged],
+        "epoch after": [flagged, updated],
+        "bidding": [flagged, updated, ("bid", "broadcast")],
+        "restarted": [flagged, updated, ("bid", "broadcast")],
+        "mined": [flagged, updated, ("bid", "confirmed")],
+    }
+
+
+def test_status__step_by_step__counts_what_is_below_and_open(sold: Fall) -> None:
+    assert [s["below_maintenance"] for s in sold.status.values()][:3] == [0, 1, 1]
+    assert [s["open_auctions"] for s in sold.status.values()] == [0, 0, 1, 1, 1, 1, 0]
+    assert sold.status["epoch after"]["flags"] == 1
+    assert {s["last_error"] for s in sold.status.values()} == {""}
+
+
+def test_accounts__after_the_sale__equal_the_chain_and_the_twin(sold: Fall) -> None:
+    head, rows = sold.liquidator.desk.sync(), sold.rows()
+    (bid,) = sold.liquidator.desk.index.bids(head.number)
+    assert (bid.account, bid.bidder, bid.solvent) == (sold.victim, sold.bidder, True)
+    moved = share.legs_moved(dict(sold.before[sold.victim].positions), bid.fraction)
+    assert dict(rows[sold.bidder].positions) == moved
+    coins = COINS * bid.fraction // WAD
+    assert dict(rows[sold.bidder].collateral) == {1: coins}
+    assert dict(rows[sold.victim].collateral) == {1: COINS - coins}
+    for row in rows.values():
+        stored = sold.liquidator.desk.protocol.structs(
+            head.hash, [Call(CLEARINGHOUSE, "account", (row.account,))]
+        )[0]
+        ours = (row.cash, row.added_im, row.added_mark, row.book_hash, row.frozen)
+        assert ours == tuple(stored[n] for n in ("cash", "addedIM", "addedMark", "bookHash", "frozen"))
+        for instrument, quantity in row.positions:
+            stored_position = sold.place.backend.call(
+                sold.place.deployment["Clearinghouse"], "position", row.account, instrument
+            )
+            assert stored_position[0] == quantity
+
+
+def test_changes__of_both_sides__end_with_the_share(sold: Fall) -> None:
+    index, head = sold.liquidator.desk.index, sold.liquidator.desk.sync()
+    kinds = {n: [x.kind for x in index.changes(n, head.number)] for n in (sold.victim, sold.bidder)}
+    assert kinds[sold.victim] == [CHANGE_COLLATERAL, 1, CHANGE_AUCTION, CHANGE_AUCTION]
+    assert kinds[sold.bidder] == [CHANGE_PURCHASE, CHANGE_PURCHASE]
+
+
+def test_auction__past_blocks__open_then_and_not_now(sold: Fall) -> None:
+    index = sold.liquidator.desk.index
+    head = sold.liquidator.desk.sync().number
+    (then,) = index.auctions(sold.before_bid)
+    assert (then.account, then.solvent) == (sold.victim, True)
+    assert index.auctions(head) == []
+    frozen = {row.account: row.frozen for row in index.accounts(sold.before_bid)}
+    assert [account for account, is_frozen in frozen.items() if is_frozen] == [sold.victim]
+
+
+def test_sync__replay_from_genesis__tells_the_same(sold: Fall, tmp_path: Path) -> None:
+    head = sold.liquidator.desk.sync()
+    replay = index_of(sold.place, tmp_path)
+    assert replay.sync() == head
+    ours = sold.liquidator.desk.index
+    for block in (sold.before_bid, head.number):
+        assert replay.accounts(block) == ours.accounts(block)
+        assert replay.auctions(block) == ours.auctions(block)
+        assert replay.bids(block) == ours.bids(block)
+        assert replay.listings(block) == ours.listings(block)
+
+
+def test_sync__node_leaves_out_an_auction_event__gap_is_named(sold: Fall, tmp_path: Path) -> None:
+    address = sold.place.deployment.address(AUCTION_HOUSE).lower()
+    started = next(t for t, e in abi_codec.load(AUCTION_HOUSE).events.items() if e.name == "AuctionStarted")
+
+    class Liar(Node):
+        def batch(self, requests: Any) -> list[Any]:
+            found = super().batch(requests)
+            if requests and requests[0][0] == "eth_getLogs":
+                return [
+                    [x for x in logs if (x["address"], x["topics"][0]) != (address, started)]
+                    for logs in found
+                ]
+            return found
+
+    index = index_of(sold.place, tmp_path, Liar(sold.place.devnet.url))
+    with pytest.raises(IndexingError, match="AuctionHouse sequence 3 after 1 in block"):
+        index.sync()
+
+
+def test_claim__served_for_an_account_that_has_traded_since__holds_on_the_chain(sold: Fall) -> None:
+    place = sold.place
+    place.post_epoch(sold.proposer)
+    place.trade(sold.proposer, FUTURE, 10**16)
+    account = place.accounts[0]
+    accounts = Accounts(sold.liquidator.desk)
+    sold.liquidator.tick()
+    number = sold.liquidator.desk.view().header.number
+    answer = accounts.claim(number, account).model_dump(by_alias=True)
+    assert len(answer["changes"]) == len(answer["units"]) == 1
+    examined = place.backend.call(place.deployment["ClaimGate"], "examine", account, claim_bytes(answer))
+    assert examined[-1] is False, "well above its margins"
+
+
+def test_snapshot__after_the_sale__carries_the_coins_of_both(sold: Fall) -> None:
+    sold.place.post_epoch(sold.proposer)
+    latest = sold.proposer.desk.statements.latest()
+    assert latest is not None
+    pair = sold.proposer.desk.statements.pair(latest.epoch.number)
+    assert pair is not None
+    coins = [pair[0].account(number).collateral for number in (sold.victim, sold.bidder)]
+    assert sum(held.amount for (held,) in coins) == COINS
+    assert {(h.index, h.underlying, h.initial_haircut, h.maintenance_haircut) for (h,) in coins} == {
+        (1, 2, 1_000, 500)
+    }
+
+
+def test_follow__snapshot_from_another_keeper__the_epoch_that_the_chain_has_taken(
+    sold: Fall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, desk = sold.proposer.desk.statements, sold.proposer.desk
+    number = desk.view().header.number
+    monkeypatch.setattr(follow, "get_text", lambda _url: given.snapshot_text(number))
+    own = Statements(Database(f"sqlite:///{tmp_path}/own.sqlite"), desk.methodology)
+    apart = replace(desk, statements=own)
+    assert follow.Follower(apart, ("http://proposer",)).tick(desk.view())
+    found, theirs = own.get(number), given.get(number)
+    assert found is not None and theirs is not None and found.root == theirs.root
+
+
+def index_of(place: Town, folder: Path, node: Node | None = None) -> Index:
+    """An empty index, in a database of its own."""
+    deployment = load(place.write_deployment(folder / "deployment.json"))
+    database = Database(f"sqlite:///{folder}/index.sqlite")
+    return Index(Protocol(node or Node(place.devnet.url), deployment), database)
