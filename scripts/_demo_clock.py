@@ -10,7 +10,7 @@ from scripts._devnet import Devnet
 
 _EPOCH_SECONDS = 60  # of wall clock, until an epoch must be there
 _POLL_SECONDS = 0.02
-_QUIET_SECONDS = 0.6
+_QUIET_SECONDS = 1.0
 _HEADER = "0x" + function_signature_to_4byte_selector("header()").hex()
 _NUMBER, _TIMESTAMP = 0, 2  # words of IRiskOracle.Header
 

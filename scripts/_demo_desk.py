@@ -125,6 +125,8 @@ class Desk:
         price = self.mark(epoch, instrument)
         for trader in (maker, taker):
             trader.book = self.book_of(trader.account)
+        if way == "reduce-report":
+            self._refresh(taker, epoch)
         lot = WAD // 1000
         lot = lot if quantity > 0 else -lot
         units = quantity // lot
@@ -163,6 +165,14 @@ class Desk:
         self.trades += 1
         for trader, signed in ((maker, -quantity), (taker, quantity)):
             trader.book[instrument] = trader.book.get(instrument, 0) + signed
+
+    def _refresh(self, trader: Trader, epoch: int) -> None:
+        """Records the epoch's leaf: what a reduction is measured against."""
+        answer = self.keepers.client.account(epoch, trader.account)
+        evidence = trading.leaf_evidence(answer, sorted(trader.book))
+        statement = trading.Statement(epoch=epoch).encoded()
+        refresh = self.contract("Clearinghouse").functions.refresh
+        self.send(trader, refresh(trader.account, evidence, statement), "refresh")
 
     def epoch(self) -> int:
         """Number of the latest epoch on the chain."""

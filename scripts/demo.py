@@ -84,8 +84,8 @@ def _run(out: Path, console: Console) -> dict[str, Any]:
             play.run()
             shown.advance("report")
             report, auctions = reports.report_of(history, play.insurance_before)
-    database = out / "keepers" / "proposer" / "keeper.sqlite"
-    reports.write_page(out / "report.html", report, history, auctions, database)
+            database = out / "keepers" / "proposer" / "keeper.sqlite"
+            reports.write_page(out / "report.html", report, history, auctions, database)
     report["seconds"] = round(time.monotonic() - started, 1)
     reports.write_json(out / "report.json", report)
     return report
