@@ -95,7 +95,7 @@ def decide_liquidations(situation: Situation) -> Liquidations:
         flags=_claims(situation, flags) if situation.is_fresh else (),
         updates=_claims(situation, late),
         bids=_bids(situation, offers),
-        conversions=_conversions(situation) if situation.is_fresh else (),
+        conversions=_conversions(situation, below) if situation.is_fresh else (),
         below=tuple(below),
     )
 
@@ -175,12 +175,14 @@ def _may_owe(situation: Situation, number: int) -> bool:
     return bool(row.collateral) and (linear or situation.liquid[number] < 0)
 
 
-def _conversions(situation: Situation) -> tuple[int, ...]:
-    """Accounts whose settled cash is below zero by more than the buffer, at best."""
+def _conversions(situation: Situation, below: Sequence[int]) -> tuple[int, ...]:
+    """Accounts whose settled cash is below zero by more than the buffer, at best; an auction sells the
+    collateral of those below their margins."""
     return tuple(
         number
         for number, value in situation.values.items()
         if number not in situation.converting
+        and number not in below
         and not situation.rows[number].frozen
         and situation.rows[number].collateral
         and situation.liquid[number] + value.linear_high < -situation.terms.buffer

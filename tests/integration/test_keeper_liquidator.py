@@ -2,6 +2,7 @@
 middle of a bid changes nothing; an index that reads it all anew tells the same story."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from keeper.app.process import Keeper
 from keeper.chain import abi_codec
-from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, Call, Protocol
+from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, VAULT, Call, Protocol
 from keeper.chain.deployment import load
 from keeper.chain.index import Index, IndexingError
 from keeper.chain.node import Node
@@ -31,12 +32,13 @@ COINS = 10**17  # of ether that the victim has put in
 
 @dataclass
 class Fall:
-    """A town in which `victim` holds futures for nearly all it has when ether falls; `bidder` is the
-    liquidator's account. Every `seen` is what the liquidator's intents were at that point.
+    """A town in which `victim` holds futures for nearly all it has when ether falls; `debtor` holds one with
+    ether behind it; `bidder` is the liquidator's. Every `seen` is what its intents were at that point.
     """
 
     place: Town
     victim: int
+    debtor: int
     bidder: int
     keepers: list[Keeper]
     proposer: Keeper
@@ -65,17 +67,19 @@ class Fall:
         return [(row.kind, row.state) for row in found]
 
     def borrow(self) -> None:
-        """The victim buys futures for nearly all of its cash in initial margin."""
+        """The victim buys futures for nearly all of its cash in initial margin, the debtor buys one."""
         self.place.post_epoch(self.proposer)
         latest = self.proposer.desk.statements.latest()
         assert latest is not None
         quantity = 1_900 * WAD * WAD // latest.instrument(FUTURE).im_long // 10**16 * 10**16
         self.place.trade(self.proposer, FUTURE, quantity, buyer=self.victim)
+        self.place.trade(self.proposer, FUTURE, WAD, buyer=self.debtor)
 
     def fall(self, bps: int) -> None:
         """Prices fall; epochs follow until the effective spot is there too."""
         self.place.bps = bps
-        for _ in range(40):
+        for _ in range(150):
+            self.place.pass_time(60)
             self.place.post_epoch(self.proposer)
             spot = self.proposer.desk.view().spots[1]
             if spot.effective == spot.posted:
@@ -92,21 +96,30 @@ class Fall:
         return {row.account: row for row in self.liquidator.desk.index.accounts(head.number)}
 
 
-@pytest.fixture(scope="module")
-def sold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fall]:
-    with town(tmp_path_factory.mktemp("town")) as place:
+@contextmanager
+def about_to_fall(folder: Path) -> Iterator[Fall]:
+    """The accounts and keepers, before anything has happened."""
+    with town(folder) as place:
         victim = place.open_account(2_000 * USDC)
         place.deposit(victim, COINS, "WETH")
+        debtor = place.open_account(50 * USDC)
+        place.deposit(debtor, 2 * 10**18, "WETH")
         bidder = place.open_account(50_000 * USDC, owner=ATTESTERS_OF_TOWN[0])
         keepers = [place.keeper("attester0", "attester", "liquidator", account=bidder)]
         keepers.append(place.keeper("attester1", "attester"))
         proposer = place.proposer(Room([keeper.attester for keeper in keepers]))
         place.devnet.rpc("anvil_setBalance", ATTESTERS_OF_TOWN[0], hex(10**20))
-        found = Fall(place, victim, bidder, keepers, proposer)
-        happen(found)
+        found = Fall(place, victim, debtor, bidder, keepers, proposer)
         yield found
         for keeper in (proposer, *found.keepers):
             keeper.close()
+
+
+@pytest.fixture(scope="module")
+def sold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fall]:
+    with about_to_fall(tmp_path_factory.mktemp("town")) as found:
+        happen(found)
+        yield found
 
 
 def happen(fall: Fall) -> None:
@@ -134,16 +147,22 @@ def happen(fall: Fall) -> None:
 
 
 def test_tick__step_by_step__flags_updates_and_bids_once(sold: Fall) -> None:
-    flagged, updated = ("flag", "confirmed"), ("update", "confirmed")
+    begun = [("convert", "confirmed"), ("flag", "confirmed")]
+    updated = [*begun, ("update", "confirmed")]
     assert sold.seen == {
         "healthy": [],
-        "fallen": [flagged],
-        "flagged": [flagged],
-        "epoch after": [flagged, updated],
-        "bidding": [flagged, updated, ("bid", "broadcast")],
-        "restarted": [flagged, updated, ("bid", "broadcast")],
-        "mined": [flagged, updated, ("bid", "confirmed")],
+        "fallen": begun,
+        "flagged": begun,
+        "epoch after": updated,
+        "bidding": [*updated, ("bid", "broadcast")],
+        "restarted": [*updated, ("bid", "broadcast")],
+        "mined": [*updated, ("bid", "confirmed")],
     }
+
+
+def test_tick__collateral_behind_missing_cash__is_on_sale(sold: Fall) -> None:
+    index = sold.liquidator.desk.index
+    assert index.conversions(sold.before_bid) == [sold.debtor]
 
 
 def test_status__step_by_step__counts_what_is_below_and_open(sold: Fall) -> None:
@@ -261,6 +280,48 @@ def test_follow__snapshot_from_another_keeper__the_epoch_that_the_chain_has_take
     assert follow.Follower(apart, ("http://proposer",)).tick(desk.view())
     found, theirs = own.get(number), given.get(number)
     assert found is not None and theirs is not None and found.root == theirs.root
+
+
+def test_tick__insolvent__bought_for_a_payout_that_the_fund_covers_in_part(tmp_path: Path) -> None:
+    with about_to_fall(tmp_path) as fall:
+        place = fall.place
+        stake(place, 100 * USDC)
+        fall.borrow()
+        fall.fall(7_700)
+        fall.tick("fallen")
+        place.post_epoch(fall.proposer)
+        fall.tick("updated")
+        place.pass_time(120)
+        place.post_epoch(fall.proposer)
+        fall.tick("updated again")
+        place.pass_time(120)
+        fall.tick("bidding")
+        place.pass_time(5, 1)
+        fall.tick("mined")
+        index, head = fall.liquidator.desk.index, fall.liquidator.desk.sync()
+        (bid,) = index.bids(head.number)
+        assert (bid.account, bid.solvent, bid.fraction, bid.price) == (fall.victim, False, WAD, 0)
+        covered = [flow.assets for flow in index.insurance_flows(head.number) if flow.kind == "cover"]
+        losses = index.last_event(VAULT, "ShortfallChanged", head.number)
+        assert covered == [25 * USDC] and losses is not None  # a quarter of the fund in a day
+        assert losses.payload["shortfall"] == bid.payout - 25 * WAD
+        row = fall.rows()[fall.victim]
+        assert (row.positions, row.collateral, row.frozen) == ((), (), False)
+        replay = index_of(place, tmp_path)
+        replay.sync()
+        assert replay.accounts(head.number) == index.accounts(head.number)
+
+
+def stake(place: Town, amount: int) -> None:
+    """The deployer puts tokens into the insurance fund."""
+    token, fund, owner = (
+        place.deployment["MockToken"],
+        place.deployment["InsuranceFund"],
+        place.backend.deployer,
+    )
+    place.backend.send(token, "mint", owner, amount)
+    place.backend.send(token, "approve", fund.address, amount)
+    place.backend.send(fund, "deposit", amount, owner)
 
 
 def index_of(place: Town, folder: Path, node: Node | None = None) -> Index:

@@ -91,6 +91,11 @@ class Stage:
             ChangeRow(CHANGE_UNCOUNTED_FILL, i, q, 0, state.book_hash) for i, q in state.positions.items()
         ]
 
+    def enrich(self, number: int) -> None:
+        """The epoch marks an account's legs at 500."""
+        leaf = self.leaves[number]
+        self.leaves[number] = replace(leaf, mark_to_market=500 * WAD, mark_posted=500 * WAD)
+
     def trade(self, number: int, instrument: int, quantity: int, price: int) -> None:
         """An uncounted fill since the epoch."""
         self.states[number] = accounts.filled(self.states[number], Fill(instrument, quantity, price, 0, None))

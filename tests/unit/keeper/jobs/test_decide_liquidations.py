@@ -224,17 +224,26 @@ def test_conversions__settled_cash_at_best__decides(
 ) -> None:
     stage.states[2] = replace(stage.states[2], cash=cash * WAD, collateral=collateral)
     stage.values[2] = replace(stage.values[2], linear_high=linear_high * WAD)
+    stage.enrich(2)
 
     assert decide_liquidations(stage.situation()).conversions == due
 
 
 def test_conversions__running_or_in_auction_or_stale__none(stage: Stage) -> None:
     stage.states[2] = replace(stage.states[2], cash=-100 * WAD, collateral={1: WAD})
+    stage.enrich(2)
 
     assert decide_liquidations(stage.situation(converting=frozenset({2}))).conversions == ()
     assert decide_liquidations(stage.situation(is_fresh=False)).conversions == ()
     stage.states[2] = replace(stage.states[2], frozen=True)
     assert decide_liquidations(stage.situation()).conversions == ()
+
+
+def test_conversions__below_its_margin__auctioned_instead(stage: Stage) -> None:
+    stage.states[1] = replace(stage.states[1], cash=-100 * WAD, collateral={1: WAD})
+    due = decide_liquidations(stage.situation())
+
+    assert ([claim.account for claim in due.flags], due.conversions) == ([1], ())
 
 
 def test_candidates__collateral_and_cash_below_zero__valued(stage: Stage) -> None:

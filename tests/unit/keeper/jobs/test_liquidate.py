@@ -217,6 +217,7 @@ def test_tick__auction_of_an_older_epoch__updated_before_anybody_bids(place: Pla
 def test_tick__collateral_behind_missing_cash__put_on_sale(place: Place) -> None:
     state = replace(place.stage.states[2], cash=-100 * WAD, collateral={1: WAD})
     place.stage.states[2] = state
+    place.stage.enrich(2)
     place.tick()
 
     sale = place.outbox.intents[f"convert:2:{EPOCH}"]
