@@ -147,11 +147,12 @@ class House:
         spot: int = SPOT,
         effective: int = 0,
         instruments: Sequence[InstrumentLeaf] = INSTRUMENTS,
+        others: Sequence[int] = (),
     ) -> None:
-        """The next epoch, one block and 15 seconds on."""
+        """The next epoch, one block and 15 seconds on; `others`: spot words of further underlyings."""
         patch = boa.env.evm.patch
         patch.block_number, patch.timestamp = patch.block_number + 1, patch.timestamp + 15
-        word = spot << 64 | (effective or spot)
+        spots = [spot << 64 | (effective or spot), *others]
         posted = Posted(
             self.epoch.number + 1,
             Tree(leaf(one.struct_hash()) for one in leaves),
@@ -168,9 +169,9 @@ class House:
             methodology_hash=METHODOLOGY,
             market_root=posted.market.root,
             margin_root=posted.margins.root,
-            spots_hash=keccak(word.to_bytes(32, "big")),
+            spots_hash=keccak(b"".join(word.to_bytes(32, "big") for word in spots)),
         )
-        self.contracts.oracle.post_epoch(epoch.values(), [word], self.signed(epoch.struct_hash()))
+        self.contracts.oracle.post_epoch(epoch.values(), spots, self.signed(epoch.struct_hash()))
         self.epoch = posted
 
     def signed(self, struct_hash: bytes) -> tuple[int, list[tuple[bytes, int]]]:
@@ -179,13 +180,13 @@ class House:
         return quorum_signatures(chain_id, quorum, struct_hash, SIGNERS)
 
     def statement(self, *sides: Side, action: bytes = ACTION, instrument: int = 0, **changes: Any) -> Any:
-        """Reports of the sides that need one, signed; and an instrument's leaf."""
+        """Reports of the sides that need one, signed; and the leaf of an instrument, or of `instruments`."""
         number = changes.get("epoch", self.epoch.number)
         deadline = changes.get("deadline", boa.env.evm.patch.timestamp + 60)
         reports = [Report(number, action, s.leaf, deadline) for s in sides if s.leaf and s.way in REPORT_WAYS]
         signatures = self.signed(reports_hash(reports)) if reports else NO_SIGNATURES
-        stated = self.epoch.instruments.get(instrument)
-        shown = [stated] if stated else []
+        traded = changes.get("instruments", [instrument])
+        shown = [self.epoch.instruments[one] for one in traded if one in self.epoch.instruments]
         return statement(number, deadline, signatures, shown, [self.epoch.proof(one) for one in shown])
 
     # Sides
