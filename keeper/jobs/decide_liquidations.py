@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from keeper.attestation.epoch import EpochStatement
 from keeper.chain.liquidation import Auction, Terms, Valuation
 from keeper.clearing import book_hash as hashes
+from keeper.clearing.share import legs_moved
 from keeper.jobs.claims import LeafClaim, claim_of, history_of
 from keeper.jobs.health import Prices, verdict_of
 from keeper.jobs.offers import Capacity, Offer, fraction_of, offer_of
 from keeper.liquidation.claim import ClaimError
 from keeper.markets.instrument import Instrument, Kind
 from keeper.store.index_store import AccountRow, ChangeRow
-from keeper.units.constants import MAX_COLLATERALS, MAX_FILLS_SINCE_LEAF, WAD
+from keeper.units.constants import MAX_COLLATERALS, MAX_FILLS_SINCE_LEAF, MAX_LEGS, WAD
 from keeper.units.fixed_point import mul_up
 
 
@@ -122,6 +123,14 @@ def capacity_of(situation: Situation) -> Capacity | None:
     )
 
 
+def book_after(buyer: AccountRow, seller: AccountRow, fraction: int) -> list[int]:
+    """Instruments that a buyer holds after it has bought a fraction of a seller, ascending."""
+    book = dict(buyer.positions)
+    for instrument, part in legs_moved(dict(seller.positions), fraction).items():
+        book[instrument] = book.get(instrument, 0) + part
+    return sorted(instrument for instrument, quantity in book.items() if quantity)
+
+
 def _offers(situation: Situation) -> dict[int, Offer]:
     """What every open auction offers, by account."""
     return {
@@ -150,7 +159,10 @@ def _bids(situation: Situation, offers: Mapping[int, Offer]) -> tuple[Bid, ...]:
             continue
         offer = offers[number]
         fraction = fraction_of(offer, own, situation.terms.minimum_bid)
-        if offer.gain >= situation.minimum_return and fraction > 0:
+        if offer.gain < situation.minimum_return or fraction == 0:
+            continue
+        book = book_after(situation.rows[situation.bidder], situation.rows[number], fraction)
+        if len(book) <= MAX_LEGS:
             found.append(Bid(number, fraction, offer.asked, offer))
     return tuple(sorted(found, key=lambda bid: (-bid.offer.gain * bid.fraction // WAD, bid.account)))
 

@@ -12,9 +12,15 @@ from keeper.attestation.evidence import encode_evidence, encode_statement
 from keeper.chain.contracts import AUCTION_HOUSE
 from keeper.chain.liquidation import LiquidationReader, Valuation
 from keeper.chain.transactions import Sender
-from keeper.clearing.share import legs_moved
 from keeper.jobs.claims import LeafClaim
-from keeper.jobs.decide_liquidations import Bid, Liquidations, Situation, candidates, decide_liquidations
+from keeper.jobs.decide_liquidations import (
+    Bid,
+    Liquidations,
+    Situation,
+    book_after,
+    candidates,
+    decide_liquidations,
+)
 from keeper.jobs.desk import Desk
 from keeper.jobs.health import prices_of
 from keeper.jobs.observe import ChainView
@@ -186,14 +192,6 @@ class Liquidator:
             return 0
         logger("liquidate").info(kind, id=id, state=intent.state)
         return 1
-
-
-def book_after(buyer: AccountRow, seller: AccountRow, fraction: int) -> list[int]:
-    """Instruments that a buyer holds after it has bought a fraction of a seller, ascending."""
-    book = dict(buyer.positions)
-    for instrument, part in legs_moved(dict(seller.positions), fraction).items():
-        book[instrument] = book.get(instrument, 0) + part
-    return sorted(instrument for instrument, quantity in book.items() if quantity)
 
 
 def _is_perp(instrument: int) -> bool:

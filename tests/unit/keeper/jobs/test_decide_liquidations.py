@@ -7,7 +7,7 @@ import pytest
 from keeper.chain.liquidation import Valuation
 from keeper.jobs.decide_liquidations import candidates, decide_liquidations
 from keeper.jobs.health import Prices
-from keeper.units.constants import WAD
+from keeper.units.constants import MAX_LEGS, WAD
 from tests.unit.keeper.jobs.stage import BIDDER, CALL, EPOCH, EXPIRY, NOW, PUT, Stage, auction
 
 
@@ -172,6 +172,16 @@ def test_bids__own_account_cannot__none(stage: Stage, spoiled: str) -> None:
         stage.values[BIDDER] = replace(stage.values[BIDDER], expired=True)
 
     assert decide_liquidations(stage.situation({2: auction()})).bids == ()
+
+
+def test_bids__more_legs_than_an_account_holds__none(stage: Stage) -> None:
+    full = {PUT + (i << 8): WAD for i in range(MAX_LEGS)}
+    stage.states[BIDDER] = replace(stage.states[BIDDER], positions=full)
+    assert decide_liquidations(stage.situation({2: auction()})).bids == ()
+    full.popitem()
+    stage.states[BIDDER] = replace(stage.states[BIDDER], positions=full)
+
+    assert len(decide_liquidations(stage.situation({2: auction()})).bids) == 1
 
 
 def test_bids__a_leg_has_expired__none(stage: Stage) -> None:

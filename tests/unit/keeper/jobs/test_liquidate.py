@@ -10,7 +10,8 @@ from keeper.attestation.evidence import encode_evidence, encode_statement
 from keeper.chain.contracts import Header, Limits, Spot
 from keeper.chain.liquidation import Auction
 from keeper.chain.node import BlockRef
-from keeper.jobs.liquidate import BELOW, BIDS, FLAGS, OPEN, Liquidator, Mandate, book_after
+from keeper.jobs.decide_liquidations import book_after
+from keeper.jobs.liquidate import BELOW, BIDS, FLAGS, OPEN, Liquidator, Mandate
 from keeper.jobs.observe import ChainView
 from keeper.observability.metrics import Metrics
 from keeper.store.transaction_store import UNRESOLVED, Intent, State
