@@ -28,6 +28,9 @@ WAD: constant(uint256) = c.WAD
 NO_BOUND: constant(int256) = min_value(int256)
 # of the running hash: change counters
 COUNT_BITS: constant(uint256) = 24
+# of an encoded Proof: where the leaf stands, and how long it is
+LEAF_AT: constant(uint256) = 64
+LEAF_BYTES: constant(uint256) = 384
 COUNT_MASK: constant(uint256) = 2**24 - 1
 CHANGES_MASK: constant(uint256) = 2**48 - 1
 
@@ -41,7 +44,7 @@ VALUER: immutable(IBookValuer)
 struct Adoption:
     words: uint256[4]
     # least payoff of the book; min_value(int256): no cap
-    floor: int256
+    least: int256
 
 
 @deploy
@@ -103,28 +106,23 @@ def require_trade(
     @param statement What both share.
     @return What follows for each.
     """
-    sides: IMarginGate.Side[2] = [maker, taker]
-    shown: IAttestation.Evidence[2] = [makerEvidence, takerEvidence]
-    leaves: DynArray[IAttestation.MarginLeaf, 2] = []
-    attested: bool = False
-    for i: uint256 in range(2):
-        attested = attested or shown[i].way < c.WAY_WORST_CASE
-        if shown[i].way == c.WAY_REPORT or shown[i].way == c.WAY_REDUCE_REPORT:
-            leaves.append((self._proof(shown[i].data)).leaf)
-    if attested:
+    if min(makerEvidence.way, takerEvidence.way) < c.WAY_WORST_CASE:
         self._require_open(underlyings)
-    epoch: uint64 = self._epoch(statement)
+    leaves: DynArray[IAttestation.MarginLeaf, 2] = []
+    if self._is_report(makerEvidence.way):
+        leaves.append(self._leaf_in(slice(makerEvidence.data, LEAF_AT, LEAF_BYTES)))
+    if self._is_report(takerEvidence.way):
+        leaves.append(self._leaf_in(slice(takerEvidence.data, LEAF_AT, LEAF_BYTES)))
     if len(leaves) != 0:
         self._require_signed(action, leaves, statement)
-    passed: IMarginGate.Passed[2] = empty(IMarginGate.Passed[2])
-    for i: uint256 in range(2):
-        if shown[i].way == c.WAY_REDUCE_REPORT:
-            passed[i].settled = self._reduce(ledger, sides[i], epoch, self._proof(shown[i].data))
-        elif shown[i].way == c.WAY_REDUCE_AT_MARK:
-            passed[i].settled = self._shrink(ledger, sides[i], statement)
-        else:
-            passed[i] = self._pass(ledger, sides[i].account, shown[i], epoch)
-    return passed
+    epoch: uint64 = self._epoch(statement)
+    mark: uint256 = 0
+    if max(makerEvidence.way, takerEvidence.way) == c.WAY_REDUCE_AT_MARK:
+        mark = self._only_mark(statement)
+    return [
+        self._pass(ledger, maker, makerEvidence.way, makerEvidence.data, epoch, mark),
+        self._pass(ledger, taker, takerEvidence.way, takerEvidence.data, epoch, mark),
+    ]
 
 
 @external
@@ -148,13 +146,14 @@ def require_pass(
     @param statement Epoch and signatures of a leaf or report.
     @return What follows.
     """
-    shown: IAttestation.Evidence = evidence
-    assert shown.way <= c.WAY_WORST_CASE, "gate: unknown way"
-    if shown.way < c.WAY_WORST_CASE:
+    assert evidence.way <= c.WAY_WORST_CASE, "gate: unknown way"
+    if evidence.way < c.WAY_WORST_CASE:
         self._require_open(underlyings)
-    if shown.way == c.WAY_REPORT:
-        self._require_signed(action, [(self._proof(shown.data)).leaf], statement)
-    return self._pass(ledger, account, shown, self._epoch(statement))
+    if evidence.way == c.WAY_REPORT:
+        self._require_signed(action, [self._leaf_in(slice(evidence.data, LEAF_AT, LEAF_BYTES))], statement)
+    side: IMarginGate.Side = empty(IMarginGate.Side)
+    side.account = account
+    return self._pass(ledger, side, evidence.way, evidence.data, self._epoch(statement), 0)
 
 
 @external
@@ -173,9 +172,8 @@ def adopt(
     @param evidence By WAY_LEAF.
     @param statement Its epoch.
     """
-    proof: IAttestation.Proof = self._proof(evidence.data)
     standing: IMarginGate.Standing = self._standing(ledger, account, False)
-    return (self._assess(ledger, standing, c.WAY_LEAF, self._epoch(statement), proof)).words
+    return (self._assess(ledger, standing, c.WAY_LEAF, self._epoch(statement), evidence.data)).words
 
 
 @external
@@ -200,10 +198,10 @@ def units(statement: Bytes[6656], instruments: DynArray[uint128, 4]) -> DynArray
     @param statement Shows one leaf per instrument, in the same order, or none.
     @param instruments What is traded.
     """
-    shared: IAttestation.Statement = self._shared(statement)
     found: DynArray[IMarginGate.Unit, 4] = []
-    if len(shared.instruments) == 0:
+    if not self._shows_instruments(statement):
         return found
+    shared: IAttestation.Statement = self._shared(statement)
     assert len(shared.instruments) == len(instruments), "gate: instruments differ"
     assert len(shared.paths) == len(instruments), "gate: paths differ"
     for i: uint256 in range(len(instruments), bound=4):
@@ -272,53 +270,61 @@ def require_succeeds(oracle: address, previous: address) -> bool:
 @view
 def _pass(
     ledger: address,
-    account: uint256,
-    evidence: IAttestation.Evidence,
+    side: IMarginGate.Side,
+    way: uint8,
+    data: Bytes[6144],
     epoch: uint64,
+    mark: uint256,
 ) -> IMarginGate.Passed:
     """
-    @notice Headroom, leaf, report (whose signatures have been checked) or worst case. Settled cash must not be negative.
+    @notice By any way. Signatures of reports have been checked. An increase of risk leaves settled cash not negative.
+    @param mark Of the one instrument traded, for a reduction at the mark, WAD.
     """
     passed: IMarginGate.Passed = empty(IMarginGate.Passed)
-    way: uint8 = evidence.way
-    assert way <= c.WAY_WORST_CASE, "gate: unknown way"
-    standing: IMarginGate.Standing = self._standing(ledger, account, way == c.WAY_HEADROOM)
-    if way == c.WAY_WORST_CASE:
-        passed.settled = standing.liquid
-        assert standing.liquid >= 0, "gate: settled cash below zero"
-        least: int256 = 0
-        if standing.legs != 0:
-            instruments: DynArray[uint128, 128] = abi_decode(evidence.data, DynArray[uint128, 128])
-            least = staticcall VALUER.worst_case(self._book(ledger, account, instruments))
-        assert standing.liquid + least >= 0, "gate: not fully collateralised"
-    elif way == c.WAY_HEADROOM:
+    standing: IMarginGate.Standing = self._standing(ledger, side.account, way == c.WAY_HEADROOM)
+    if way == c.WAY_HEADROOM:
         passed.settled = self._require_headroom(standing, standing.record, NO_BOUND)
+    elif way == c.WAY_WORST_CASE:
+        passed.settled = self._require_worst_case(ledger, standing, data)
+    elif way == c.WAY_REDUCE_AT_MARK:
+        passed.settled = self._shrink(ledger, standing, side, mark)
     else:
-        proof: IAttestation.Proof = self._proof(evidence.data)
-        adopted: Adoption = self._assess(ledger, standing, way, epoch, proof)
+        assert way <= c.WAY_REDUCE_REPORT, "gate: unknown way"
+        adopted: Adoption = self._assess(ledger, standing, way, epoch, data)
         passed.record = adopted.words
-        least_payoff: int256 = NO_BOUND
-        if way == c.WAY_REPORT:
-            least_payoff = adopted.floor
-        passed.settled = self._require_headroom(standing, adopted.words, least_payoff)
+        if way == c.WAY_REDUCE_REPORT:
+            passed.settled = self._reduce(standing, side, adopted.words)
+        elif way == c.WAY_REPORT:
+            passed.settled = self._require_headroom(standing, adopted.words, adopted.least)
+        else:
+            passed.settled = self._require_headroom(standing, adopted.words, NO_BOUND)
     return passed
 
 
 @internal
 @view
-def _reduce(
-    ledger: address,
-    side: IMarginGate.Side,
-    epoch: uint64,
-    proof: IAttestation.Proof,
-) -> int256:
+def _require_worst_case(ledger: address, standing: IMarginGate.Standing, data: Bytes[6144]) -> int256:
+    """
+    @notice Cash and the least that the book can ever pay are not negative.
+    @return Cash, WAD.
+    """
+    least: int256 = 0
+    if standing.legs != 0:
+        instruments: DynArray[uint128, 128] = abi_decode(data, DynArray[uint128, 128])
+        least = staticcall VALUER.worst_case(self._book(ledger, standing.account, instruments))
+    assert standing.liquid >= 0, "gate: settled cash below zero"
+    assert standing.liquid + least >= 0, "gate: not fully collateralised"
+    return standing.liquid
+
+
+@internal
+@view
+def _reduce(standing: IMarginGate.Standing, side: IMarginGate.Side, words: uint256[4]) -> int256:
     """
     @notice By report: the buffer above maintenance margin does not fall, and equity by no more than the fee.
     @return Lower bound of settled cash, WAD.
     """
-    standing: IMarginGate.Standing = self._standing(ledger, side.account, False)
-    adopted: Adoption = self._assess(ledger, standing, c.WAY_REPORT, epoch, proof)
-    after: IMarginGate.Health = self._measure(standing, adopted.words)
+    after: IMarginGate.Health = self._measure(standing, words)
     before: IMarginGate.Health = side.before
     assert (after.equity + convert(side.fee, int256) >= before.equity), "gate: equity falls"
     assert (
@@ -330,17 +336,14 @@ def _reduce(
 
 @internal
 @view
-def _shrink(ledger: address, side: IMarginGate.Side, statement: Bytes[6656]) -> int256:
+def _shrink(ledger: address, standing: IMarginGate.Standing, side: IMarginGate.Side, mark: uint256) -> int256:
     """
     @notice Reverts unless the book was this one leg and has shrunk, at exactly its last attested mark, and equity at that
             mark is not negative: a transfer of risk at the protocol's own price, which needs no attester to be awake.
-            The ledger has had the leaf verified by `units`.
+            The ledger has had the mark verified by `units`.
     @return Cash and funding, WAD.
     """
-    shared: IAttestation.Statement = self._shared(statement)
-    assert len(shared.instruments) == 1, "gate: no instrument leaf"
-    assert side.price == convert(shared.instruments[0].mark, uint256), "gate: not at the mark"
-    standing: IMarginGate.Standing = self._standing(ledger, side.account, False)
+    assert side.price == mark, "gate: not at the mark"
     held: int256 = (staticcall IClearinghouse(ledger).position(side.account, side.instrument)).quantity
     legs: uint256 = 0
     if held != 0:
@@ -359,13 +362,15 @@ def _assess(
     standing: IMarginGate.Standing,
     way: uint8,
     epoch: uint64,
-    proof: IAttestation.Proof,
+    data: Bytes[6144],
 ) -> Adoption:
     """
     @notice Holds an attested margin against the account's book. A report is of this very book. A leaf outlives later
             fills, which the counters have priced: the bracket then bounds the mark carried forward from above, and from
             below only that of an untouched book, since Q carries the adverse of price and mark.
     """
+    self._require_plain(extract32(data, 0, output_type=uint256))
+    proof: IAttestation.Proof = abi_decode(data, IAttestation.Proof)
     leaf: IAttestation.MarginLeaf = proof.leaf
     assert leaf.account == standing.account, "gate: margin of another account"
     assert (convert(leaf.marginal, uint256) >= WAD), "gate: bad marginal multiplier"
@@ -403,7 +408,7 @@ def _assess(
                 linear=valuation.linear,
             )
         ),
-        floor=valuation.floor,
+        least=valuation.floor,
     )
 
 
@@ -471,6 +476,7 @@ def _epoch(statement: Bytes[6656]) -> uint64:
     """
     if len(statement) == 0:
         return 0
+    self._require_plain(extract32(statement, 0, output_type=uint256))
     return convert(extract32(statement, 32, output_type=uint256), uint64)
 
 
@@ -494,8 +500,45 @@ def _shared(statement: Bytes[6656]) -> IAttestation.Statement:
 
 @internal
 @pure
-def _proof(data: Bytes[6144]) -> IAttestation.Proof:
-    return abi_decode(data, IAttestation.Proof)
+def _is_report(way: uint8) -> bool:
+    return way == c.WAY_REPORT or way == c.WAY_REDUCE_REPORT
+
+
+@internal
+@pure
+def _leaf_in(encoded: Bytes[LEAF_BYTES]) -> IAttestation.MarginLeaf:
+    return abi_decode(encoded, IAttestation.MarginLeaf)
+
+
+@internal
+@pure
+def _only_mark(statement: Bytes[6656]) -> uint256:
+    """
+    @notice The mark of the one instrument that a statement shows.
+    """
+    shared: IAttestation.Statement = self._shared(statement)
+    assert len(shared.instruments) == 1, "gate: no instrument leaf"
+    return convert(shared.instruments[0].mark, uint256)
+
+
+@internal
+@pure
+def _shows_instruments(statement: Bytes[6656]) -> bool:
+    """
+    @notice Whether an encoded statement shows any instrument leaf, without decoding the rest.
+    """
+    self._require_plain(extract32(statement, 0, output_type=uint256))
+    offset: uint256 = extract32(statement, 128, output_type=uint256)
+    return extract32(statement, 32 + offset, output_type=uint256) != 0
+
+
+@internal
+@pure
+def _require_plain(offset: uint256):
+    """
+    @notice A decoder follows any offset, but what was read at a fixed place must be what is decoded.
+    """
+    assert offset == 32, "gate: encoding"
 
 
 @internal
