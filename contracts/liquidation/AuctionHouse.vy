@@ -182,7 +182,7 @@ def bid(
     @param limit Most that the whole of what is left may cost, WAD: a fraction costs at most that fraction of it, rounded
            up. Below zero: least that the whole must pay.
     @param instruments The whole book of the account in auction, ascending.
-    @param evidence How the bidder passes: headroom or a leaf; its instruments are those before the purchase.
+    @param evidence How the bidder passes, with what it has bought: headroom, a leaf or the worst case.
     @param statement What belongs to it.
     """
     assert staticcall CLEARINGHOUSE.may_act(bidder, msg.sender), "auction: not the bidder's owner or operator"
@@ -276,7 +276,7 @@ def convert_collateral(
     @param token Collateral token.
     @param amount Most that is wanted, in its decimals.
     @param limit Most that `amount` may cost, in the settlement token's decimals; for less, pro rata. The caller has
-           approved the Clearinghouse.
+           approved the Vault.
     @param instruments Whole book of the account, ascending.
     @param recipient Who gets the tokens.
     """
@@ -455,9 +455,7 @@ def _pass(bidder: uint256, evidence: IAttestation.Evidence, statement: Bytes[665
     if evidence.way == c.WAY_HEADROOM:
         passed.settled = (staticcall gate.require_headroom(CLEARINGHOUSE.address, 0, [bidder]))[0]
     else:
-        passed = staticcall gate.require_pass(
-            CLEARINGHOUSE.address, empty(bytes32), 0, bidder, evidence, statement
-        )
+        passed = staticcall gate.require_pass(CLEARINGHOUSE.address, empty(bytes32), 0, bidder, evidence, statement)
     extcall CLEARINGHOUSE.store_pass(bidder, evidence.way, passed)
 
 

@@ -189,9 +189,52 @@ def test_convert__nothing_or_another_token__refused(indebted):
 def test_conversion__account_in_auction__refused(hall):
     debtor, other = hall.open("debtor"), hall.open("other", 100_000)
     hall.deposit_ether(debtor, WAD)
+    hall.hold(debtor, other, {STRIKE: -10 * WAD, LATER: -10 * WAD})
+    hall.wait(EXPIRY + c.SETTLEMENT_FALLBACK - boa.env.evm.patch.timestamp)
+    hall.post(units=[unit(STRIKE), unit(LATER)], spot=SPOT * USD8)
+    hall.on.oracle.finalize_settlement(1, EXPIRY)
+    hall.on.clearing.settle(debtor, hall.book(debtor))
+    hall.move(debtor, STRIKE, 10 * WAD)
+    running = Indebted(hall, debtor, other, hall.owners[other])
+    running.start()
+    # cash -1,000, marks -3,100, ether 2,300
+    stated = hall.margin(debtor, mark_to_market=-3_100 * WAD, maintenance_margin=WAD)
+    hall.post(stated, units=[unit(LATER)], spot=SPOT * USD8)
+    hall.flag(debtor)
+    with boa.reverts("auction: in auction"):
+        running.convert(WAD)
+    with boa.reverts("auction: conversion running"):
+        running.start()
+    assert hall.auction(debtor).insolvent
+
+
+def test_start__account_in_auction__refused(hall):
+    debtor, other = hall.open("debtor"), hall.open("other", 100_000)
+    hall.deposit_ether(debtor, WAD)
     hall.hold(debtor, other, {LATER: -10 * WAD})
     stated = hall.margin(debtor, initial_margin=2_500 * WAD, maintenance_margin=2_000 * WAD)
     hall.post(stated, units=[unit(LATER)])
     hall.flag(debtor)
     with boa.reverts("auction: in auction"):
         hall.on.house.start_conversion(debtor, [LATER])
+
+
+def test_bid__collateral__moves_with_the_share_and_counts_in_full(hall):
+    """Ten short calls, 1,000 of cash, an ether: worth 2,000, of which 1,800 counts to initial margin."""
+    seller, buyer = hall.open("seller"), hall.open("buyer", 100_000)
+    hall.deposit_ether(seller, WAD)
+    hall.hold(seller, buyer, {LATER: -10 * WAD})
+    stated = hall.margin(seller, initial_margin=2_500 * WAD, maintenance_margin=2_000 * WAD)
+    hall.post(stated, units=[unit(LATER)])
+    hall.refresh(buyer)
+    hall.flag(seller)
+    owned = hall.cash(buyer)
+    event = hall.bid(seller, buyer)
+    asked = 2_000 * WAD * TERMS[0] // WAD
+    assert event.fraction == -(-700 * WAD * WAD // (700 * WAD + asked))
+    assert event.price == -(-asked * event.fraction // WAD)
+    held = [hall.on.vault.collateral_balance(a, hall.on.ether.address) for a in (seller, buyer)]
+    assert held == [WAD - event.fraction, event.fraction]
+    assert hall.cash(buyer) - owned == 1_000 * WAD * event.fraction // WAD - event.price
+    left = hall.cash(seller) + held[0] * 1_800 + hall.position(seller, LATER) * 100
+    assert left == pytest.approx(2_500 * (WAD - event.fraction), abs=WAD // 10**5)
