@@ -179,7 +179,8 @@ class Ledger:
             covered: tokens that the insurance fund sends for the payout; the rest is a loss of all.
             settled_cash: what the buyer passed with; without it, its cash.
         """
-        self.release(now)
+        if sale.payout:
+            self.release(now)
         paid = self.token.cash(covered)
         self.losses = shortfall.add(self.losses, max(0, sale.payout - paid))
         self.fees += max(0, paid - sale.payout)  # less than one unit of the token

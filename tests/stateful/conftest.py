@@ -1,5 +1,5 @@
-"""Budgets of the machines: `quick` for every run of the tests, the same draws every time; `long` for campaigns
-(HYPOTHESIS_PROFILE=long).
+"""Budgets of the machines: `quick` for every run of the tests, the same draws every time; `long` for
+campaigns (HYPOTHESIS_PROFILE=long).
 """
 
 import os

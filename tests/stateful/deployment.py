@@ -8,10 +8,10 @@ from eth_utils.crypto import keccak
 from keeper.clearing.collateral import Listing
 from keeper.markets.instrument import Instrument, Kind
 from tests.stateful import typed
-from tests.stateful.evm import DEPLOYER, GENESIS_BLOCK, Chain, Contract
+from tests.stateful.evm import GENESIS_BLOCK, Chain, Contract
 
 GENESIS = 1_743_465_600  # 1 April 2025, a multiple of 300
-EXPIRIES = (GENESIS + 8 * 3_600, GENESIS + 34 * 3_600)
+EXPIRIES = (GENESIS + 20 * 3_600, GENESIS + 60 * 3_600)
 USD, WAD = 10**8, 10**18
 START = (2_000 * USD, 80_000 * USD)
 ATTESTERS = [typed.key(i) for i in range(1, 6)]

@@ -40,7 +40,7 @@ class Chain:
         self.timestamp = timestamp
         env = Env(cfg=CfgEnv(chain_id=chain_id), block=BlockEnv(number=self.block, timestamp=timestamp))
         self.evm = EVM(env, spec_id="CANCUN")
-        self.calls = 0
+        self.calls = self.changes = 0  # so many calls, and so many of them changed the state
         self.last = ("", b"", "")  # to, data, sender of the last call that changed anything
         self.result: Any = None
 
@@ -70,6 +70,7 @@ class Chain:
             return None, _reason(str(error))
         if not is_view:
             self.last, self.result = (to, data, sender), self.evm.result
+            self.changes += 1
         return returned, ""
 
     def logs(self) -> list[Any]:

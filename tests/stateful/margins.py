@@ -86,9 +86,7 @@ def loss(instrument: Instrument, market: Market, scenario: int) -> int:
     return mark(instrument, market) - payoff(instrument, price8)
 
 
-def book_margin(
-    positions: Mapping[int, int], market: Market, collateral: Sequence[Coins] = ()
-) -> BookMargin:
+def book_margin(positions: Mapping[int, int], market: Market, collateral: Sequence[Coins] = ()) -> BookMargin:
     """Mark and margins of a book, WAD; margins rounded up."""
     legs = [(Instrument.unpack(i), q) for i, q in sorted(positions.items())]
     marked = Fraction(sum(q * mark(i, market) for i, q in legs), WAD)

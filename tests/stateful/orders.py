@@ -12,6 +12,14 @@ from tests.stateful import typed
 HEADROOM, LEAF, REPORT = c.WAY_HEADROOM, c.WAY_LEAF, c.WAY_REPORT
 WORST_CASE, REDUCE_REPORT, REDUCE_AT_MARK = c.WAY_WORST_CASE, c.WAY_REDUCE_REPORT, c.WAY_REDUCE_AT_MARK
 REPORT_WAYS = (REPORT, REDUCE_REPORT)
+WAY_NAMES = {
+    HEADROOM: "headroom",
+    LEAF: "leaf",
+    REPORT: "report",
+    WORST_CASE: "worst case",
+    REDUCE_REPORT: "reduction by report",
+    REDUCE_AT_MARK: "reduction at the mark",
+}
 WAD = 10**18
 
 

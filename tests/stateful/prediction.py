@@ -53,7 +53,8 @@ class Predictor:
         """Both sides' verdicts, the whole trade's refusal among them."""
         whole = self._tradable(deal) or self._solvent(deal) or self._open_for(deal)
         maker, taker = (
-            self._side(deal, number, way, fills) for (number, fills), way in zip(sides, deal.ways, strict=True)
+            self._side(deal, number, way, fills)
+            for (number, fills), way in zip(sides, deal.ways, strict=True)
         )
         return replace(maker, refusal=whole or maker.refusal), taker
 
@@ -93,7 +94,7 @@ class Predictor:
         if before.collateral.get(index, 0) < self.wad(index, amount) and index:
             return Verdict("not that much collateral")
         exempt = self.exempt(number, index)
-        blocked = self.active(before, way) or self._fresh(way, ALL if amount > exempt else 0)
+        blocked = self.active(before, way) or self.fresh(way, ALL if amount > exempt else 0)
         after = self.withdrawn(before, index, amount)
         verdict = self.passes(number, way, after)
         refusal = blocked or verdict.refusal or self._outflow(index, amount, exempt)
@@ -230,9 +231,9 @@ class Predictor:
 
     def _open_for(self, deal: Deal) -> str | None:
         mask = sum({1 << (instrument >> 112) - 1 for instrument in deal.instruments})
-        return self._fresh(min(deal.ways), mask)
+        return self.fresh(min(deal.ways), mask)
 
-    def _fresh(self, way: int, underlyings: int) -> str | None:
+    def fresh(self, way: int, underlyings: int) -> str | None:
         """Attested ways need a young epoch, and spots inside their bands."""
         if way >= WORST_CASE:
             return None

@@ -10,18 +10,18 @@ from dataclasses import replace
 
 from keeper.clearing import account as accounts
 from keeper.clearing import book_hash as hashes
+from keeper.clearing import shortfall
 from keeper.clearing.account import Account, InstrumentMargin, Record
 from keeper.clearing.ledger import Ledger, Token, Trade
 from tests.stateful.changes import Changes
-from tests.stateful.deployment import DEPLOYER, LISTINGS
+from tests.stateful.deployment import LISTINGS
 from tests.stateful.epochs import EpochBook
+from tests.stateful.evm import DEPLOYER
 from tests.stateful.orders import (
-    HEADROOM,
     LEAF,
-    REDUCE_AT_MARK,
-    REDUCE_REPORT,
     REPORT,
     REPORT_WAYS,
+    WAY_NAMES,
     WORST_CASE,
     Deal,
     Orders,
@@ -30,16 +30,10 @@ from tests.stateful.orders import (
 from tests.stateful.prediction import Predictor, Verdict
 from tests.stateful.world import World
 
-WAY_NAMES = {
-    HEADROOM: "headroom",
-    LEAF: "leaf",
-    REPORT: "report",
-    WORST_CASE: "worst case",
-    REDUCE_REPORT: "reduction by report",
-    REDUCE_AT_MARK: "reduction at the mark",
-}
-MODULES = "auction clearing custody gate exchange fund instrument markets oracle pausing positions quorum shortfall"
-REASONS = tuple(f"{name}:" for name in [*MODULES.split(), "claim", "valuer", "vault", "ownable"])
+_NAMES = (
+    "auction claim clearing custody exchange fund gate instrument markets oracle pausing positions quorum"
+)
+REASONS = tuple(f"{name}:" for name in [*_NAMES.split(), "shortfall", "valuer", "vault"])
 
 
 class Protocol:
@@ -67,6 +61,11 @@ class Protocol:
     @property
     def now(self) -> int:
         return self.world.chain.timestamp
+
+    @property
+    def rate(self) -> int:
+        """What one unit of cash is worth, WAD."""
+        return shortfall.rate(self.ledger.losses, self.ledger.pool)
 
     def account(self, number: int) -> Account:
         return self.ledger.accounts[number]
@@ -250,6 +249,7 @@ class Protocol:
         if verdict.record is None:
             return
         record: Record = verdict.record
+        self.indivisible[number] = 0
         self.exact.discard(number)
         self.exact.update({number} if record.changes == hashes.changes(stated.book_hash) else ())
         self.ledger.accounts[number] = replace(self.account(number), record=record)

@@ -7,6 +7,7 @@ from keeper.markets.instrument import Instrument
 from tests.stateful.rules_base import Rules, moves
 
 WINDOW = 1_800
+rarely = st.integers(0, 5)
 
 
 class AttesterRules(Rules):
@@ -53,9 +54,11 @@ class AttesterRules(Rules):
         self.protocol.collect_fees()
 
     @precondition(lambda self: self.whole_window_ahead())
-    @rule(move=st.tuples(moves, moves))
-    def expire_with_epochs(self, move: tuple[int, int]) -> None:
+    @rule(move=st.tuples(moves, moves), chance=rarely)
+    def expire_with_epochs(self, move: tuple[int, int], chance: int) -> None:
         """Epochs every 100 seconds through the settlement window of the next expiry, then its price."""
+        if chance:
+            return
         self.pending = None
         chain, expiry = self.protocol.world.chain, self.unexpired()[0]
         wait = expiry - WINDOW - 300 - chain.timestamp
@@ -66,9 +69,11 @@ class AttesterRules(Rules):
         self.finalize(expiry)
 
     @precondition(lambda self: self.unexpired())
-    @rule()
-    def expire_in_silence(self) -> None:
+    @rule(chance=rarely)
+    def expire_in_silence(self, chance: int) -> None:
         """Nobody posts for a day after the expiry: the last spot settles it."""
+        if chance:
+            return
         self.pending = None
         chain, expiry = self.protocol.world.chain, self.unexpired()[0]
         chain.mine(7_200, expiry + 86_401 - chain.timestamp)
@@ -80,3 +85,5 @@ class AttesterRules(Rules):
     def finalize(self, expiry: int) -> None:
         for underlying in {Instrument.unpack(i).underlying for i in self.deployment.instruments}:
             self.protocol.finalize(underlying, expiry)
+        for number in self.numbers[:2]:
+            self.settle_all(number)

@@ -57,6 +57,11 @@ class Rules:
         self.spots = [word & 2**64 - 1 for word in self.protocol.epoch.words]
         self.next_epoch((0, 0), 12)
 
+    def settle_all(self, number: int) -> None:
+        """Whatever can be settled is."""
+        if self.protocol.predictor.payoffs(number):
+            self.protocol.settle(number)
+
     def has_leaf(self, number: int) -> bool:
         return number in self.protocol.epoch.margins
 

@@ -37,6 +37,7 @@ FIELDS = {
         "address taker,uint8 flags"
     ),
     "Fill": "bytes32 makerHash,bytes32 takerHash,int256 quantity,int256 price,uint64 fillNonce",
+    "Flag": "uint256 account",
     "Withdrawal": "uint256 account,address token,uint256 amount,address recipient,uint64 nonce",
 }
 EMPTY_ROOT = keccak(b"plimsoll: empty tree")

@@ -36,6 +36,8 @@ class World:
         self.operators: dict[int, Any] = {}  # who acts instead of the owner
         self.nonces: dict[int, int] = {}
         self.fills = 0
+        self._valued_at = (-1, -1)
+        self._values: dict[tuple[int, ...], Any] = {}
 
     # Accounts and tokens
 
@@ -218,9 +220,14 @@ class World:
     # Views
 
     def gate_value(self, positions: Mapping[int, int]) -> Any:
-        """The valuation of a book on chain."""
-        words = [i << 128 | q & 2**128 - 1 for i, q in sorted(positions.items())]
-        return self.contracts.valuer.value(words)
+        """The valuation of a book on chain, asked for once in each state of it."""
+        state = self.chain.changes, self.chain.timestamp
+        if state != self._valued_at:
+            self._valued_at, self._values = state, {}
+        words = tuple(i << 128 | q & 2**128 - 1 for i, q in sorted(positions.items()))
+        if words not in self._values:
+            self._values[words] = self.contracts.valuer.value(words)
+        return self._values[words]
 
     def settlement_price(self, instrument: Instrument) -> int:
         """Final price, 1e-8 USD; 0: not final."""
