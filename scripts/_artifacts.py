@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -51,11 +53,17 @@ def artifact(name: str) -> Artifact:
     )
 
 
+def prepare(names: Iterable[str]) -> None:
+    """Compiles what is not compiled yet, on all cores."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(artifact, names))
+
+
 def verification(name: str) -> tuple[str, str]:
     """Integrity hash of all sources of `name`, and the standard-json input that reproduces its code."""
     # the compiler gives the standard-json input only when it is asked for alone
-    integrity = _cached(name, "-integrity", ("integrity",))["integrity"]
-    return integrity, _cached(name, "-input", ("solc_json",))["solc_json"]
+    standard_json = _cached(name, "-input", ("solc_json",))["solc_json"]
+    return json.loads(standard_json)["integrity"], standard_json
 
 
 def _cached(name: str, suffix: str, formats: tuple[str, ...]) -> dict[str, str]:

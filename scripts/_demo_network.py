@@ -19,8 +19,18 @@ from keeper.app import cli
 from keeper.risk.methodology import Methodology
 from keeper.units.constants import WAD
 from scripts import _demo_story as story
+from scripts._artifacts import prepare
 from scripts._devnet import CHAIN_ID, MNEMONIC, Devnet, free_port, stop
-from scripts._protocol import BTC, ETH, Collateral, Deployment, Parameters, deploy, write_record
+from scripts._protocol import (
+    BTC,
+    DEPLOYED,
+    ETH,
+    Collateral,
+    Deployment,
+    Parameters,
+    deploy,
+    write_record,
+)
 from scripts._trading import KeeperClient, KeeperError
 from scripts._web3_backend import Web3Backend
 
@@ -96,6 +106,7 @@ def deploy_protocol(devnet: Devnet, keepers: Keepers, path: Path, hourly: bool =
 
     hourly: for epochs every hour, which are no gap that the accounts need time after.
     """
+    prepare((*DEPLOYED, "MockToken"))
     Account.enable_unaudited_hdwallet_features()
     deployer = Account.from_mnemonic(MNEMONIC)
     parameters = Parameters(
@@ -115,7 +126,7 @@ def deploy_protocol(devnet: Devnet, keepers: Keepers, path: Path, hourly: bool =
     deployment = deploy(Web3Backend(web3, bytes(deployer.key)), parameters)
     for sender in (keepers.proposer, keepers.liquidator):
         devnet.rpc("anvil_setBalance", sender, hex(1000 * WAD))
-    write_record(deployment, CHAIN_ID, 0, path.parent)
+    write_record(deployment, CHAIN_ID, 0, path.parent, verified=False)
     return deployment
 
 

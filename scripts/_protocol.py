@@ -227,17 +227,24 @@ def with_expiries(p: Parameters, *expiries: tuple[int, int, tuple[int, int, int]
 
 
 def write_record(
-    deployment: Deployment, chain_id: int, block: int, folder: Path = ROOT / "deployments"
+    deployment: Deployment,
+    chain_id: int,
+    block: int,
+    folder: Path = ROOT / "deployments",
+    verified: bool = True,
 ) -> Path:
-    """Writes <folder>/<chain id>.json and, for verification, one standard-json input per contract."""
+    """Writes <folder>/<chain id>.json and, if `verified`, one standard-json input per contract, from which
+    anyone reproduces its code; a devnet needs none."""
     inputs = folder / str(chain_id)
     inputs.mkdir(parents=True, exist_ok=True)
     contracts, integrity = {}, {}
     for name, contract in deployment.contracts.items():
-        integrity[name], standard_json = verification(contract.name)
-        (inputs / f"{name}.json").write_text(standard_json + "\n")
+        if verified:
+            integrity[name], standard_json = verification(contract.name)
+            (inputs / f"{name}.json").write_text(standard_json + "\n")
         arguments = [_plain(argument) for argument in deployment.arguments[name]]
-        contracts[name] = {"address": contract.address, "arguments": arguments, "abi": artifact(contract.name).abi}
+        abi = artifact(contract.name).abi
+        contracts[name] = {"address": contract.address, "arguments": arguments, "abi": abi}
     record = {
         "chain_id": chain_id,
         "block": block,
