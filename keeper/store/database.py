@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from keeper.store.schema import metadata
@@ -22,12 +22,18 @@ class Database:
     """One engine; every transaction is short and owned by `begin`."""
 
     def __init__(self, url: str) -> None:
-        """Open and create missing tables. `url` is an SQLAlchemy URL. Raises StoreError."""
+        """Open and create missing tables. `url` is an SQLAlchemy URL. Raises StoreError, also for one of
+        another release: its index is that of another deployment.
+        """
         try:
             self.engine = _engine(url)
             metadata.create_all(self.engine)
+            strange = _strange_tables(self.engine)
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise StoreError(f"database {url} cannot be opened: {error.__cause__ or error}") from error
+        if strange:
+            self.close()
+            raise StoreError(f"database {url} is of another release ({', '.join(strange)}): name a new one")
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -38,6 +44,16 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def _strange_tables(engine: Engine) -> list[str]:
+    """Tables with other columns than this release's."""
+    found = inspect(engine)
+    return [
+        table.name
+        for table in metadata.sorted_tables
+        if {column["name"] for column in found.get_columns(table.name)} != set(table.c.keys())
+    ]
 
 
 def _engine(url: str) -> Engine:
