@@ -127,9 +127,9 @@ def _settlement(s: Scenario) -> dict[str, int]:
 
 
 def _liquidations(s: Scenario) -> dict[str, int]:
-    """The largest bid takes a part of every leg into an account that holds nothing."""
+    """The largest bid takes a part of every leg into an account that holds nothing, but has traded before."""
     victims = {legs: _short_of(s, legs) for legs in LIQUIDATED}
-    bidders = {legs: _funded(s) for legs in LIQUIDATED}
+    bidders = {legs: _traded(s) for legs in LIQUIDATED}
     s.short = set(victims.values())
     for _ in range(GRACE_EPOCHS):
         s.post_epoch(s.backend.now + 100)
@@ -146,6 +146,18 @@ def _funded(s: Scenario) -> int:
     s.open_account()
     account = len(s.books)
     s.deposit(account)
+    return account
+
+
+def _traded(s: Scenario) -> int:
+    """A new account that has bought something and sold it again."""
+    account, other = _funded(s), _funded(s)
+    s.post_epoch()
+    s.refresh(account)
+    s.refresh(other)
+    for quantity in (WAD, -WAD):
+        s.trade(WAY_HEADROOM, account, other, FAR_OPTIONS[-1], quantity)
+    s.books[account], s.books[other] = {}, {}
     return account
 
 
