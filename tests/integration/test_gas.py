@@ -7,7 +7,19 @@ import pytest
 from scripts._figures import measure
 from scripts.snapshot import FOLDER
 
-CEILINGS = {"epoch_3_of_5": 80_000, "trade_headroom_16": 260_000, "trade_report_16": 420_000}
+CEILINGS = {
+    "epoch_3_of_5": 80_000,
+    "bid_1": 150_000,
+    "bid_16": 700_000,
+    "bid_32": 1_200_000,
+    "bid_128": 4_500_000,
+    # a quarter of what the start of an auction costs in Derive's v2-core, measured on the same books
+    "flag_1": 1_132_036 // 4,
+    "flag_16": 2_181_899 // 4,
+    "flag_32": 3_107_125 // 4,
+    "trade_headroom_16": 260_000,
+    "trade_report_16": 420_000,
+}
 TRANSACTION_CEILING = 8_400_000  # half of EIP-7825's cap on one transaction
 
 
@@ -27,11 +39,20 @@ def test_gas__measured_now__equals_committed(measured):
     assert not drift, "gas has moved; `make gas` if on purpose:\n" + "\n".join(drift)
 
 
-# 73,000 of it are calldata, storage, three recoveries, one cold call and the event
-ABOVE = pytest.mark.xfail(strict=True, reason="86,634: code around storage and signatures costs 13,600")
+ABOVE = {
+    # 73,000 of it are calldata, storage, three recoveries, one cold call and the event
+    "epoch_3_of_5": "86,657: code around storage and signatures costs 13,600",
+    # a whole bid moves two accounts, the auction and the vault: 27 cold words, of which 17 are written
+    "bid_1": "218,061: what does not depend on the number of legs costs 187,000",
+}
 
 
-@pytest.mark.parametrize("name", [pytest.param("epoch_3_of_5", marks=ABOVE), *sorted(CEILINGS)[1:]])
+def _ceiling(name: str) -> object:
+    missed = pytest.mark.xfail(strict=True, reason=ABOVE.get(name, ""))
+    return pytest.param(name, marks=[missed] if name in ABOVE else [])
+
+
+@pytest.mark.parametrize("name", [_ceiling(name) for name in CEILINGS])
 def test_gas__promised_ceiling__holds(measured, name):
     assert measured[name] <= CEILINGS[name]
 
