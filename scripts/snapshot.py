@@ -5,8 +5,8 @@ import sys
 from typing import Any
 
 from scripts._artifacts import ROOT, artifact
-from scripts._protocol import DEPLOYED
 from scripts._figures import measure
+from scripts._protocol import DEPLOYED
 
 FOLDER = ROOT / "tests" / "snapshots"
 

@@ -157,9 +157,7 @@ def withdraw(
         passed.settled = (staticcall gate.require_headroom(CLEARINGHOUSE.address, underlyings, [account]))[0]
     else:
         action: bytes32 = typed_data._withdrawal_hash(account, token, amount, recipient, debited.nonce)
-        passed = staticcall gate.require_pass(
-            CLEARINGHOUSE.address, action, underlyings, account, evidence, statement
-        )
+        passed = staticcall gate.require_pass(CLEARINGHOUSE.address, action, underlyings, account, evidence, statement)
     if evidence.way == c.WAY_LEAF or passed.settled < convert(debited.exempt, int256):
         extcall CLEARINGHOUSE.store_pass(account, evidence.way, passed)
     paid: uint256 = amount
