@@ -8,6 +8,8 @@ from eth_abi.abi import decode
 from web3.providers.rpc import HTTPProvider
 from web3.types import RPCEndpoint
 
+from keeper.chain.transport import Session
+
 _BATCH = 100
 _ERROR_SELECTOR = "0x08c379a0"  # Error(string)
 _MAX_REASON = 300  # a hostile contract may revert with anything
@@ -43,7 +45,7 @@ class Node:
         """`timeout` in seconds holds for every request."""
         self.url = url
         self._provider = HTTPProvider(
-            url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
+            url, request_kwargs={"timeout": timeout}, session=Session(), exception_retry_configuration=None
         )
 
     def request(self, method: str, *parameters: Any) -> Any:
