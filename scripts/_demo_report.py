@@ -20,6 +20,8 @@ SOURCES = {
     "surface": "ETH option chain of Deribit, 2024-01-08 (MIT), calibrated to raw SVI; BTC takes it with"
     " volatilities times 0.75",
     "accounts": "invented: chosen so that the recorded fall liquidates some and leaves others alone",
+    "outage": "staged: the operator of the only liquidator stops for fourteen hours, so that one account is"
+    " found too late and the insurance fund is seen at work",
 }
 REANCHORING = (
     "A model, not a record: the surface of 2024-01-08 is held in log-moneyness and time to expiry "
@@ -80,7 +82,11 @@ def write_page(
         checks=[Check(name, invariant["holds"]) for name, invariant in report["invariants"].items()],
         sources=SOURCES,
         caveat=REANCHORING,
-        settlements={story.NEAR: "settlement"},
+        moments={
+            story.OUTAGE[0]: "liquidator down",
+            story.OUTAGE[1]: "and back",
+            story.NEAR: "settlement",
+        },
     )
     path.write_text(render(data, plotly_script()), encoding="utf-8")
 

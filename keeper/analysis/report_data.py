@@ -128,7 +128,7 @@ class Check:
 
 @dataclass(frozen=True)
 class ReportData:
-    """Everything on the page."""
+    """Everything on the page. `moments` are marked on the paths of the spots."""
 
     title: str
     subtitle: str
@@ -143,4 +143,4 @@ class ReportData:
     checks: Sequence[Check]
     sources: Mapping[str, str]
     caveat: str
-    settlements: Mapping[int, str] = field(default_factory=dict)
+    moments: Mapping[int, str] = field(default_factory=dict)

@@ -26,10 +26,13 @@ def moment(time: int) -> str:
     return strftime("%-d %b %H:%M", gmtime(time))
 
 
-def spot_figure(
-    spot: SpotHistory, settlements: Mapping[int, str], auctions: Sequence[AuctionHistory]
-) -> Figure:
-    """One underlying's path, with every epoch, settlement and first moment of an auction."""
+def percent(fraction: float) -> str:
+    """A fraction as readers see it."""
+    return "under 0.1%" if 0 < fraction < 0.001 else f"{fraction:.1%}"
+
+
+def spot_figure(spot: SpotHistory, moments: Mapping[int, str], auctions: Sequence[AuctionHistory]) -> Figure:
+    """One underlying's path, with every epoch, marked moment and start of an auction."""
     times = _stamps(spot.times)
     traces = [
         _line("posted", times, spot.posted, "--muted", width=1.2),
@@ -49,8 +52,8 @@ def spot_figure(
         levels = [spot.effective[_index_at(spot.times, t)] for t in flags]
         names = [a.account for a in auctions if a.curve]
         traces.append(_dots("auction starts", flags, levels, "--maintenance", text=names))
-    shapes = [_vertical(time) for time in settlements]
-    notes = [_note(time, text) for time, text in settlements.items()]
+    shapes = [_vertical(time) for time in moments]
+    notes = [_note(time, text, row) for row, (time, text) in enumerate(sorted(moments.items()))]
     return _figure(
         traces, {"yaxis": {"title": {"text": f"{spot.symbol}, USD"}}, "shapes": shapes, "annotations": notes}
     )
@@ -74,7 +77,7 @@ def auction_figure(auction: AuctionHistory) -> Figure:
     name = "paid on top" if auction.insolvent else "asked"
     title = "% of MM, on top of the deficit" if auction.insolvent else "% of equity"
     bids = auction.bids
-    shares = [f"{bid.fraction:.1%} for {bid.amount:,.0f} USD" for bid in bids]
+    shares = [f"{percent(bid.fraction)} for {bid.amount:,.0f} USD" for bid in bids]
     times, levels = [t for t, _ in auction.curve], [100 * v for _, v in auction.curve]
     traces = [
         _line(name, _stamps(times), levels, "--initial", width=2),
@@ -115,7 +118,7 @@ def surface_figure(surface: Surface) -> Figure:
     }
     scene = {
         "xaxis": {"title": {"text": "ln(strike / forward)"}},
-        "yaxis": {"title": {"text": "days to expiry"}},
+        "yaxis": {"title": {"text": "days to expiry"}, "type": "log", "tickvals": [1, 7, 30, 90, 365]},
         "zaxis": {"title": {"text": "vol, %"}},
         "camera": {"eye": {"x": -1.5, "y": 1.6, "z": 0.75}},
         "aspectratio": {"x": 1.1, "y": 1.1, "z": 0.7},
@@ -236,8 +239,16 @@ def _band(first: int, last: int) -> Figure:
     }
 
 
-def _note(time: int, text: str) -> Figure:
-    place = {"x": time * 1000, "y": 1, "yref": "paper", "yanchor": "top", "xanchor": "left", "xshift": 4}
+def _note(time: int, text: str, row: int) -> Figure:
+    """Beside its line; each a row lower, as they may lie close together."""
+    place = {
+        "x": time * 1000,
+        "y": 1 - 0.075 * row,
+        "yref": "paper",
+        "yanchor": "top",
+        "xanchor": "left",
+        "xshift": 4,
+    }
     return {**place, "text": text, "showarrow": False, "font": {"size": 11, "color": "--muted"}}
 
 

@@ -60,9 +60,7 @@ def render(data: ReportData, plotly: str) -> str:
 
 
 def _all_figures(data: ReportData) -> dict[str, Any]:
-    drawn = {
-        f"spot of {s.symbol}": figures.spot_figure(s, data.settlements, data.auctions) for s in data.spots
-    }
+    drawn = {f"spot of {s.symbol}": figures.spot_figure(s, data.moments, data.auctions) for s in data.spots}
     drawn |= {_key(a): figures.account_figure(a, data.auctions) for a in data.accounts}
     drawn |= {f"auction {n}": figures.auction_figure(a) for n, a in enumerate(data.auctions, start=1)}
     drawn |= {_surface_key(s.underlying): figures.surface_figure(s) for s in data.surfaces}
@@ -97,8 +95,11 @@ def _plot(name: str, size: str = "", id: str = "") -> str:
     return f'<div class="plot {size}"{place} role="img" data-figure="{escape(name)}"></div>'
 
 
-def _select(id: str, target: str, label: str, options: Iterable[tuple[str, str]]) -> str:
-    rows = "".join(f'<option value="{escape(k)}">{escape(text)}</option>' for k, text in options)
+def _select(id: str, target: str, label: str, options: Iterable[tuple[str, str]], chosen: str = "") -> str:
+    rows = "".join(
+        f'<option value="{escape(k)}"{" selected" if k == chosen else ""}>{escape(text)}</option>'
+        for k, text in options
+    )
     return (
         f'<div class="controls"><label for="{id}">{label}</label>'
         f'<select id="{id}" data-target="{target}">{rows}</select></div>'
@@ -109,16 +110,18 @@ def _market(data: ReportData) -> str:
     cards = "".join(f'<div class="card">{_plot(f"spot of {s.symbol}")}</div>' for s in data.spots)
     caption = (
         "Spot as the keepers post it and as the oracle follows it inside its bands, USD. Each tick at the"
-        " foot is one attested epoch; dashed lines are settlements, red dots first moments of auctions."
+        " foot is one attested epoch, red dots are starts of auctions; dashed lines say what they are."
     )
     return _section("market", caption, f'<div class="grid">{cards}</div>')
 
 
 def _accounts(data: ReportData) -> str:
+    auctioned = {auction.account for auction in data.auctions}
     if not data.accounts:
         return _section("accounts", "No account was opened.", "")
     options = [(_key(a), a.name) for a in data.accounts]
-    chooser = _select("account", "account-plot", "Account", options)
+    first = _key(next((a for a in data.accounts if a.name in auctioned), data.accounts[0]))
+    chooser = _select("account", "account-plot", "Account", options, first)
     rows = "".join(_row(a) for a in data.accounts)
     head = (
         '<th class="text">Account</th><th>First equity</th><th>Last equity</th>'
@@ -130,7 +133,7 @@ def _accounts(data: ReportData) -> str:
         " one figure per epoch. Equity counts collateral after its maintenance haircut. An account whose"
         " equity falls below MM may be flagged; its auctions are shaded. Choose an account here or below."
     )
-    plot = _plot(options[0][0], "tall", id="account-plot")
+    plot = _plot(first, "tall", id="account-plot")
     return _section("accounts", caption, f'<div class="card">{chooser}{plot}{table}</div>')
 
 
@@ -172,7 +175,7 @@ def _liquidations(auctions: Iterable[AuctionHistory]) -> str:
 def _auction(number: int, auction: AuctionHistory) -> str:
     kind = "insolvent" if auction.insolvent else "solvent"
     when = figures.moment(auction.curve[0][0]) if auction.curve else ""
-    taken = ", ".join(f"{bid.fraction:.1%}" for bid in auction.bids) or "nothing"
+    taken = ", ".join(figures.percent(bid.fraction) for bid in auction.bids) or "nothing"
     return (
         f'<div class="card"><h3>{escape(auction.account)}</h3><p class="facts">{when}, {kind}: equity'
         f" {auction.equity:,.0f} against MM {auction.maintenance:,.0f}; taken {taken};"

@@ -84,7 +84,7 @@ def _data() -> ReportData:
         checks=(Check("sums to zero", True), Check("conserved", False)),
         sources={"venues": "recorded"},
         caveat="A model, not a record.",
-        settlements={_TIMES[2]: "settlement"},
+        moments={_TIMES[2]: "settlement"},
     )
 
 
@@ -155,6 +155,20 @@ def test_render__account_below_maintenance__bar_is_low_and_ratio_is_the_least(te
 def test_render__fully_collateralised__no_ratio(text: str) -> None:
     row = next(r for r in text.split("<tr")[1:] if "put writer" in r)
     assert "fully collateralised" in row and 'class="bar"' not in row
+
+
+def test_render__account_chosen_first__one_that_was_in_auction() -> None:
+    data = _data()
+    later = replace(data, accounts=data.accounts[::-1])
+    text = render(later, _PLOTLY)
+    assert re.search(r'<option value="account perp long" selected>', text)
+    assert 'id="account-plot" role="img" data-figure="account perp long"' in text
+
+
+def test_render__tiny_bid__not_shown_as_nothing() -> None:
+    data = _data()
+    tiny = replace(data.auctions[0], bids=(Bid(_TIMES[1] + 60, 0.0002, 1.0, 0.97),))
+    assert "taken under 0.1%" in render(replace(data, auctions=(tiny,)), _PLOTLY)
 
 
 def test_render__violated_check__is_said(text: str) -> None:
