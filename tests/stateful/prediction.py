@@ -117,8 +117,8 @@ class Predictor:
         return accounts.collateral_exempt(account, index) // LISTINGS[index - 1].amount(1)
 
     def fund_assets(self) -> int:
-        """WAD."""
-        return self.ledger.token.cash(self.world.contracts.fund.totalAssets())
+        """What the insurance fund would pay now, WAD."""
+        return self.ledger.token.cash(self.world.contracts.fund.available())
 
     # What the oracle and the guardian say
 

@@ -36,47 +36,34 @@ class AttesterRules(Rules):
         self.protocol.publish(self.pending)
         self.pending = None
 
-    @rule(seconds=st.integers(600, 7_200))
-    def fall_silent(self, seconds: int) -> None:
-        """No epoch for a while: whatever needs attesters stops, the rest goes on."""
-        self.protocol.world.chain.mine(seconds // 12, seconds)
-        self.pending = None
-        self.protocol.summary["silence"] += 1
-
-    @precondition(lambda self: not self.protocol.predictor.is_paused)
-    @rule(seconds=st.sampled_from((60, 3_600)))
-    def pause(self, seconds: int) -> None:
-        self.protocol.pause(seconds)
-
-    @precondition(lambda self: self.protocol.ledger.fees)
-    @rule()
-    def collect_fees(self) -> None:
-        self.protocol.collect_fees()
-
-    @precondition(lambda self: self.whole_window_ahead())
-    @rule(move=st.tuples(moves, moves), chance=rarely)
-    def expire_with_epochs(self, move: tuple[int, int], chance: int) -> None:
-        """Epochs every 100 seconds through the settlement window of the next expiry, then its price."""
-        if chance:
-            return
-        self.pending = None
-        chain, expiry = self.protocol.world.chain, self.unexpired()[0]
-        wait = expiry - WINDOW - 300 - chain.timestamp
-        if wait > 0:
-            chain.mine(wait // 12 + 1, wait)
-        while chain.timestamp <= expiry:
-            self.next_epoch((move[0] // 10, move[1] // 10), 80)
-        self.finalize(expiry)
+    @rule(kind=st.sampled_from(("silence", "pause", "fees")), seconds=st.integers(60, 7_200))
+    def duty(self, kind: str, seconds: int) -> None:
+        """Keepers fall silent, the guardian pauses, the owner collects."""
+        if kind == "silence":
+            self.protocol.world.chain.mine(seconds // 12, seconds)
+            self.pending = None
+        elif kind == "pause":
+            self.protocol.pause(0 if self.protocol.predictor.is_paused else seconds)
+        else:
+            self.protocol.collect_fees()
 
     @precondition(lambda self: self.unexpired())
-    @rule(chance=rarely)
-    def expire_in_silence(self, chance: int) -> None:
-        """Nobody posts for a day after the expiry: the last spot settles it."""
+    @rule(move=st.tuples(moves, moves), silent=st.booleans(), chance=rarely)
+    def expire(self, move: tuple[int, int], silent: bool, chance: int) -> None:
+        """The next expiry passes, with an epoch every 100 seconds through its settlement window, or with
+        none for a day, after which the last spot settles it.
+        """
         if chance:
             return
         self.pending = None
         chain, expiry = self.protocol.world.chain, self.unexpired()[0]
-        chain.mine(7_200, expiry + 86_401 - chain.timestamp)
+        if silent or not self.whole_window_ahead():
+            chain.mine(7_200, expiry + 86_401 - chain.timestamp)
+        else:
+            wait = max(0, expiry - WINDOW - 300 - chain.timestamp)
+            chain.mine(wait // 12 + 1, wait)
+            while chain.timestamp <= expiry:
+                self.next_epoch((move[0] // 10, move[1] // 10), 80)
         self.finalize(expiry)
 
     def whole_window_ahead(self) -> bool:

@@ -56,14 +56,19 @@ class LiquidationRules(Rules):
         trader=traders,
         short=st.booleans(),
         per_cent=st.sampled_from((12, 20, 30, 45, 60)),
+        then=st.sampled_from(("wait", "flag", "bid")),
     )
-    def fall(self, data: Any, trader: int, short: bool, per_cent: int) -> None:
-        """A trader with all it can carry, and then the market goes against it."""
+    def fall(self, data: Any, trader: int, short: bool, per_cent: int, then: str) -> None:
+        """A trader with all it can carry, then the market goes against it, and a liquidator is there."""
         number = self.numbers[trader]
         if not self.protocol.account(number).frozen:
             self.gear(data, trader, short)
         sign = self.worse(number)
         self.jump(sign * per_cent * 100, sign * per_cent * 50, 7_200)
+        if then != "wait" and self.weak():
+            self.flag_weak(data, LEAF)
+        if then == "bid" and self.liquidation.auctions:
+            self.bid(data, WAD // 2, HEADROOM)
 
     @rule(
         move=st.integers(-6_000, 6_000),
@@ -94,11 +99,17 @@ class LiquidationRules(Rules):
         if weak:
             self.flag_one(data.draw(st.sampled_from(weak)), way)
 
-    @rule(data=st.data(), trader=traders, way=claims_by)
-    def flag_any(self, data: Any, trader: int, way: int) -> None:
-        """Mostly a healthy account: it must be refused."""
+    @rule(data=st.data(), trader=traders, kind=st.sampled_from(("flag", "convert", "stake")))
+    def try_anyway(self, data: Any, trader: int, kind: str) -> None:
+        """Mostly healthy accounts: it must be refused."""
         self.wake(data)
-        self.flag_one(self.numbers[trader], way)
+        number = self.numbers[trader]
+        if kind == "flag":
+            self.flag_one(number, data.draw(claims_by))
+        elif kind == "convert":
+            self.conversion.start(number)
+        else:
+            self.conversion.stake(data.draw(st.integers(1, 2_000 * USDC)))
 
     @precondition(lambda self: self.weak())
     @rule(data=st.data(), how=st.sampled_from(("collateral", "reduction", "worst case", "settlement")))
@@ -160,10 +171,6 @@ class LiquidationRules(Rules):
 
     # Losses
 
-    @rule(amount=st.integers(1, 2_000 * USDC))
-    def stake(self, amount: int) -> None:
-        self.conversion.stake(amount)
-
     @precondition(lambda self: self.protocol.ledger.losses.shortfall)
     @rule(percent=st.integers(1, 120))
     def recover_shortfall(self, percent: int) -> None:
@@ -183,11 +190,6 @@ class LiquidationRules(Rules):
     def start_conversion(self, data: Any) -> None:
         self.wake(data)
         self.conversion.start(data.draw(st.sampled_from(self.owing() or self.numbers)))
-
-    @rule(trader=traders)
-    def start_any_conversion(self, trader: int) -> None:
-        """Mostly refused."""
-        self.conversion.start(self.numbers[trader])
 
     @precondition(lambda self: self.conversion.started)
     @rule(data=st.data(), percent=st.integers(1, 150), paid=st.sampled_from((100, 150)))

@@ -12,14 +12,26 @@ from tests.stateful.rules_base import USDC, WAYS, Rules, lots, traders, ways
 
 amounts = st.integers(1, 30_000 * USDC)
 coins = st.sampled_from((1, 2))
+CHORES = ("deposit", "settle", "refresh", "donate", "replay")
 
 
 class UserRules(Rules):
     """Cash, collateral, trades, settlement."""
 
-    @rule(trader=traders, amount=amounts)
-    def deposit(self, trader: int, amount: int) -> None:
-        self.protocol.deposit(self.numbers[trader], amount)
+    @rule(kind=st.sampled_from(CHORES), trader=traders, amount=amounts)
+    def chore(self, kind: str, trader: int, amount: int) -> None:
+        """One of the things that anybody may do at any time."""
+        number, protocol = self.numbers[trader], self.protocol
+        if kind == "deposit":
+            protocol.deposit(number, amount)
+        elif kind == "settle":
+            protocol.settle(number)
+        elif kind == "refresh" and self.has_leaf(number):
+            protocol.refresh(number)
+        elif kind == "donate":
+            protocol.donate(amount)
+        elif kind == "replay" and protocol.spent:
+            protocol.replay(amount)
 
     @rule(data=st.data(), trader=traders, percent=st.integers(1, 101), way=ways)
     def withdraw(self, data: Any, trader: int, percent: int, way: int) -> None:
@@ -91,25 +103,6 @@ class UserRules(Rules):
         deal = Deal(number, other, (leg,), (by, REPORT))
         counter = self.protocol.first_way(other, deal, [REDUCE_AT_MARK, WORST_CASE, REPORT])
         self.protocol.trade(replace(deal, ways=(by, counter)))
-
-    @rule(trader=traders)
-    def refresh(self, trader: int) -> None:
-        number = self.numbers[trader]
-        if self.has_leaf(number):
-            self.protocol.refresh(number)
-
-    @rule(trader=traders)
-    def settle(self, trader: int) -> None:
-        self.protocol.settle(self.numbers[trader])
-
-    @rule(amount=st.integers(1, 10**12))
-    def donate(self, amount: int) -> None:
-        self.protocol.donate(amount)
-
-    @precondition(lambda self: self.protocol.spent)
-    @rule(index=st.integers(0, 10**6))
-    def replay(self, index: int) -> None:
-        self.protocol.replay(index)
 
     def owners_of_coins(self) -> list[int]:
         return [n for n in self.numbers if self.protocol.account(n).collateral]
