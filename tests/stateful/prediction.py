@@ -23,6 +23,7 @@ from tests.stateful.world import World
 
 MIN_INT = -(2**255)
 ALL = 2**32 - 1
+LEAST_PART = 16  # of a position that shrinks
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,8 @@ class Predictor:
         held, left = before.positions[fill.instrument], after.positions.get(fill.instrument, 0)
         if left * held < 0 or abs(left) >= abs(held):
             return Verdict("does not shrink")
+        if LEAST_PART * abs(fill.quantity) < abs(held):
+            return Verdict("reduces too little")
         equity = after.cash + accounts.value_at(left, fill.price)
         return Verdict("equity below zero" if equity < 0 else None, after.cash)
 

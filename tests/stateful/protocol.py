@@ -51,6 +51,7 @@ class Protocol:
         self.fund_assets = 0  # tokens of the insurance fund
         self.exact: set[int] = set()  # accounts whose record was of their book when it was taken
         self.indivisible: dict[int, int] = {}  # by account, value of legs that auctions could not divide
+        self.deposited_in: dict[tuple[int, int], int] = {}  # by account and token, the epoch
         self.spent: list[tuple[str, bytes, str]] = []  # calls that must never pass again
         self.last_number = 0  # of the last epoch seen
 
@@ -80,14 +81,13 @@ class Protocol:
 
     def deposit(self, number: int, amount: int, index: int = 0) -> str:
         """Tokens; `index` 0: the settlement token."""
-        refusal = None
-        if index:
-            vault = self.ledger.vaults[index]
-            refusal = "above its cap" if vault.held + amount > vault.listing.cap else None
+        refusal = self._collateral_refusal(number, amount, index) if index else None
         reason = self.world.deposit(number, amount, index)
         if self.as_predicted("deposit of collateral" if index else "deposit", refusal, reason):
             if index:
                 self.ledger.deposit_collateral(number, index, amount)
+                if self.world.contracts.oracle.is_fresh():
+                    self.deposited_in[number, index] = self.epoch.number
             else:
                 self.ledger.deposit(number, amount, self.now)
         return reason
@@ -264,6 +264,15 @@ class Protocol:
         returned, reason = self.world.chain.call(to, data, sender)
         assert returned is None and reason.startswith(REASONS), reason
         self.summary["replay refused"] += 1
+
+    def _collateral_refusal(self, number: int, amount: int, index: int) -> str | None:
+        """Its cap; and while accounts can be flagged, one deposit an epoch."""
+        vault = self.ledger.vaults[index]
+        if vault.held + amount > vault.listing.cap:
+            return "above its cap"
+        if not self.world.contracts.oracle.is_fresh():
+            return None
+        return "once an epoch" if self.epoch.number <= self.deposited_in.get((number, index), 0) else None
 
     def _take_out(self, number: int, index: int, amount: int) -> None:
         if index:
