@@ -24,6 +24,7 @@ from ..interfaces import IBookValuer
 from ..interfaces import IClearinghouse
 from ..interfaces import IInsuranceFund
 from ..interfaces import IMarginGate
+from ..interfaces import IRiskOracle
 from ..interfaces import IVault
 from ..units import constants as c
 from . import custody
@@ -68,6 +69,8 @@ _listings: HashMap[address, uint256]
 _tokens: DynArray[address, c.MAX_COLLATERALS]
 # by account << 8 | index
 _balances: HashMap[uint256, uint256]
+# by account << 8 | index: the epoch of the last deposit
+_deposited_in: HashMap[uint256, uint64]
 # Number of the last event
 _seq: uint64
 
@@ -108,8 +111,8 @@ def __init__(clearinghouse: IClearinghouse, token: IERC20, decimals: uint8, outf
 @external
 def deposit(account: uint256, token: address, amount: uint256):
     """
-    @notice Credits tokens to an account, at any time: the settlement token anyone, collateral the owner or an operator, as
-            it changes what a margin is of. While there is a shortfall, cash is credited at its rate.
+    @notice Credits tokens to an account, at any time: the settlement token anyone, collateral the owner or an operator,
+            once an epoch, as it changes what a margin is of. While there is a shortfall, cash is credited at its rate.
     @param amount In the token's decimals.
     """
     assert amount != 0, "vault: zero amount"
@@ -554,9 +557,24 @@ def _deposit_collateral(account: uint256, token: address, amount: uint256):
     spec: IVault.Collateral = self._spec(token)
     assert custody._held[token] + amount <= convert(spec.cap, uint256), "vault: collateral above its cap"
     added: uint256 = amount * 10**convert(18 - spec.decimals, uint256)
+    self._require_first_of_epoch((account << 8) | holding.index)
     holding.exempt += added
     self._change(holding, c.CHANGE_COLLATERAL, convert(added, int256))
     custody._receive(token, msg.sender, amount)
+
+
+@internal
+def _require_first_of_epoch(key: uint256):
+    """
+    @notice While accounts can be flagged, one deposit of a token counts an epoch: each changes the book hash, and dust in
+            any number would outrun what a flag can replay. Without fresh epochs there are no flags, and no limit.
+    """
+    oracle: IRiskOracle = IRiskOracle(staticcall CLEARINGHOUSE.oracle())
+    if not (staticcall oracle.is_fresh()):
+        return
+    epoch: uint64 = staticcall oracle.number()
+    assert epoch > self._deposited_in[key], "vault: one deposit of a collateral token an epoch"
+    self._deposited_in[key] = epoch
 
 
 @internal

@@ -28,6 +28,8 @@ WAD: constant(uint256) = c.WAD
 NO_BOUND: constant(int256) = min_value(int256)
 # of the running hash: change counters
 COUNT_BITS: constant(uint256) = 24
+# a reduction at the mark takes at least this part of the position
+LEAST_PART: constant(int256) = 16
 # of an encoded Proof: where the leaf stands, and how long it is
 LEAF_AT: constant(uint256) = 64
 LEAF_BYTES: constant(uint256) = 384
@@ -351,6 +353,8 @@ def _shrink(ledger: address, standing: IMarginGate.Standing, side: IMarginGate.S
     assert standing.legs == legs, "gate: not the whole book"
     before: int256 = held - side.quantity
     assert (before > 0) != (side.quantity > 0) and abs(side.quantity) <= abs(before), "gate: does not shrink"
+    # each trade changes the book hash: in dust, they would outrun what a flag can replay
+    assert abs(side.quantity) * LEAST_PART >= abs(before), "gate: reduces too little"
     assert (standing.liquid + fp._signed_mul_down(held, convert(side.price, int256)) >= 0), "gate: equity below zero"
     return standing.liquid
 

@@ -103,7 +103,7 @@ def at_mark(pair, deal, **changes):
     house.trade(deal, pair.maker, pair.taker, AT_MARK, changes.get("taker") or house.easy(pair.taker, deal))
 
 
-@pytest.mark.parametrize("quantity", [-WAD // 2, -WAD])
+@pytest.mark.parametrize("quantity", [-WAD // 16, -WAD // 2, -WAD])
 def test_reduce_at_mark__the_whole_book_shrinks__passes(under_water, quantity):
     at_mark(under_water, Deal(PERP, quantity, 2_000 * WAD))
 
@@ -127,6 +127,7 @@ def test_reduce_at_mark__stale_and_paused__passes(under_water):
         (Deal(PERP, -WAD, 2_000 * WAD, counted=False), "gate: no instrument leaf"),
         (Deal(PERP, -WAD - 10**10, 2_000 * WAD), "gate: does not shrink"),
         (Deal(PERP, WAD, 2_000 * WAD), "gate: does not shrink"),
+        (Deal(PERP, -(WAD // 16) + 10**10, 2_000 * WAD), "gate: reduces too little"),
         (Deal(PERP, -WAD, 2_000 * WAD, (10_000 * WAD + 1, 0)), "gate: equity below zero"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 from keeper.clearing import account as accounts
 from keeper.units import constants as c
-from tests.support.clearing import CALL, HEADROOM, PERP, PUT, USDC, WAD, Deal, Side
+from tests.support.clearing import CALL, HEADROOM, PERP, PUT, STALE_AFTER, USDC, WAD, Deal, Side
 from tests.support.coins import balance, bring, list_coin, state_of, take, taken
 from tests.support.house import events
 
@@ -143,9 +143,28 @@ def test_deposit__cap__is_of_all_accounts_and_in_the_tokens_decimals(pair):
         bring(house, pair.taker, coin, 7)
     bring(house, pair.taker, coin, 6)
     take(house, pair.maker, coin, 1, WORST)
+    house.post()
     bring(house, pair.taker, coin, 1)
+    house.post()
     with boa.reverts("vault: collateral above its cap"):
         bring(house, pair.taker, coin, 1)
+
+
+def test_deposit__second_of_an_epoch__is_refused_while_accounts_can_be_flagged(pair):
+    """Each changes the book hash: in dust, they would outrun what a flag can replay."""
+    house, coin, other = pair.house, list_coin(pair.house), list_coin(pair.house)
+    bring(house, pair.maker, coin, WAD)
+
+    with boa.reverts("vault: one deposit of a collateral token an epoch"):
+        bring(house, pair.maker, coin, 1)
+    bring(house, pair.maker, other, 1)
+    bring(house, pair.taker, coin, 1)
+    house.post()
+    bring(house, pair.maker, coin, 1)
+    boa.env.evm.patch.timestamp += STALE_AFTER + 1
+    bring(house, pair.maker, coin, 1)
+    bring(house, pair.maker, coin, 1)
+    assert balance(house, pair.maker, coin) == WAD + 3
 
 
 def test_withdraw__more_than_the_balance__reverts(pair):
@@ -279,6 +298,7 @@ def test_withdraw__worst_case__counts_cash_alone(pair):
     house.hold(pair.maker, pair.taker, Deal(PUT, -5 * WAD))
 
     take(house, pair.maker, coin, WAD, house.worst(pair.maker))
+    house.post()
     bring(house, pair.maker, coin, 10 * WAD)
     with boa.reverts("gate: not fully collateralised"):
         house.withdraw(pair.maker, 501 * USDC, house.worst(pair.maker))
@@ -391,6 +411,7 @@ def test_reentry__from_a_collateral_token__is_refused(pair, outer, inner):
         arguments = (*arguments, coin.address, WORST.evidence(), b"")
     coin.token.set_callback(house.vault.address, getattr(house.vault, inner).prepare_calldata(*arguments))
     coin.token.set_mode(CALLS_BACK)
+    house.post()
 
     if outer == "deposit":
         bring(house, pair.maker, coin, WAD)
