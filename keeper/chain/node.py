@@ -102,9 +102,10 @@ class Node:
         """Wei."""
         return int(self.request("eth_getBalance", address, "latest"), 16)
 
-    def nonce(self, address: str) -> int:
-        """Number of mined transactions of an address."""
-        return int(self.request("eth_getTransactionCount", address, "latest"), 16)
+    def nonce(self, address: str, number: int | None = None) -> int:
+        """Number of mined transactions of an address, up to a block or the latest one."""
+        until = "latest" if number is None else hex(number)
+        return int(self.request("eth_getTransactionCount", address, until), 16)
 
 
 def block_ref(raw: dict[str, Any]) -> BlockRef:

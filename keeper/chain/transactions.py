@@ -20,6 +20,7 @@ from keeper.store.transaction_store import Attempt, Intent, State
 
 _GAS_MARGIN = (5, 4)  # of the estimate
 _REORG_BLOCKS = 64  # deeper than that, what is mined stays mined
+_LOST_BLOCKS = 2  # after so many, no receipt means that something else was mined
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,14 +218,29 @@ class Sender:
         if self._node.nonce(self._signer.address) <= intent.nonce:
             self._replace(intent, attempts)
             return
+        receipt = self._receipt(attempts)
+        if receipt is None and self._is_buried(intent.nonce):
+            receipt = self._receipt(attempts)  # it may have come in between
+            if receipt is None:
+                self._change(intent, state=State.LOST, error="another transaction took the nonce")
+        if receipt is not None:
+            state = State.CONFIRMED if int(receipt["status"], 16) else State.REVERTED
+            block, gas = int(receipt["blockNumber"], 16), int(receipt["gasUsed"], 16)
+            self._change(intent, state=state, block_number=block, gas_used=gas)
+
+    def _receipt(self, attempts: list[Attempt]) -> dict[str, str] | None:
+        """Of whichever attempt was mined."""
         for attempt in attempts:
-            receipt = self._node.request("eth_getTransactionReceipt", attempt.hash)
+            receipt: dict[str, str] | None = self._node.request("eth_getTransactionReceipt", attempt.hash)
             if receipt is not None:
-                state = State.CONFIRMED if int(receipt["status"], 16) else State.REVERTED
-                block, gas = int(receipt["blockNumber"], 16), int(receipt["gasUsed"], 16)
-                self._change(intent, state=state, block_number=block, gas_used=gas)
-                return
-        self._change(intent, state=State.LOST, error="another transaction took the nonce")
+                return receipt
+        return None
+
+    def _is_buried(self, nonce: int) -> bool:
+        """Whether the nonce was used a few blocks ago: a node may count a transaction before it has its
+        receipt."""
+        number = max(0, self._node.head().number - _LOST_BLOCKS)
+        return self._node.nonce(self._signer.address, number) > nonce
 
     def _replace(self, intent: Intent, attempts: list[Attempt]) -> None:
         head = self._node.head()

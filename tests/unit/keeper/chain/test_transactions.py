@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_utils.crypto import keccak
 
 from keeper.chain.keys import signer_of
 from keeper.chain.node import BlockRef, CallError
@@ -21,6 +22,7 @@ class FakeNode:
     def __init__(self) -> None:
         self.number = 10
         self.mined = 0
+        self.mined_at = 0  # block
         self.sent: list[str] = []
         self.receipts: dict[str, dict[str, str]] = {}
         self.known = True
@@ -29,8 +31,8 @@ class FakeNode:
     def head(self) -> BlockRef:
         return BlockRef(self.number, "0x1", "0x0", 1_000, 10 * GWEI)
 
-    def nonce(self, _address: str) -> int:
-        return self.mined
+    def nonce(self, _address: str, number: int | None = None) -> int:
+        return self.mined if number is None or number >= self.mined_at else 0
 
     def request(self, method: str, *parameters: Any) -> Any:
         if method == "eth_call" and self.revert:
@@ -103,6 +105,18 @@ def test_advance__nonce_mined_without_a_receipt__lost(sender: Sender, node: Fake
     assert sender.advance() == []
     intent = sender.find("epoch:1")
     assert intent is not None and intent.state == State.LOST
+
+
+def test_advance__receipt_later_than_the_nonce__confirmed(sender: Sender, node: FakeNode) -> None:
+    sender.submit("epoch:1", "epoch", TARGET, "0x00", 1)
+    node.mined, node.mined_at = 1, node.number
+    (waiting,) = sender.advance()
+    assert waiting.state == State.BROADCAST
+    receipt = {"status": "0x1", "blockNumber": hex(node.number), "gasUsed": "0x1"}
+    node.receipts = {"0x" + keccak(hexstr=node.sent[0]).hex(): receipt}
+    assert sender.advance() == []
+    intent = sender.find("epoch:1")
+    assert intent is not None and (intent.state, intent.error) == (State.CONFIRMED, "")
 
 
 def test_submit__second_intent__takes_the_next_nonce(sender: Sender) -> None:
