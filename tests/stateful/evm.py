@@ -2,7 +2,8 @@
 reasons.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -72,6 +73,17 @@ class Chain:
             self.last, self.result = (to, data, sender), self.evm.result
             self.changes += 1
         return returned, ""
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Whatever is done inside has not happened."""
+        checkpoint, last = self.evm.snapshot(), (self.last, self.result)
+        try:
+            yield
+        finally:
+            self.evm.revert(checkpoint)
+            self.changes += 1
+            self.last, self.result = last
 
     def logs(self) -> list[Any]:
         """Logs of the last call that changed anything."""

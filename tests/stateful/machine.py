@@ -4,7 +4,7 @@ from collections import Counter
 
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
-from tests.stateful import invariants, invariants_liquidation
+from tests.stateful import invariants, invariants_access, invariants_liquidation
 from tests.stateful.conversion import Conversion
 from tests.stateful.deployment import START, deploy
 from tests.stateful.epochs import EpochBook
@@ -54,5 +54,6 @@ class ClearingMachine(UserRules, AttesterRules, LiquidationRules, RuleBasedState
     def holds(self) -> None:
         if self.numbers:
             invariants.check_all(self.protocol)
+            invariants_access.check_all(self.protocol)
             invariants_liquidation.check_all(self.liquidation, self.conversion)
             self.protocol.summary["step"] += 1

@@ -52,6 +52,7 @@ class Protocol:
         self.exact: set[int] = set()  # accounts whose record was of their book when it was taken
         self.indivisible: dict[int, int] = {}  # by account, value of legs that auctions could not divide
         self.deposited_in: dict[tuple[int, int], int] = {}  # by account and token, the epoch
+        self.withdrawn: list[tuple[int, int]] = []  # since the invariants were last checked
         self.spent: list[tuple[str, bytes, str]] = []  # calls that must never pass again
         self.last_number = 0  # of the last epoch seen
 
@@ -109,6 +110,7 @@ class Protocol:
             self._take_out(number, index, amount)
             self.adopt(number, verdict, before)
             self.ledger.accounts[number] = accounts.ratcheted(self.account(number), verdict.settled)
+            self.withdrawn.append((number, way))
         return reason
 
     def refresh(self, number: int) -> str:
