@@ -353,8 +353,8 @@ def test_withdraw__attested__still_passes(short):
 
 @pytest.mark.parametrize(("daily_share", "staked"), [(WAD, 5_000), (WAD // 2, 10_000)])
 def test_withdraw__open_deficit_beyond_the_fund__is_held_back(bank, daily_share, staked):
-    """Of 1,010,000 the open auctions may still cost 505,000 beyond the 5,000 that the fund may pay today: cash
-    pays two thirds.
+    """Of 1,010,000 the open auctions may still cost 505,000 beyond the 5,000 that the fund may pay today: so
+    cash pays two thirds.
     """
     bank.fund.set_daily_share(daily_share)
     bank.stake(staked * USDC)
