@@ -62,12 +62,15 @@ class History:
         self.figures[account] = []
 
     def record(self, number: int, now: int) -> dict[int, Figures]:
-        """Reads all accounts after an epoch; those that it does not attest yet are left out."""
+        """Reads all accounts as an epoch has them; those that it does not attest yet are left out."""
         margins = {int(leaf["account"]): leaf for leaf in self.desk.keepers.client.margins(number)}
-        at = self.protocol.node.head().hash
         asked = [account for account in self.roles if account in margins]
+        head = self.protocol.node.head().hash
+        # a share may have been sold since: cash and positions are of the epoch's block
+        attested = self.protocol.node.block(self.protocol.header(head).block_number)
+        at = head if attested is None else attested.hash
         standing = self.protocol.structs(at, [Call(CLEARINGHOUSE, "standing", (a, False)) for a in asked])
-        spots = {u: s.effective for u, s in enumerate(self.protocol.spots(at), start=1)}
+        spots = {u: s.effective for u, s in enumerate(self.protocol.spots(head), start=1)}
         found = {
             account: _figures(margins[account], fields, spots)
             for account, fields in zip(asked, standing, strict=True)

@@ -52,7 +52,8 @@ class Play:
 
     def run(self) -> None:
         """From the first deposit to the last epoch."""
-        self._open_accounts()
+        self._open_accounts()  # while the keepers start
+        self.desk.keepers.wait_until_live()
         for now in moments():
             figures = self._epoch(now)
             self._liquidate(now, figures)

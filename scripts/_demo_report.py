@@ -59,7 +59,12 @@ def report_of(history: History, insurance_before: float) -> tuple[dict[str, Any]
 
 
 def write_page(
-    path: Path, report: Mapping[str, Any], history: History, auctions: Sequence[Auction], database: Path
+    path: Path,
+    report: Mapping[str, Any],
+    history: History,
+    auctions: Sequence[Auction],
+    database: Path,
+    plotly: str,
 ) -> None:
     """Writes report.html; `database` is the proposer's, which has every snapshot."""
     desk = history.desk
@@ -88,7 +93,7 @@ def write_page(
             story.NEAR: "settlement",
         },
     )
-    path.write_text(render(data, plotly_script()), encoding="utf-8")
+    path.write_text(render(data, plotly), encoding="utf-8")
 
 
 def plotly_script() -> str:

@@ -70,6 +70,7 @@ def cli(out: Path) -> None:
 def _run(out: Path, console: Console) -> dict[str, Any]:
     """Plays the story; writes report.json and report.html."""
     started = time.monotonic()
+    plotly = reports.plotly_script()  # if it is missing, say so now
     path = out / "deployments" / f"{CHAIN_ID}.json"
     with start_anvil(genesis_timestamp=story.START - 600, log=out / "anvil.log") as devnet:
         keepers = network.configure(out / "keepers", devnet, path)
@@ -79,13 +80,12 @@ def _run(out: Path, console: Console) -> dict[str, Any]:
         history = History(desk, Protocol(Node(devnet.url, 60), deployments.load(path)))
         clock = Clock(devnet, deployment.address("RiskOracle"), keepers)
         with network.running(keepers), board(console, history.roles, steps()) as shown:
-            keepers.wait_until_live()
             play = Play(desk, clock, history, shown)
             play.run()
             shown.advance("report")
             report, auctions = reports.report_of(history, play.insurance_before)
             database = out / "keepers" / "proposer" / "keeper.sqlite"
-            reports.write_page(out / "report.html", report, history, auctions, database)
+            reports.write_page(out / "report.html", report, history, auctions, database, plotly)
     report["seconds"] = round(time.monotonic() - started, 1)
     reports.write_json(out / "report.json", report)
     return report
