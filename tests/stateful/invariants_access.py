@@ -46,7 +46,8 @@ def deposits_settlement_and_covered_withdrawals_need_nobody(p: Protocol) -> None
     if _may_take_a_unit(p, number):
         side = Side(number, WORST_CASE, sorted(p.account(number).positions))
         with p.world.chain.undone():
-            assert p.world.withdraw(side, 0, 1, b"") == ""
+            reason = p.world.withdraw(side, 0, 1, b"")
+            assert reason == "", reason
         p.summary["covered withdrawal without keepers"] += 1
 
 

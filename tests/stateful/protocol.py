@@ -13,6 +13,7 @@ from keeper.clearing import book_hash as hashes
 from keeper.clearing import shortfall
 from keeper.clearing.account import Account, InstrumentMargin, Record
 from keeper.clearing.ledger import Ledger, Token, Trade
+from tests.stateful import typed
 from tests.stateful.changes import Changes
 from tests.stateful.deployment import LISTINGS
 from tests.stateful.epochs import EpochBook
@@ -30,6 +31,7 @@ from tests.stateful.orders import (
 from tests.stateful.prediction import Predictor, Verdict
 from tests.stateful.world import World
 
+WAD = 10**18
 _NAMES = (
     "auction claim clearing custody exchange fund gate instrument markets oracle pausing positions quorum"
 )
@@ -79,6 +81,28 @@ class Protocol:
         self.ledger.open_account(number, self.world.owner(number))
         self.changes.open(number)
         return number
+
+    def set_operator(self, number: int, operator_key: int | None) -> None:
+        """From now on the operator acts for the account; None: the owner again."""
+        world = self.world
+        secret = typed.key(operator_key) if operator_key else world.operators.pop(number)
+        arguments = (number, typed.address(secret), bool(operator_key))
+        reason = world.clearing.attempt("set_operator", *arguments, sender=world.owner(number))
+        if self.as_predicted("grant to an operator" if operator_key else "end of a grant", None, reason):
+            world.operators.update({number: secret} if operator_key else {})
+
+    def intrude(self, number: int, stranger_key: int) -> None:
+        """Somebody without a grant tries what only owners and operators may."""
+        stranger, token = typed.address(typed.key(stranger_key)), self.world.token(0).address
+        evidence = Side(number, WORST_CASE, sorted(self.account(number).positions)).evidence()
+        vault, house = self.world.vault, self.world.contracts.house
+        attempts = (
+            vault.attempt("withdraw", number, token, 1, stranger, evidence, b"", sender=stranger),
+            vault.attempt("deposit", number, self.world.token(1).address, 1, sender=stranger),
+            house.attempt("bid", number + 1, number, WAD, 2**200, [], evidence, b"", sender=stranger),
+        )
+        for reason in attempts:
+            self.as_predicted("intrusion", "not authorised", reason)
 
     def deposit(self, number: int, amount: int, index: int = 0) -> str:
         """Tokens; `index` 0: the settlement token."""

@@ -12,7 +12,8 @@ from tests.stateful.rules_base import USDC, WAYS, Rules, lots, traders, ways
 
 amounts = st.integers(1, 30_000 * USDC)
 coins = st.sampled_from((1, 2))
-CHORES = ("deposit", "settle", "refresh", "donate", "replay")
+CHORES = ("deposit", "settle", "refresh", "donate", "replay", "operator", "stranger")
+OPERATORS = 300  # keys
 
 
 class UserRules(Rules):
@@ -28,6 +29,11 @@ class UserRules(Rules):
             protocol.settle(number)
         elif kind == "refresh" and self.has_leaf(number):
             protocol.refresh(number)
+        elif kind == "operator":
+            key = OPERATORS + trader if number not in protocol.world.operators else None
+            protocol.set_operator(number, key)
+        elif kind == "stranger":
+            protocol.intrude(number, OPERATORS + trader + len(self.numbers))
         elif kind == "donate":
             protocol.donate(amount)
         elif kind == "replay" and protocol.spent:
