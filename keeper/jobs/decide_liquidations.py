@@ -52,12 +52,19 @@ class Situation:
 
 @dataclass(frozen=True)
 class Bid:
-    """A fraction of an auction at no more than `limit` for the whole, WAD; below zero: paid at least that."""
+    """At most a fraction of an auction, at no more than `limit` for the whole, WAD; below zero: paid at least
+    that.
+    """
 
     account: int
     fraction: int
     limit: int
     offer: Offer
+
+    @property
+    def taken(self) -> int:
+        """The fraction that it gets now."""
+        return min(self.fraction, self.offer.largest)
 
 
 @dataclass(frozen=True)
@@ -161,10 +168,11 @@ def _bids(situation: Situation, offers: Mapping[int, Offer]) -> tuple[Bid, ...]:
         fraction = fraction_of(offer, own, situation.terms.minimum_bid)
         if offer.gain < situation.minimum_return or fraction == 0:
             continue
-        book = book_after(situation.rows[situation.bidder], situation.rows[number], fraction)
+        bid = Bid(number, fraction, offer.asked, offer)
+        book = book_after(situation.rows[situation.bidder], situation.rows[number], bid.taken)
         if len(book) <= MAX_LEGS:
-            found.append(Bid(number, fraction, offer.asked, offer))
-    return tuple(sorted(found, key=lambda bid: (-bid.offer.gain * bid.fraction // WAD, bid.account)))
+            found.append(bid)
+    return tuple(sorted(found, key=lambda bid: (-bid.offer.gain * bid.taken // WAD, bid.account)))
 
 
 def _is_below(situation: Situation, number: int, value: Valuation | None) -> bool:

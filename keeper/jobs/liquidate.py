@@ -163,7 +163,7 @@ class Liquidator:
         statement = situation.statement
         evidence = encode_evidence(
             WAY_LEAF,
-            book_after(own, seller, bid.fraction),
+            book_after(own, seller, bid.taken),
             statement.margin(own.account),
             statement.account_proof(own.account),
         )

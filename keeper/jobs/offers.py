@@ -19,6 +19,7 @@ class Offer:
         asked: price of the whole; below zero: what the buyer is paid.
         gain: share of the equity that is not asked for, or of the maintenance margin that is paid on top.
         largest: largest fraction on offer.
+        reach: largest fraction that can come on offer while the price falls.
         margin: what the buyer's counter U takes over with the whole.
         equity: change of the buyer's equity as the chain credits it, with the whole.
         settled: change of the buyer's settled cash, with the whole.
@@ -29,6 +30,7 @@ class Offer:
     asked: int
     gain: int
     largest: int
+    reach: int
     margin: int
     equity: int
     settled: int
@@ -66,6 +68,7 @@ def offer_of(
     bonus = auction_price.rising(terms.bonus, elapsed, terms.bonus_duration)
     asked = auction_price.asked(worth, auction.maintenance_margin, discounted, bonus)
     deficit = auction.initial_margin - liquid - auction.mark - collateral.initial
+    lowest = auction_price.asked(worth, auction.maintenance_margin, terms.floor, bonus)
     paid = max(0, asked)
     credited = min(auction.mark, paid - liquid - collateral.full)
     return Offer(
@@ -74,6 +77,7 @@ def offer_of(
         asked=asked,
         gain=bonus if worth <= 0 else WAD - discounted,
         largest=auction_price.largest(worth, deficit, asked, terms.dust),
+        reach=auction_price.largest(worth, deficit, lowest, terms.dust),
         margin=auction.added,
         equity=liquid - asked + collateral.initial + credited,
         settled=liquid - asked + auction.linear,
@@ -81,8 +85,12 @@ def offer_of(
 
 
 def fraction_of(offer: Offer, own: Capacity, minimum_bid: int) -> int:
-    """The largest fraction that an account can carry; 0 where that is less than a bid must take."""
-    limits = [offer.largest]
+    """The most to ask for that an account can carry; 0 where that is less than a bid must take.
+
+    More is on offer when the bid is mined than now, as the price falls: who asks for no more than is on offer
+    now leaves a rest, and the account frozen. The auction house sells no more than is on offer then.
+    """
+    limits = [offer.reach]
     need = mul_up(offer.margin, own.marginal) - offer.equity
     if need > 0:
         limits.append(_careful(own.headroom, need))
@@ -90,7 +98,8 @@ def fraction_of(offer: Offer, own: Capacity, minimum_bid: int) -> int:
         limits.append(_careful(own.room, offer.margin))
     if offer.settled < 0:
         limits.append(_careful(own.settled, -offer.settled))
-    return auction_price.taken(min(limits), offer.largest, minimum_bid)
+    wanted = min(limits)
+    return wanted if auction_price.taken(wanted, offer.largest, minimum_bid) else 0
 
 
 def _careful(have: int, whole: int) -> int:

@@ -109,12 +109,14 @@ def test_updates__recovered__ended_at_once(stage: Stage) -> None:
     assert due.bids == ()
 
 
-def test_bids__discount_enough__largest_fraction_at_the_price_of_the_moment(stage: Stage) -> None:
-    """V = 350 - 100 at x = 0.89, D = 50: f = 50 / (50 + 222.5), and the rest is worth more than dust."""
+def test_bids__discount_enough__all_that_may_come_on_offer_at_the_price_of_the_moment(stage: Stage) -> None:
+    """V = 350 - 100 at x = 0.89, D = 50: f = 50 / (50 + 222.5), and the rest is worth more than dust. At the
+    floor of 0.8 it would be 50 / (50 + 200)."""
     (bid,) = decide_liquidations(stage.situation({2: auction()})).bids
 
     assert bid.limit == 2_225 * WAD // 10
-    assert bid.fraction == -(-50 * WAD * WAD // (2_725 * WAD // 10))
+    assert bid.taken == -(-50 * WAD * WAD // (2_725 * WAD // 10))
+    assert bid.fraction == WAD // 5
     assert bid.offer.gain == 11 * WAD // 100
 
 
