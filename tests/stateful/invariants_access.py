@@ -63,7 +63,7 @@ def _may_take_a_unit(p: Protocol, number: int) -> bool:
     account = p.account(number)
     after = p.predictor.withdrawn(account, 0, 1)
     covered = ways.worst_case_refusal(after, p.predictor.bounds(after)) is None
-    return covered and account.exempt >= UNIT and not account.frozen and p.rate == 10**18
+    return covered and account.exempt >= UNIT and not account.frozen and p.predictor.paid(1) == 1
 
 
 def check_all(p: Protocol) -> None:

@@ -253,13 +253,15 @@ class Predictor:
             exceeded = outflow.exceeds(vault.bucket, amount, exempt, vault.held, share, now)
         else:
             try:
-                paid = self._paid(amount)
+                paid = self.paid(amount)
             except ValueError as error:
                 return str(error)
+            if paid == 0:
+                return "cash is worth nothing now"
             exceeded = outflow.exceeds(ledger.bucket, paid, exempt, ledger.held, share, now)
         return "outflow limit" if exceeded else None
 
-    def _paid(self, amount: int) -> int:
+    def paid(self, amount: int) -> int:
         """Tokens for cash worth `amount` at par."""
         ledger, token = self.ledger, self.ledger.token
         losses, surplus = shortfall.release(ledger.losses, self.now)

@@ -5,57 +5,19 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.clearing import account as accounts
 from keeper.clearing import book_hash as hashes
 from keeper.clearing import headroom
-from keeper.clearing.account import Account, Fill, InstrumentMargin, Record
-from keeper.markets.instrument import Instrument, Kind
+from keeper.clearing import share as shares
+from keeper.clearing.account import Account, collateral_deposited
+from keeper.clearing.collateral import value_of
+from keeper.clearing.share import Share
+from keeper.units.fixed_point import mul_up, signed_mul_down
 from tests.stateful import margins
+from tests.stateful.books import EXPIRIES, WAD, books, coins, filled, fills, markets, recorded
+from tests.stateful.deployment import LISTINGS
+from tests.stateful.epochs import margin_of
 
-WAD = 10**18
-USD = 10**8
-EXPIRIES = (1_743_552_000, 1_746_144_000)
-INSTRUMENTS = sorted(
-    [Instrument(u, 0, 0, Kind.PERP).pack() for u in (1, 2)]
-    + [Instrument(u, e, 0, Kind.FUTURE).pack() for u in (1, 2) for e in EXPIRIES]
-    + [
-        Instrument(u, e, k * USD, kind).pack()
-        for u in (1, 2)
-        for e in EXPIRIES
-        for k in (1_200, 2_000, 2_800)
-        for kind in (Kind.CALL, Kind.PUT)
-    ]
-)
-
-spots = st.integers(100 * USD, 5_000 * USD)
-markets = st.builds(lambda a, b: margins.Market({1: a, 2: b}, {}), spots, spots)
-quantities = st.integers(-(10**10), 10**10).filter(bool).map(lambda n: n * 10**10)
-books = st.dictionaries(st.sampled_from(INSTRUMENTS), quantities, max_size=6)
-fills = st.lists(
-    st.tuples(st.sampled_from(INSTRUMENTS), quantities, st.integers(0, 6_000 * USD)), min_size=1, max_size=12
-)
-
-
-def recorded(positions, market):
-    """An account whose record was just taken."""
-    margin = margins.book_margin(positions, market)
-    record = Record(
-        epoch=1,
-        marginal=WAD,
-        initial_margin=margin.initial,
-        maintenance_margin=margin.maintenance,
-        mark_base=margin.mark,
-        max_added_im=2**127,
-    )
-    return Account("maker", positions=positions, record=record)
-
-
-def filled(account, market, sequence):
-    for packed, quantity, price8 in sequence:
-        instrument = Instrument.unpack(packed)
-        margin = InstrumentMargin(margins.mark(instrument, market), *margins.unit_margins(instrument, market))
-        account = accounts.filled(account, Fill(packed, quantity, price8 * 10**10, 0, margin))
-    return account
+fractions = st.integers(1, WAD)
 
 
 @given(books, markets, fills)
@@ -99,3 +61,38 @@ def test_margin_of_the_tests__two_books__is_subadditive(one, other, market):
     total = margins.book_margin(one, market).initial + margins.book_margin(other, market).initial
 
     assert margins.book_margin(both, market).initial <= total
+
+
+@given(books, coins, books, coins, markets, fractions, st.integers(-(10**22), 10**22))
+def test_required_margin__share_bought_and_collateral_put_in__is_at_least_the_exact_margin(
+    positions, held, sold, pledged, market, fraction, cash
+):
+    """Only what cannot be divided, 1e-8 of a unit per leg, is not in the bound."""
+    seller = Account("seller", cash=cash, positions=sold, collateral=pledged)
+    buyer = collateral_deposited(recorded(positions, market, held), 1, WAD)
+    exact = margin_of(seller, market)
+    moved = shares.collateral_moved(pledged, fraction)
+    share = Share(
+        seller=1,
+        buyer=2,
+        fraction=fraction,
+        price=0,
+        payout=0,
+        initial_margin=mul_up(exact.initial, fraction),
+        mark=signed_mul_down(exact.mark, fraction),
+        linear=0,
+        earliest=EXPIRIES[0],
+        collateral=value_of(moved, LISTINGS, market.spots).full,
+    )
+
+    after = shares.bought(buyer, seller, share)
+    dust = (len(sold) + 1) * (max(market.spots.values()) * 10**10 * 10**10 // WAD + 10)
+
+    assert headroom.holds(after, EXPIRIES[0] - 1)
+    assert margin_of(after, market).initial <= headroom.required_margin(after) + dust
+    assert (
+        after.added_mark
+        <= margins.book_margin(after.positions, market).mark
+        - (margins.book_margin(positions, market).mark)
+        + dust
+    )
