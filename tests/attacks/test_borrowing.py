@@ -5,7 +5,7 @@ equity.
 import pytest
 
 from tests.attacks.conftest import USDC
-from tests.stateful.world import HEADROOM, LEAF, REPORT, WORST_CASE
+from tests.stateful.orders import HEADROOM, LEAF, REPORT, WORST_CASE
 
 
 @pytest.mark.parametrize("way", [REPORT, WORST_CASE, HEADROOM])
@@ -33,7 +33,7 @@ def test_net_short_future__any_cash__is_never_fully_collateralised(stage):
     p = stage.protocol
     short = stage.deal(stage.depositor, stage.honest, stage.future, -1, 2_000, (WORST_CASE, REPORT))
 
-    assert p.trade(short) == "gate: no worst case"
+    assert p.trade(short) == "valuer: no worst case"
 
 
 def test_net_short_future__covered_by_a_perp__is_never_fully_collateralised(stage):

@@ -1,12 +1,14 @@
 """Headroom bounds what was added since the statement; nothing is ever given back without a new one."""
 
+from dataclasses import replace
+
 from tests.attacks.conftest import USDC
-from tests.stateful.world import HEADROOM, LEAF, REPORT, WAD
+from tests.stateful.orders import HEADROOM, LEAF, REPORT, WAD
 
 
 def record_of(stage):
     world = stage.protocol.world
-    return world.contracts.gate.unpack(world.clearing.record(stage.attacker))
+    return world.contracts.gate.unpack(world.clearing.standing(stage.attacker, True).record)
 
 
 def maker_with_record(stage, deposit):
@@ -43,13 +45,13 @@ def test_hedges_sold_after_the_next_leaf__are_measured_from_that_leaf(stage):
 def test_dust_trades__many__leave_the_maker_its_headroom(stage):
     p = maker_with_record(stage, 100_000)
     dust = stage.deal(stage.attacker, stage.honest, stage.call(2_000), 1, 200, (HEADROOM, REPORT))
-    dust = type(dust)(**{**vars(dust), "quantity": WAD // 10})
+    dust = replace(dust, legs=(replace(dust.legs[0], quantity=WAD // 10),))
     for _ in range(64):
         assert p.trade(dust) == ""
 
     assert p.trade(dust) != ""  # the sixty-fifth needs a new statement
     stage.epoch()
-    assert p.trade(type(dust)(**{**vars(dust), "ways": (LEAF, REPORT)})) == ""
+    assert p.trade(replace(dust, ways=(LEAF, REPORT))) == ""
 
 
 def test_capped_margin__is_not_what_headroom_starts_from(stage):
@@ -101,7 +103,7 @@ def test_leaf_older_than_a_fill__overstates_the_mark_by_no_more_than_the_move(st
     p = maker_with_record(stage, 100_000)
     p.world.chain.mine(1, 15)
     spots = [word >> 64 for word in p.epoch.words]
-    pending = p.propose([(s - s // 100) << 64 | (s - s // 100) for s in spots])
+    pending = p.propose([s - s // 100 for s in spots])
     p.trade(stage.deal(stage.attacker, stage.honest, stage.perp, 10, 2_000, (HEADROOM, REPORT)))
     p.publish(pending)
     assert p.refresh(stage.attacker) == ""
@@ -115,6 +117,8 @@ def test_leaf_older_than_a_fill__overstates_the_mark_by_no_more_than_the_move(st
 def test_leaf_of_another_account__is_refused(stage):
     p = maker_with_record(stage, 50_000)
     foreign = p.side(stage.depositor, LEAF, p.account(stage.depositor))
-    reason = p.world.clearing.attempt("refresh", stage.attacker, foreign.evidence(), p.epoch.number)
+    reason = p.world.clearing.attempt(
+        "refresh", stage.attacker, foreign.evidence(), p.world.statement(b"", [])
+    )
 
     assert reason == "gate: margin of another account"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.attacks.conftest import USDC
 from tests.stateful.deployment import EXPIRIES
-from tests.stateful.world import HEADROOM, LEAF, REDUCE_AT_MARK, REPORT, WAD, WORST_CASE, Side
+from tests.stateful.orders import HEADROOM, LEAF, REDUCE_AT_MARK, REPORT, WAD, WORST_CASE, Side
 
 
 def silence(stage, seconds=86_400):
@@ -15,9 +15,9 @@ def close_at(stage, price, way):
     """The attacker's long perp closed against its own accomplice, without attesters; the reason."""
     p = stage.protocol
     deal = stage.deal(stage.accomplice, stage.attacker, stage.perp, 100, price, (way, way))
-    orders, _ = p.prepare(deal)
+    orders = p.world.orders(deal)
     sides = [Side(stage.accomplice, way, [stage.perp]), Side(stage.attacker, way, [stage.perp])]
-    return p.world.fill(orders, sides, p.world.statement(orders.action(), sides, stage.perp))
+    return p.world.fill(deal, orders, sides, p.world.statement(orders.action(), sides, [stage.perp]))
 
 
 def leveraged_pair(stage):
@@ -61,10 +61,10 @@ def test_perp_reversed_keeperless__at_the_last_mark__is_refused(stage):
     silence(stage)
     p = stage.protocol
     deal = stage.deal(stage.accomplice, stage.attacker, stage.perp, 201, 2_000, (REDUCE_AT_MARK,) * 2)
-    orders, _ = p.prepare(deal)
+    orders = p.world.orders(deal)
     sides = [Side(n, REDUCE_AT_MARK, [stage.perp]) for n in (stage.accomplice, stage.attacker)]
 
-    assert p.world.fill(orders, sides, p.world.statement(orders.action(), sides, stage.perp)) != ""
+    assert p.world.fill(deal, orders, sides, p.world.statement(orders.action(), sides, [stage.perp])) != ""
 
 
 def test_keeperless__deposit_and_worst_case__work(stage):

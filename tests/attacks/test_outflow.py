@@ -3,7 +3,7 @@ deposits.
 """
 
 from tests.attacks.conftest import USDC
-from tests.stateful.world import WAD, WORST_CASE
+from tests.stateful.orders import WAD, WORST_CASE
 
 GAIN = 145_000 * USDC  # above the hourly limit of the 2,000,000 held
 
@@ -55,9 +55,9 @@ def test_deposit_withdraw_loops__do_not_empty_the_bucket(stage):
     p = enrich(stage)
     p.withdraw(stage.attacker, p.ledger.exempt_amount(stage.attacker) + 1_000 * USDC, WORST_CASE)
     token = p.world.contracts.token.address
-    before = p.world.clearing.outflow(token).level
+    before = p.world.vault.outflow(token).level
 
     p.deposit(stage.accomplice, 900_000 * USDC)
     p.withdraw(stage.accomplice, 900_000 * USDC, WORST_CASE)
 
-    assert p.world.clearing.outflow(token).level == before > 0
+    assert p.world.vault.outflow(token).level == before > 0

@@ -3,12 +3,30 @@
 from dataclasses import replace
 
 import pytest
+from eth_abi.abi import decode, encode
 from eth_utils.crypto import keccak
 
 from keeper.clearing import account as accounts
 from tests.attacks.conftest import USDC
 from tests.stateful import typed
-from tests.stateful.world import REPORT, WAD
+from tests.stateful.orders import REPORT, WAD
+
+UNIT = "(uint128,uint128,uint128,uint128,uint128,uint128)"
+STATEMENT = f"(uint64,uint64,(uint256,(bytes32,uint256)[]),{UNIT}[],bytes32[][])"
+FIELDS = ("epoch", "deadline", "signatures")
+
+
+def opened(statement):
+    """Epoch, deadline, signatures, instruments and paths of an encoded statement."""
+    return decode([STATEMENT], statement)[0]
+
+
+def restated(statement, **changes):
+    """The statement with other fields, as anybody may encode it."""
+    fields = list(opened(statement))
+    for name, value in changes.items():
+        fields[FIELDS.index(name)] = value
+    return encode([STATEMENT], [fields])
 
 
 def presented(stage, **deal_changes):
@@ -16,32 +34,30 @@ def presented(stage, **deal_changes):
     p = stage.protocol
     deal = stage.deal(stage.honest, stage.depositor, stage.call(2_000), 2, 200, (REPORT, REPORT))
     deal = replace(deal, **deal_changes)
-    orders, trade = p.prepare(deal)
-    fills = trade.sides(p.epoch.instrument_margin(deal.instrument))
-    sides = [p.side(n, REPORT, accounts.filled(p.account(n), fill)) for n, fill in fills]
-    return deal, orders, sides, p.world.statement(orders.action(), sides, deal.instrument)
+    orders, sides = p.world.orders(deal), stage.sides(deal)
+    return deal, orders, sides, p.world.statement(orders.action(), sides, deal.instruments)
 
 
 def signed_again(stage, orders, sides, deal):
-    return stage.protocol.world.statement(orders.action(), sides, deal.instrument)
+    return stage.protocol.world.statement(orders.action(), sides, deal.instruments)
 
 
 def test_report__honest__passes(stage):
-    _, orders, sides, statement = presented(stage)
+    deal, orders, sides, statement = presented(stage)
     world = stage.protocol.world
     before = world.chain.evm.snapshot()
 
-    assert world.fill(orders, sides, statement) == ""
+    assert world.fill(deal, orders, sides, statement) == ""
     world.chain.evm.revert(before)
 
 
 def test_report__used_twice__is_refused(stage):
-    _, orders, sides, statement = presented(stage)
+    deal, orders, sides, statement = presented(stage)
     world = stage.protocol.world
     before = world.chain.evm.snapshot()
-    world.fill(orders, sides, statement)
+    world.fill(deal, orders, sides, statement)
 
-    assert world.fill(orders, sides, statement) == "exchange: units beyond order"
+    assert world.fill(deal, orders, sides, statement) == "exchange: units beyond order"
     world.chain.evm.revert(before)
 
 
@@ -49,39 +65,38 @@ def test_report__two_equal_partial_fills__need_one_each(stage):
     """Both fills are alike but for the nonce: the first one's report does not pass the second."""
     p = stage.protocol
     deal = stage.deal(stage.honest, stage.depositor, stage.call(2_000), 1, 200, (REPORT, REPORT))
-    orders, trade = p.prepare(deal)
+    orders = p.world.orders(deal)
     orders = replace(orders, maker=orders.maker | {"units": 2}, taker=orders.taker | {"units": 2})
-    fills = trade.sides(p.epoch.instrument_margin(deal.instrument))
-    sides = [p.side(n, REPORT, accounts.filled(p.account(n), fill)) for n, fill in fills]
-    statement = p.world.statement(orders.action(), sides, deal.instrument)
+    sides = stage.sides(deal)
+    statement = p.world.statement(orders.action(), sides, deal.instruments)
     before = p.world.chain.evm.snapshot()
 
-    assert p.world.fill(orders, sides, statement) == ""
-    assert p.world.fill(orders, sides, statement) != ""
-    assert p.world.fill(orders.with_nonce(orders.fill_nonce + 1), sides, statement) != ""
+    assert p.world.fill(deal, orders, sides, statement) == ""
+    assert p.world.fill(deal, orders, sides, statement) != ""
+    assert p.world.fill(deal, replace(orders, fill_nonce=orders.fill_nonce + 1), sides, statement) != ""
     p.world.chain.evm.revert(before)
 
 
 def test_report__of_an_older_epoch__is_refused(stage):
-    _, orders, sides, statement = presented(stage)
+    deal, orders, sides, statement = presented(stage)
     stage.epoch(80, 0)
 
-    assert stage.protocol.world.fill(orders, sides, statement) != ""
+    assert stage.protocol.world.fill(deal, orders, sides, statement) != ""
 
 
 def test_report__relabelled_to_the_latest_epoch__is_refused(stage):
-    _, orders, sides, statement = presented(stage)
+    deal, orders, sides, statement = presented(stage)
     stage.epoch(80, 0)
-    relabelled = (stage.protocol.epoch.number, *statement[1:])
+    relabelled = restated(statement, epoch=stage.protocol.epoch.number)
 
-    assert stage.protocol.world.fill(orders, sides, relabelled) != ""
+    assert stage.protocol.world.fill(deal, orders, sides, relabelled) != ""
 
 
 def test_report__past_its_deadline__is_refused(stage):
-    _, orders, sides, statement = presented(stage)
-    late = (statement[0], stage.protocol.world.chain.timestamp - 1, *statement[2:])
+    deal, orders, sides, statement = presented(stage)
+    late = restated(statement, deadline=stage.protocol.world.chain.timestamp - 1)
 
-    assert stage.protocol.world.fill(orders, sides, late) != ""
+    assert stage.protocol.world.fill(deal, orders, sides, late) != ""
 
 
 @pytest.mark.parametrize(
@@ -106,49 +121,49 @@ def test_report__false_but_signed__is_refused(stage, change):
     if change.get("initialMargin"):
         false = [sides[0], replace(sides[1], leaf=sides[1].leaf | {"initialMargin": 10**7 * WAD})]
 
-    assert stage.protocol.world.fill(orders, false, signed_again(stage, orders, false, deal)) != ""
+    assert stage.protocol.world.fill(deal, orders, false, signed_again(stage, orders, false, deal)) != ""
 
 
 def test_report__sides_swapped__is_refused(stage):
     deal, orders, sides, _ = presented(stage)
     swapped = [replace(sides[0], leaf=sides[1].leaf), replace(sides[1], leaf=sides[0].leaf)]
 
-    assert stage.protocol.world.fill(orders, swapped, signed_again(stage, orders, swapped, deal)) != ""
+    assert stage.protocol.world.fill(deal, orders, swapped, signed_again(stage, orders, swapped, deal)) != ""
 
 
 def test_report__signed_for_another_chain__is_refused(stage):
-    _, orders, sides, statement = presented(stage)
+    deal, orders, sides, statement = presented(stage)
     world = stage.protocol.world
     own, world.chain.chain_id = world.chain.chain_id, 1
-    foreign = world.statement(orders.action(), sides, stage.call(2_000))
+    foreign = world.statement(orders.action(), sides, [stage.call(2_000)])
     world.chain.chain_id = own
 
-    assert foreign[2] != statement[2]
-    assert world.fill(orders, sides, foreign) != ""
+    assert opened(foreign)[2] != opened(statement)[2]
+    assert world.fill(deal, orders, sides, foreign) != ""
 
 
 def test_report__too_few_signers__is_refused(stage):
-    _, orders, sides, statement = presented(stage)
-    bitmap, signatures = statement[2]
+    deal, orders, sides, statement = presented(stage)
+    bitmap, signatures = opened(statement)[2]
     few = (bitmap & bitmap - 1, signatures[1:])
 
-    assert stage.protocol.world.fill(orders, sides, (*statement[:2], few, *statement[3:])) != ""
+    assert stage.protocol.world.fill(deal, orders, sides, restated(statement, signatures=few)) != ""
 
 
 def test_report__one_signer_thrice__is_refused(stage):
-    _, orders, sides, statement = presented(stage)
-    bitmap, signatures = statement[2]
+    deal, orders, sides, statement = presented(stage)
+    bitmap, signatures = opened(statement)[2]
     same = (bitmap, [signatures[0]] * len(signatures))
 
-    assert stage.protocol.world.fill(orders, sides, (*statement[:2], same, *statement[3:])) != ""
+    assert stage.protocol.world.fill(deal, orders, sides, restated(statement, signatures=same)) != ""
 
 
 def test_report__of_a_withdrawal__passes_no_fill(stage):
-    _, orders, sides, statement = presented(stage)
+    deal, orders, sides, statement = presented(stage)
     world = stage.protocol.world
-    other = world.statement(world.withdrawal_action(stage.honest, USDC, 0), sides, stage.call(2_000))
+    other = world.statement(world.withdrawal_action(stage.honest, 0, USDC, 0), sides, [stage.call(2_000)])
 
-    assert world.fill(orders, sides, other) != ""
+    assert world.fill(deal, orders, sides, other) != ""
 
 
 def test_withdrawal__its_report_again__is_refused(stage):
@@ -157,26 +172,52 @@ def test_withdrawal__its_report_again__is_refused(stage):
     number, amount = stage.honest, 1_000 * USDC
     after = accounts.withdrawn(p.account(number), p.ledger.token.cash(amount))
     side = p.side(number, REPORT, after)
-    statement = p.world.statement(p.world.withdrawal_action(number, amount, 0), [side], None)
+    statement = p.world.statement(p.world.withdrawal_action(number, 0, amount, 0), [side])
     before = p.world.chain.evm.snapshot()
 
-    assert p.world.withdraw(side, amount, statement) == ""
-    assert p.world.withdraw(side, amount, statement) != ""
+    assert p.world.withdraw(side, 0, amount, statement) == ""
+    assert p.world.withdraw(side, 0, amount, statement) != ""
     p.world.chain.evm.revert(before)
 
 
 def test_order__signed_for_another_chain__is_refused(stage):
-    _, orders, sides, statement = presented(stage)
+    deal, orders, sides, statement = presented(stage)
     world = stage.protocol.world
     foreign = typed.domain_separator(1, world.contracts.exchange.address)
     digest = typed.digest(foreign, typed.struct_hash("Order", orders.maker))
     world.sign_order = lambda order: typed.sign(world.owners[order["account"]], digest)
 
-    assert world.fill(orders, sides, statement) == "exchange: signer may not act"
+    assert world.fill(deal, orders, sides, statement) == "exchange: signer may not act"
 
 
 def test_self_trade__one_account__is_refused(stage):
-    _, orders, sides, statement = presented(stage)
+    deal, orders, sides, statement = presented(stage)
     own = replace(orders, taker=orders.taker | {"account": stage.honest})
 
-    assert stage.protocol.world.fill(own, sides, statement) == "exchange: same account"
+    assert stage.protocol.world.fill(deal, own, sides, statement) == "exchange: same account"
+
+
+def test_report__behind_another_margin__is_refused(stage):
+    """A decoder follows offsets: evidence whose signed leaf stands where signatures are checked, and whose
+    offset leads to another one, must not pass.
+    """
+    deal, orders, sides, statement = presented(stage)
+    world = stage.protocol.world
+    free = replace(sides[0], leaf=sides[0].leaf | {"initialMargin": 0, "markToMarket": 10**6 * WAD})
+    signed, false = sides[0].evidence()[1], free.evidence()[1]
+    hidden = len(signed).to_bytes(32, "big") + signed[32:] + false[32:]
+
+    class Forged:
+        """Both leaves, one behind the other."""
+
+        def evidence(self):
+            return REPORT, hidden
+
+    assert world.fill(deal, orders, [Forged(), sides[1]], statement) == "gate: encoding"
+
+
+def test_statement__behind_another_offset__is_refused(stage):
+    deal, orders, sides, statement = presented(stage)
+    moved = (64).to_bytes(32, "big") + bytes(32) + statement[32:]
+
+    assert stage.protocol.world.fill(deal, orders, sides, moved) == "gate: encoding"

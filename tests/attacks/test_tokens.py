@@ -2,11 +2,14 @@
 
 import pytest
 
+from keeper.clearing.ledger import TradeLeg
+from keeper.markets.instrument import Instrument, Kind
 from tests.attacks.conftest import USDC
 from tests.stateful import invariants
-from tests.stateful.deployment import START, deploy
+from tests.stateful.deployment import EXPIRIES, START, deploy
+from tests.stateful.orders import WAD, WORST_CASE, Deal, Side, order_values
 from tests.stateful.protocol import Protocol
-from tests.stateful.world import WORST_CASE, Side, World
+from tests.stateful.world import World
 
 HONEST, FEE, RETURNS_FALSE, MOVES_NOTHING, REVERTS, GIVES_MORE, CALLS_BACK = range(7)
 ZERO = "0x" + "00" * 20
@@ -19,7 +22,7 @@ def hostile():
     protocol = Protocol(World(deployment))
     for key in (300, 301):
         protocol.deposit(protocol.open_account(key), 1_000 * USDC)
-    protocol.post_epoch([spot << 64 | spot for spot in START])
+    protocol.post_epoch(START)
     yield protocol
     deployment.token.set_mode(HONEST)
     invariants.chain_and_model_agree_to_the_wei(protocol)
@@ -37,75 +40,100 @@ def test_deposit__token_lies__is_refused(hostile, mode):
 def test_withdraw__token_fails__is_refused_and_keeps_the_cash(hostile, mode):
     hostile.world.contracts.token.set_mode(mode)
 
-    assert hostile.world.withdraw(Side(1, WORST_CASE), 100 * USDC, hostile.world.no_statement()) != ""
+    assert hostile.world.withdraw(Side(1, WORST_CASE), 0, 100 * USDC, b"") != ""
 
 
-def entry_points(p):
-    """One call of every function that changes the state of any contract."""
-    world, contracts = p.world, p.world.contracts
-    side, statement = Side(1, WORST_CASE).evidence(), world.no_statement()
-    clearing, token, owner = contracts.clearinghouse, contracts.token.address, world.owner(1)
-    orders = world.order(1, contracts.instruments[0], 10**18, 0)
-    other = world.order(2, contracts.instruments[0], -(10**18), 0)
-    trade = (1, 2, contracts.instruments[0], 10**18, 10**18, 0, 0, bytes(32))
-    from tests.stateful.world import order_values
-
+def vault_calls(p):
+    """What moves tokens, each as it would pass if it came alone."""
+    vault, token, owner = p.world.vault, p.world.contracts.token.address, p.world.owner(1)
+    side = Side(1, WORST_CASE).evidence()
     return {
-        "deposit": (clearing, "deposit", (1, token, 1)),
-        "withdraw": (clearing, "withdraw", (1, token, 1, owner, side, statement)),
-        "trade": (clearing, "trade", (trade, [side, side], statement)),
-        "settle": (clearing, "settle", (1, [])),
-        "refresh": (clearing, "refresh", (1, side, 1)),
-        "open_account": (clearing, "open_account", (owner,)),
-        "set_operator": (clearing, "set_operator", (1, owner, True)),
-        "fill": (
-            contracts.exchange,
-            "fill",
-            (
-                order_values(orders),
-                world.sign_order(orders),
-                order_values(other),
-                world.sign_order(other),
-                1,
-                0,
-                0,
-                side,
-                side,
-                statement,
-            ),
-        ),
+        "deposit": (vault, "deposit", (1, token, 1)),
+        "withdraw": (vault, "withdraw", (1, token, 1, owner, side, b"")),
+        "recover_shortfall": (vault, "recover_shortfall", (1,)),
     }
 
 
-@pytest.mark.parametrize(
-    "inner", ["deposit", "withdraw", "trade", "settle", "refresh", "open_account", "fill"]
-)
+def other_calls(p):
+    """What holds no tokens and is not locked while the Vault is; the trade is of a tenth of a put."""
+    world, clearing, exchange = p.world, p.world.clearing, p.world.contracts.exchange
+    put = Instrument(1, EXPIRIES[0], 2_000 * 10**8, Kind.PUT).pack()
+    leg, side = TradeLeg(put, WAD // 10, 100 * WAD), Side(1, WORST_CASE, [put]).evidence()
+    deal = Deal(1, 2, (leg,), (WORST_CASE, WORST_CASE))
+    orders = world.orders(deal)
+    both = [(order_values(order), world.sign_order(order)) for order in (orders.maker, orders.taker)]
+    fill = (*both[0], *both[1], 1, orders.price, [leg.price], orders.fill_nonce, side, side, b"")
+    return {
+        "fill": (exchange, "fill", fill),
+        "open_account": (clearing, "open_account", (world.owner(1),)),
+    }
+
+
+def outer_call(hostile, outer):
+    """Five USD in or out of account 1."""
+    world = hostile.world
+    if outer == "deposit":
+        return world.deposit(1, 5 * USDC)
+    return world.withdraw(Side(1, WORST_CASE), 0, 5 * USDC, b"")
+
+
+@pytest.mark.parametrize("inner", ["deposit", "withdraw", "recover_shortfall"])
 @pytest.mark.parametrize("outer", ["deposit", "withdraw"])
-def test_reentry__from_a_transfer__every_function_is_locked(hostile, outer, inner):
-    """During a transfer of the token no balance of any contract can change."""
+def test_reentry__from_a_transfer__what_moves_tokens_is_locked(hostile, outer, inner):
+    """The token itself may act for the account and has tokens: only the lock is in its way."""
     world, token = hostile.world, hostile.world.contracts.token
-    contract, name, arguments = entry_points(hostile)[inner]
+    contract, name, arguments = vault_calls(hostile)[inner]
+    before = world.chain.evm.snapshot()
+    world.clearing.set_operator(1, token.address, True, sender=world.owner(1))
+    for payer in (token.address, world.owner(1)):
+        token.mint(payer, USDC)
     token.set_callback(contract.address, contract.calldata(name, arguments))
     token.set_mode(CALLS_BACK)
-    before = world.chain.evm.snapshot()
-    if outer == "deposit":
-        assert world.deposit(1, 5 * USDC) == ""
-    else:
-        assert world.withdraw(Side(1, WORST_CASE), 5 * USDC, world.no_statement()) == ""
+    assert outer_call(hostile, outer) == ""
 
     assert token.entered() == 1
+    token.set_mode(HONEST)
+    assert contract.attempt(name, *arguments, sender=world.owner(1)) == ""
     world.chain.evm.revert(before)
+
+
+@pytest.mark.parametrize("inner", ["fill", "open_account"])
+@pytest.mark.parametrize("outer", ["deposit", "withdraw"])
+def test_reentry__from_a_transfer__what_moves_none_ends_where_it_would_afterwards(hostile, outer, inner):
+    """Cash has changed before tokens move, and the lock is the Vault's: a trade in between is one before."""
+    world, token = hostile.world, hostile.world.contracts.token
+    contract, name, arguments = other_calls(hostile)[inner]
+    before = world.chain.evm.snapshot()
+    token.set_callback(contract.address, contract.calldata(name, arguments))
+    token.set_mode(CALLS_BACK)
+    assert outer_call(hostile, outer) == ""
+    assert token.entered() == 2
+    within = states(world)
+    world.chain.evm.revert(before)
+
+    before = world.chain.evm.snapshot()
+    assert outer_call(hostile, outer) == ""
+    assert contract.attempt(name, *arguments) == ""
+    assert states(world) == within
+    world.chain.evm.revert(before)
+
+
+def states(world):
+    """Accounts and what the vault holds."""
+    token = world.contracts.token
+    accounts = [world.clearing.account(number) for number in (1, 2, 3)]
+    return accounts, world.vault.held(token.address), token.balanceOf(world.vault.address)
 
 
 def test_donation__any_contract__changes_nothing(stage):
     p = stage.protocol
     contracts = p.world.contracts
     before = [p.world.clearing.account(n) for n in p.ledger.accounts]
-    limit = p.world.clearing.outflow(contracts.token.address)
+    limit = p.world.vault.outflow(contracts.token.address)
     p.donate(10**15)
     for contract in (contracts.exchange, contracts.oracle, contracts.markets, contracts.gate):
         contracts.token.mint(contract.address, 10**15)
 
     assert [p.world.clearing.account(n) for n in p.ledger.accounts] == before
-    assert p.world.clearing.outflow(contracts.token.address) == limit
-    assert contracts.token.balanceOf(p.world.clearing.address) == p.ledger.held + 10**15
+    assert p.world.vault.outflow(contracts.token.address) == limit
+    assert contracts.token.balanceOf(p.world.vault.address) == p.ledger.held + 10**15
