@@ -33,6 +33,7 @@ ATTESTERS = ("attester0", "attester1", "attester2")
 NAMES = (*ATTESTERS, "proposer", "liquidator")
 GRID = (1_000 * 10**8, 3_000 * 10**8, 100 * 10**8)
 TICK = 10**16
+MINIMUM_RETURN = 0.05  # of the liquidator
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,10 @@ class Loop:
         """IClearinghouse.Account."""
         return self.struct("account", account)
 
+    def position(self, account: int, instrument: int) -> int:
+        """Quantity held, WAD."""
+        return int(self.backend.call(self.deployment["Clearinghouse"], "position", account, instrument)[0])
+
     def struct(self, function: str, *arguments: Any, contract: str = "Clearinghouse") -> dict[str, Any]:
         """A view's struct by the names of its fields."""
         deployed = self.deployment[contract]
@@ -156,7 +161,10 @@ class Loop:
         )
         if name == "liquidator":
             keepers = json.dumps([self.url("proposer")])
-            text += f"[liquidator]\naccount={self.liquidators_account}\nkeepers={keepers}\n"
+            text += (
+                f"[liquidator]\naccount={self.liquidators_account}\nminimum_return={MINIMUM_RETURN}\n"
+                f"keepers={keepers}\n"
+            )
         return text
 
     def _is_ready(self, name: str) -> bool:
@@ -172,12 +180,12 @@ class Loop:
         process.wait()
 
     def stop(self) -> None:
-        """Ends all that run."""
+        """Ends all that run, politely."""
         for process in self.processes.values():
-            process.send_signal(signal.SIGCONT)
             process.terminate()
         for process in self.processes.values():
             process.wait(15)
+        self.processes.clear()
 
     def url(self, name: str) -> str:
         """Of a process's API."""

@@ -1,0 +1,150 @@
+"""A liquidation with real processes: prices fall as they did on 7 April 2025; a liquidator that neither
+proposes nor attests flags and bids, and is killed while its bid waits for a block."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keeper.chain.contracts import Protocol
+from keeper.chain.deployment import load
+from keeper.chain.index import Index
+from keeper.chain.node import Node
+from keeper.clearing.share import legs_moved
+from keeper.markets.instrument import Instrument, Kind
+from keeper.store.database import Database
+from keeper.store.schema import metadata
+from keeper.units.constants import WAD
+from scripts._protocol import AuctionTerms
+from tests.support.loop import USDC, Loop, Opening, running
+
+MIDNIGHT = 1_743_984_000  # 2025-04-07 00:00 UTC
+GENESIS = MIDNIGHT + 6 * 3_600  # ether loses 7 % from six to seven
+EXPIRY = MIDNIGHT + 7 * 86_400
+FUTURE = Instrument(2, EXPIRY, 0, Kind.FUTURE).pack()
+SECONDS_TO_A_BID = 120  # after the first update: by then the discount is the liquidator's least return
+OWN_TABLES = ("signed_epoch", "signed_report", "snapshot", "intent", "attempt")
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Iterator[Loop]:
+    with running(tmp_path, Opening(GENESIS, (EXPIRY,), AuctionTerms(grace=0))) as found:
+        yield found
+
+
+def test_liquidation__killed_between_broadcast_and_confirmation__one_bid(loop: Loop) -> None:
+    victim, counterparty = loop.open_account(2_000 * USDC), loop.open_account(40_000 * USDC)
+    bidder = loop.open_account(50_000 * USDC, owner=loop.signers["liquidator"].address)
+    loop.liquidators_account = bidder
+    loop.start()
+    assert loop.next_epoch() and loop.serves_latest(), loop.logs()
+    loop.trade(victim, counterparty, FUTURE, _nearly_all(loop))
+    loop.start("liquidator")
+    _fall_until_flagged(loop, victim)
+
+    held = loop.position(victim, FUTURE)
+    _bid_that_waits(loop)
+    (waiting,) = _pool(loop)
+    loop.kill("liquidator")
+    loop.start("liquidator")
+    assert _pool(loop) == [waiting], "a restart sends nothing else"
+    loop.devnet.rpc("evm_setAutomine", True)
+    loop.pass_time(5, 1)
+    assert loop.wait(lambda: not loop.account(victim)["frozen"], 30), loop.logs()
+    for _ in range(3):
+        assert loop.next_epoch() and _follows(loop), loop.logs()
+    loop.stop()
+
+    _assert_one_bid(loop, victim, bidder, held)
+    _assert_conserved(loop, (victim, counterparty, bidder))
+    assert _tables(_index(loop, "liquidator")) == _tables(_index(loop, "fresh"))
+
+
+def _nearly_all(loop: Loop) -> int:
+    """Quantity of futures whose initial margin is nearly all that the victim has."""
+    leaf = loop.get(f"/v1/instruments/{FUTURE}")["leaf"]
+    return 1_970 * WAD * WAD // int(leaf["imLong"]) // 10**16 * 10**16
+
+
+def _fall_until_flagged(loop: Loop, victim: int) -> None:
+    """Time passes until the liquidator has frozen the account, and one epoch more, with which it is up to
+    date."""
+    while not loop.account(victim)["frozen"]:
+        assert loop.time() < MIDNIGHT + 7 * 3_600, "prices have fallen for nothing\n" + loop.logs()
+        assert loop.next_epoch(pass_seconds=120) and _follows(loop), loop.logs()
+    assert loop.next_epoch() and _follows(loop), loop.logs()
+
+
+def _follows(loop: Loop) -> bool:
+    """Whether the liquidator has decided on the latest block in time."""
+
+    def has_seen() -> bool:
+        found = loop.get("/status", "liquidator")
+        return found["epoch"] == loop.number() and found["liquidator"]["last_error"] == ""
+
+    return loop.wait(has_seen, 30)
+
+
+def _bid_that_waits(loop: Loop) -> None:
+    """One block in which the price is right, and then none until the test says so."""
+    loop.devnet.rpc("evm_setAutomine", False)
+    loop.pass_time(SECONDS_TO_A_BID, 1)
+    assert loop.wait(lambda: bool(_pool(loop)), 30), loop.logs()
+
+
+def _pool(loop: Loop) -> list[str]:
+    """Hashes of the liquidator's transactions that wait for a block."""
+    by_sender = loop.devnet.rpc("txpool_content")["pending"]
+    address = loop.signers["liquidator"].address.lower()
+    found = next((txs for sender, txs in by_sender.items() if sender.lower() == address), {})
+    return [tx["hash"] for tx in found.values()]
+
+
+def _index(loop: Loop, name: str) -> Database:
+    """The database of a process, or an index of its own over the whole chain."""
+    (loop.folder / name).mkdir(exist_ok=True)
+    database = Database(f"sqlite:///{loop.folder / name / 'keeper.sqlite'}")
+    deployment = load(loop.folder / f"{loop.devnet.chain_id}.json")
+    Index(Protocol(Node(loop.devnet.url), deployment), database).sync()
+    return database
+
+
+def _tables(database: Database) -> dict[str, list[Any]]:
+    """All that an index knows."""
+    with database.begin() as connection:
+        return {
+            table.name: sorted(connection.execute(table.select()).all(), key=repr)
+            for table in metadata.sorted_tables
+            if table.name not in OWN_TABLES
+        }
+
+
+def _assert_one_bid(loop: Loop, victim: int, bidder: int, held: int) -> None:
+    """One intent, one transaction, one bid; it brought the rest to its initial margin."""
+    database = _index(loop, "liquidator")
+    with database.begin() as connection:
+        intents = connection.exec_driver_sql("SELECT * FROM intent WHERE kind = 'bid'").all()
+        mined = connection.exec_driver_sql("SELECT count(*) FROM intent WHERE block_number > 0").scalar()
+    tables = _tables(database)
+    (bid,) = tables["auction_bid"]
+    assert [(i.state, i.attempts) for i in intents] == [("confirmed", 1)]
+    sent = loop.devnet.rpc("eth_getTransactionCount", loop.signers["liquidator"].address, "latest")
+    assert int(sent, 16) == mined
+    assert (bid.account, bid.bidder, bid.solvent, bid.payout) == (victim, bidder, "1", "0")
+    assert tables["auction_version"][-1].state == "restored"
+    moved = legs_moved({FUTURE: held}, int(bid.fraction))[FUTURE]
+    assert (loop.position(bidder, FUTURE), loop.position(victim, FUTURE)) == (moved, held - moved)
+    assert 0 < moved < held
+    assert not loop.account(victim)["frozen"]
+
+
+def _assert_conserved(loop: Loop, accounts: tuple[int, ...]) -> None:
+    """Tokens held stand behind the cash of all and the fees, to the wei; nobody has lost; futures net out."""
+    vault = loop.deployment["Vault"]
+    losses = loop.struct("losses", contract="Vault")
+    held = loop.backend.call(loop.deployment["MockToken"], "balanceOf", vault.address)
+    cash = sum(loop.account(number)["cash"] for number in accounts) + loop.struct("totals")["fees"]
+    assert cash == held * 10**12 == 92_000 * WAD
+    assert (losses["shortfall"], losses["openDeficit"], losses["rate"]) == (0, 0, WAD)
+    assert sum(loop.position(number, FUTURE) for number in accounts) == 0
