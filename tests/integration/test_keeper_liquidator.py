@@ -1,6 +1,7 @@
 """The liquidator on a real chain: an account falls below its margin, is flagged and sold; a kill in the
 middle of a bid changes nothing; an index that reads it all anew tells the same story."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -52,11 +53,21 @@ class Fall:
         return self.keepers[0]
 
     def tick(self, step: str) -> None:
-        """One tick; what it did stays under `step`."""
+        """One tick, and what it sent is mined if the chain mines; what it did stays under `step`."""
         self.liquidator.tick()
         assert self.liquidator.problem == ""
+        self.settle()
         self.seen[step] = self.intents()
         self.status[step] = self.liquidator.status()["liquidator"]
+
+    def settle(self) -> None:
+        """The node mines at once what it is sent, but answers before that."""
+        assert self.liquidator.sender is not None
+        if not self.place.devnet.rpc("anvil_getAutomine"):
+            return
+        deadline = time.monotonic() + 10
+        while self.liquidator.sender.advance() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def intents(self) -> list[tuple[str, str]]:
         """(kind, state) of the liquidator's transactions."""
