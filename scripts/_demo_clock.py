@@ -22,17 +22,24 @@ class Clock:
     devnet: Devnet
     oracle: str  # address
     keepers: Keepers
-    now: int = 0
+    now: int = 0  # timestamp of the block that was mined last for an epoch
+    _before: int = 0  # latest epoch when it was mined
 
-    def epoch_at(self, timestamp: int) -> int:
-        """Mines a block at `timestamp` (later than the last one) and returns the epoch that attests it."""
-        before, _ = self._header()
+    def move_to(self, timestamp: int) -> None:
+        """Mines a block at `timestamp`, or just after the last one if that is later; once."""
+        if self.now >= timestamp:
+            return
+        self._before, _ = self._header()
         self.now = max(timestamp, self._latest() + 1)
         self.devnet.mine_at(self.now)
+
+    def epoch_at(self, timestamp: int) -> int:
+        """Moves to `timestamp` and returns the epoch that attests it."""
+        self.move_to(timestamp)
         deadline = time.monotonic() + _EPOCH_SECONDS
         while time.monotonic() < deadline:
             number, attested = self._header()
-            if number > before and attested >= timestamp:
+            if number > self._before and attested >= timestamp:
                 return number
             self.keepers.require_alive()
             time.sleep(_POLL_SECONDS)

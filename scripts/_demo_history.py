@@ -17,13 +17,13 @@ from keeper.analysis.report_data import (
     Surface,
 )
 from keeper.attestation.snapshot import Snapshot
-from keeper.chain.contracts import CLEARINGHOUSE, Call, Protocol
+from keeper.chain.contracts import CLEARINGHOUSE, INSURANCE_FUND, Call, Protocol
 from keeper.pricing import svi
 from keeper.sources.recorded import VOL_SCALE, slice_at, tenors
 from keeper.store import statement_store
 from keeper.store.database import Database
 from keeper.units.constants import BASIS_POINTS, SECONDS_PER_YEAR, WAD
-from scripts._demo_desk import Desk
+from scripts._demo_desk import TOKEN_UNIT, Desk
 from scripts._demo_story import BTC, ETH, Role
 
 SYMBOLS = {BTC: "BTC", ETH: "ETH"}
@@ -61,16 +61,17 @@ class History:
         self.roles[account] = role
         self.figures[account] = []
 
-    def record(self, number: int, now: int) -> dict[int, Figures]:
-        """Reads all accounts as an epoch has them; those that it does not attest yet are left out."""
+    def record(self, number: int) -> dict[int, Figures]:
+        """Reads all accounts as an epoch has them; those that it does not attest yet are left out.
+
+        Shares may be sold and time may go on meanwhile: cash and positions are of the epoch's block.
+        """
+        epoch = self.desk.keepers.client.epoch(number)
         margins = {int(leaf["account"]): leaf for leaf in self.desk.keepers.client.margins(number)}
+        now, at = int(epoch["epoch"]["timestamp"]), epoch["epoch"]["blockHash"]
         asked = [account for account in self.roles if account in margins]
-        head = self.protocol.node.head().hash
-        # a share may have been sold since: cash and positions are of the epoch's block
-        attested = self.protocol.node.block(self.protocol.header(head).block_number)
-        at = head if attested is None else attested.hash
         standing = self.protocol.structs(at, [Call(CLEARINGHOUSE, "standing", (a, False)) for a in asked])
-        spots = {u: s.effective for u, s in enumerate(self.protocol.spots(head), start=1)}
+        spots = {u: int(spot["effective"]) for u, spot in enumerate(epoch["spots"], start=1)}
         found = {
             account: _figures(margins[account], fields, spots)
             for account, fields in zip(asked, standing, strict=True)
@@ -78,7 +79,7 @@ class History:
         for account, figures in found.items():
             self.figures[account].append((now, figures))
         self.times.append(now)
-        self.fund.append(self.desk.fund_assets())
+        self.fund.append(self.protocol.read(at, INSURANCE_FUND, "totalAssets") / TOKEN_UNIT)
         return found
 
     def accounts(self, states: Mapping[int, str]) -> list[AccountHistory]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from keeper.markets.instrument import Instrument
 from keeper.units.constants import WAD
@@ -19,9 +20,9 @@ _WINDOW = 1_800  # before an expiry
 _WINDOW_STEP = 90  # seconds between epochs in the window: gaps above 120 s do not count
 _AUCTION_STEP = 90  # seconds between epochs while somebody is in auction
 _AUCTION_STEPS = 12  # per hour, at most
+_NEAR_MARGIN = 1.15  # equity over maintenance margin from which no hour of the path leads below it
 _SETTLE_SECONDS = 60  # of wall clock
-_STAKER_KEY = 31
-_DEALER_KEY = 30
+_STAKER_KEY = 39  # of the devnet's public keys; the accounts take the first ones
 
 
 def moments() -> Iterator[int]:
@@ -48,25 +49,35 @@ class Play:
     history: History
     board: Board
     insurance_before: float = 0.0
+    figures: dict[int, Figures] = field(default_factory=dict)  # at the last epoch
     traders: dict[str, Trader] = field(default_factory=dict)
 
     def run(self) -> None:
         """From the first deposit to the last epoch."""
         self._open_accounts()  # while the keepers start
         self.desk.keepers.wait_until_live()
-        for now in moments():
-            figures = self._epoch(now)
-            self._liquidate(now, figures)
+        for now, following in pairwise([*moments(), 0]):
+            number = self.clock.epoch_at(now)
+            if following and self._is_calm(now):
+                self.clock.move_to(following)  # the keepers go on while this epoch is read
+            self._record(number, now)
+            self._liquidate()
             self._trade(now)
             self._switch_operator(now)
             if now == story.NEAR + _WINDOW_STEP:
                 self._wait_for_settlement()
             self.board.advance(time.strftime("%Y-%m-%d %H:%M recorded", time.gmtime(now)))
 
+    def _is_calm(self, now: int) -> bool:
+        """Nothing is to be done before the next epoch, and nobody was near the margin at the last one."""
+        is_switched = now in (story.OUTAGE[0], story.OUTAGE[1] - _HOUR)
+        is_busy = story.deals_at(now) or self._is_time_to_hedge(now) or now == story.NEAR + _WINDOW_STEP
+        return not (is_switched or is_busy or self._is_urgent(_NEAR_MARGIN))
+
     def _open_accounts(self) -> None:
-        keys = iter(range(1, _DEALER_KEY))
-        for role in (story.MAKER, story.DEALER, story.LIQUIDATOR, *story.ROLES):
-            trader = self.desk.trader(role.name, next(keys))
+        roles = (story.MAKER, story.DEALER, story.LIQUIDATOR, *story.ROLES)
+        for key, role in enumerate(roles, start=1):
+            trader = self.desk.trader(role.name, key)
             self.desk.fund(trader, role.dollars)
             if role.coins:
                 self.desk.pledge(trader, role.coins)
@@ -83,34 +94,38 @@ class Play:
         self.traders[role.name] = trader
         self.history.add(trader.account, role)
 
-    def _epoch(self, now: int) -> dict[int, Figures]:
-        number = self.clock.epoch_at(now)
-        figures = self.history.record(number, self.clock.now)
-        self.board.show(self.clock.now, figures)
-        return figures
+    def _record(self, number: int, now: int) -> None:
+        self.figures = self.history.record(number)
+        self.board.show(now, self.figures)
 
-    def _liquidate(self, now: int, figures: dict[int, Figures]) -> None:
+    def _liquidate(self) -> None:
         """While somebody is below the margin or in auction: time in short steps, for the price to fall."""
         for _ in range(_AUCTION_STEPS):
-            if not self._is_urgent(figures):
+            if not self._is_urgent():
                 return
             self.clock.wait_until_quiet()
-            figures = self._epoch(self.clock.now + _AUCTION_STEP)
+            now = self.clock.now + _AUCTION_STEP
+            self._record(self.clock.epoch_at(now), now)
 
-    def _is_urgent(self, figures: dict[int, Figures]) -> bool:
+    def _is_urgent(self, cover: float = 1.0) -> bool:
+        """Somebody is in auction, or below `cover` times the margin, and the liquidator is there for it."""
         if LIQUIDATOR not in self.desk.keepers.processes:
             return False
         protected = {a for a, role in self.history.roles.items() if role.fully_collateralised}
-        return any(f.in_auction or f.is_below for a, f in figures.items() if a not in protected)
+        exposed = (f for account, f in self.figures.items() if account not in protected)
+        return any(f.in_auction or f.equity < cover * f.maintenance for f in exposed)
 
     def _trade(self, now: int) -> None:
         maker = self.traders[story.MAKER.name]
         for role, deal in story.deals_at(now):
             quantity = round(deal.coins * 1_000) * WAD // 1_000
             self.desk.trade(maker, self.traders[role.name], deal.instrument, quantity, deal.way)
-        hours = (now - story.OPENING) // _HOUR
-        if now >= story.OPENING and now % _HOUR == 0 and hours % story.HEDGE_HOURS == 0:
+        if self._is_time_to_hedge(now):
             self._hedge(now)
+
+    def _is_time_to_hedge(self, now: int) -> bool:
+        hours, rest = divmod(now - story.OPENING, _HOUR)
+        return hours >= 0 and rest == 0 and hours % story.HEDGE_HOURS == 0
 
     def _hedge(self, now: int) -> None:
         """The maker brings its deltas near zero on the perpetuals."""

@@ -48,6 +48,10 @@ class KeeperClient:
         """The latest epoch that this keeper serves."""
         return self._ask("GET", "/v1/epochs/latest")
 
+    def epoch(self, number: int) -> dict[str, Any]:
+        """One epoch that this keeper serves."""
+        return self._ask("GET", f"/v1/epochs/{number}")
+
     def margins(self, epoch: int) -> list[dict[str, Any]]:
         """The margin leaves of all accounts in an epoch."""
         found: list[dict[str, Any]] = self._ask("GET", f"/v1/epochs/{epoch}/margins")["margins"]
