@@ -4,12 +4,10 @@ Numbers are WAD. Underlying 1 stands at 2,000 USD, and is worth 100 USD an optio
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass, replace
 from typing import Any
 
 import boa
-from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from keeper.attestation.merkle import Tree
@@ -18,63 +16,39 @@ from keeper.attestation.typed_data import (
     InstrumentLeaf,
     MarginLeaf,
     Report,
-    Typed,
     hash_struct,
     leaf,
     reports_hash,
 )
 from keeper.liquidation.claim import Change
 from keeper.liquidation.encoding import encode_claim
-from keeper.markets.instrument import Instrument, Kind
 from keeper.units import constants as c
-from tests.support.keys import ATTESTER_KEYS, ATTESTERS
-from tests.support.statements import NO_SIGNATURES, quorum_signatures
-
-boa.interpret.set_cache_dir(".build/boa")
-
-WAD, USD8, USDC = c.WAD, 10**8, 10**6
-GENESIS = 1_743_465_600  # 1 April 2025, a multiple of 300
-EXPIRY = GENESIS + 7 * 86_400
-SPOT = 2_000 * USD8
-MARK = 100 * WAD
-SPEC = ("ETH", WAD // 100, WAD // 100, WAD // 50, WAD // 5)
-BANDS = (200, 1_500, 3_000)
-LIMITS = (120, 180, 600, 1)
-METHODOLOGY = keccak(text="methodology")
-BLOCK_HASH = keccak(text="block")
-ZERO = bytes(32)
-TERMS = (
-    98 * WAD // 100,  # start
-    80 * WAD // 100,  # floor
-    900,
-    WAD // 2,  # bonus
-    3_600,
-    WAD // 10,  # least bid
-    100 * WAD,  # dust
-    102 * WAD // 100,  # conversion
-    95 * WAD // 100,
-    600,
-    0,  # buffer
-    0,  # grace
+from scripts._protocol import AuctionTerms
+from tests.support import clearing
+from tests.support.clearing import (
+    ACTION,
+    BLOCK_HASH,
+    CALL,
+    EXPIRY,
+    METHODOLOGY,
+    PUT,
+    SPOT,
+    USD8,
+    USDC,
+    WAD,
+    Contracts,
+    call,
+    put,
+    source,
 )
-_LEAF = "(uint256,uint128,int128,bytes32,int128,uint128,uint128,int128,uint128,uint64,uint128,bytes32)"
-_UNIT = "(uint128,uint128,uint128,uint128,uint128,uint128)"
-_STATEMENT = f"(uint64,uint64,(uint256,(bytes32,uint256)[]),{_UNIT}[],bytes32[][])"
-_PROOF = f"(uint128[],{_LEAF},bytes32[])"
-HEADROOM = (c.WAY_HEADROOM, b"")
+from tests.support.house import SIGNERS, Posted, events
+from tests.support.statements import NO_SIGNATURES, ZERO, evidence, quorum_signatures, statement
 
+__all__ = ["CALL", "EXPIRY", "PUT", "SPOT", "USD8", "USDC", "WAD", "call", "events", "put"]
 
-def call(strike: int, expiry: int = EXPIRY) -> int:
-    """Call on underlying 1, strike in USD."""
-    return Instrument(1, expiry, strike * USD8, Kind.CALL).pack()
-
-
-def put(strike: int, expiry: int = EXPIRY) -> int:
-    """Put on underlying 1, strike in USD."""
-    return Instrument(1, expiry, strike * USD8, Kind.PUT).pack()
-
-
-CALL, PUT = call(2_000), put(2_000)
+MARK = 100 * WAD
+TERMS = AuctionTerms(grace=0).values()
+HEADROOM = evidence()
 
 
 def unit(instrument: int, mark: int = MARK, margin: int = 0) -> InstrumentLeaf:
@@ -82,77 +56,28 @@ def unit(instrument: int, mark: int = MARK, margin: int = 0) -> InstrumentLeaf:
     return InstrumentLeaf(instrument, mark, margin, margin // 2, 2 * margin, margin)
 
 
-@cache
-def source(name: str) -> Any:
-    """boa's deployer of `contracts/<name>.vy`; reading one takes longer than deploying it."""
-    return boa.load_partial(f"contracts/{name}.vy")
-
-
 @dataclass(frozen=True)
-class Deployed:
-    """The real contracts, boa's objects."""
+class Deployed(Contracts):
+    """The clearing contracts, and those that liquidate."""
 
-    token: Any
     ether: Any  # collateral of 18 decimals
-    oracle: Any
-    quorum: Any
-    gate: Any
-    valuer: Any
-    clearing: Any
-    vault: Any
     fund: Any
     claim_gate: Any
     house: Any
-    owner: str
-    module: str
 
 
 def deploy(terms: tuple[int, ...] = TERMS) -> Deployed:
     """Everything wired at GENESIS; call inside an anchor."""
-    patch = boa.env.evm.patch
-    patch.timestamp, patch.prev_hashes = GENESIS, [BLOCK_HASH] * 256
-    owner, module = boa.env.generate_address("owner"), boa.env.generate_address("module")
-    with boa.env.prank(owner):
-        token, ether = source("mocks/MockToken").deploy(6), source("mocks/MockToken").deploy(18)
-        markets = source("markets/Markets").deploy()
-        markets.list_underlying(SPEC)
-        quorum = source("attestation/AttesterQuorum").deploy(ATTESTERS, 3)
-        oracle = source("attestation/RiskOracle").deploy(quorum.address, LIMITS)
-        oracle.add_underlying(SPOT, BANDS)
-        oracle.set_methodology(METHODOLOGY, True)
-        valuer = source("risk/BookValuer").deploy(oracle.address, markets.address)
-        gate = source("risk/MarginGate").deploy(oracle.address, valuer.address)
-        clearing = source("clearing/Clearinghouse").deploy(gate.address, oracle.address)
-        vault = source("clearing/Vault").deploy(clearing.address, token.address, 6, WAD // 20)
-        clearing.set_vault(vault.address)
-        clearing.set_module(module, True)
-        fund = source("liquidation/InsuranceFund").deploy(vault.address, WAD // 2, 3 * 86_400)
-        vault.set_insurance_fund(fund.address)
-        vault.list_collateral(ether.address, (0, 18, 1, 1_000, 500, 10**24))
-        claim_gate = source("liquidation/ClaimGate").deploy(clearing.address)
-        house = source("liquidation/AuctionHouse").deploy(clearing.address, claim_gate.address, terms)
-        clearing.set_auction_house(house.address)
-    return Deployed(
-        token, ether, oracle, quorum, gate, valuer, clearing, vault, fund, claim_gate, house, owner, module
-    )
-
-
-@dataclass
-class Stated:
-    """What the latest epoch says."""
-
-    number: int = 0
-    margins: Tree = field(default_factory=lambda: Tree([]))
-    market: Tree = field(default_factory=lambda: Tree([]))
-    leaves: dict[int, MarginLeaf] = field(default_factory=dict)
-    units: dict[int, InstrumentLeaf] = field(default_factory=dict)
-
-    def path(self, stated: Typed) -> list[bytes]:
-        """From a leaf to the epoch's root."""
-        tree, other = self.margins, self.market
-        if isinstance(stated, InstrumentLeaf):
-            tree, other = self.market, self.margins
-        return [*tree.proof(leaf(stated.struct_hash())), other.root]
+    base = clearing.deploy()
+    with boa.env.prank(base.owner):
+        ether = source("mocks/MockToken").deploy(18)
+        fund = source("liquidation/InsuranceFund").deploy(base.vault.address, WAD // 2, 3 * 86_400)
+        base.vault.set_insurance_fund(fund.address)
+        base.vault.list_collateral(ether.address, (0, 18, 1, 1_000, 500, 10**24))
+        claim_gate = source("liquidation/ClaimGate").deploy(base.clearing.address)
+        house = source("liquidation/AuctionHouse").deploy(base.clearing.address, claim_gate.address, terms)
+        base.clearing.set_auction_house(house.address)
+    return Deployed(**vars(base), ether=ether, fund=fund, claim_gate=claim_gate, house=house)
 
 
 class Hall:
@@ -160,7 +85,7 @@ class Hall:
 
     def __init__(self, deployed: Deployed) -> None:
         self.on = deployed
-        self.epoch = Stated()
+        self.epoch = Posted()
         self.owners: dict[int, str] = {}
         self.books: dict[int, dict[int, int]] = {}
         self.links: dict[int, list[Change]] = {}
@@ -239,7 +164,10 @@ class Hall:
 
     def marked(self, account: int) -> int:
         """Mark of the book at the epoch's units, or 100 an option."""
-        marks = {i: self.epoch.units[i].mark if i in self.epoch.units else MARK for i in self.books[account]}
+        marks = {
+            i: self.epoch.instruments[i].mark if i in self.epoch.instruments else MARK
+            for i in self.books[account]
+        }
         return sum(q * marks[i] // WAD for i, q in self.books[account].items())
 
     def post(
@@ -256,9 +184,9 @@ class Hall:
         word = spot << 64 | (effective or spot)
         given = {one.account: one for one in leaves}
         stated = {one.instrument: one for one in units or [unit(i) for i in (CALL, PUT)]}
-        self.epoch = replace(self.epoch, units=stated)
+        self.epoch = replace(self.epoch, instruments=stated)
         every = [given.get(account) or self.margin(account) for account in self.owners]
-        posted = Stated(
+        posted = Posted(
             self.epoch.number + 1,
             Tree(leaf(one.struct_hash()) for one in every),
             Tree(leaf(one.struct_hash()) for one in stated.values()),
@@ -284,21 +212,18 @@ class Hall:
     def signed(self, struct_hash: bytes) -> tuple[int, list[tuple[bytes, int]]]:
         """Quorum signatures."""
         chain_id = boa.env.evm.patch.chain_id
-        signers = dict(enumerate(ATTESTER_KEYS[:3]))
-        return quorum_signatures(chain_id, self.on.quorum.address, struct_hash, signers)
+        return quorum_signatures(chain_id, self.on.quorum.address, struct_hash, SIGNERS)
 
     def statement(self, *instruments: int) -> bytes:
         """The epoch and leaves of the traded instruments."""
-        units = [self.epoch.units[i] for i in instruments]
-        paths = [self.epoch.path(one) for one in units]
-        values = (self.epoch.number, 0, NO_SIGNATURES, [one.values() for one in units], paths)
-        return encode([_STATEMENT], [values])
+        units = [self.epoch.instruments[i] for i in instruments]
+        return statement(self.epoch.number, 0, NO_SIGNATURES, units, [self.epoch.proof(one) for one in units])
 
-    def leaf(self, account: int, instruments: Sequence[int] | None = None) -> tuple[int, bytes]:
+    def leaf(self, account: int, instruments: Sequence[int] | None = None) -> tuple[Any, ...]:
         """Evidence by the epoch's leaf."""
         stated = self.epoch.leaves[account]
         book = self.book(account) if instruments is None else list(instruments)
-        return c.WAY_LEAF, encode([_PROOF], [(book, stated.values(), self.epoch.path(stated))])
+        return evidence(c.WAY_LEAF, book, stated, self.epoch.proof(stated))
 
     # Trades
 
@@ -309,9 +234,9 @@ class Hall:
 
     def trade(self, maker: int, taker: int, instrument: int, quantity: int, price: int = MARK) -> None:
         """By headroom, at the epoch's leaf of the instrument."""
-        deal = (maker, taker, [(instrument, quantity, price)], 0, 0, keccak(text="fill"))
-        statement = self.statement(instrument)
-        self.on.clearing.trade(deal, HEADROOM, HEADROOM, statement, sender=self.on.module)
+        deal = (maker, taker, [(instrument, quantity, price)], 0, 0, ACTION)
+        shared = self.statement(instrument)
+        self.on.clearing.trade(deal, HEADROOM, HEADROOM, shared, sender=self.on.module)
         for account, signed in ((maker, quantity), (taker, -quantity)):
             self.links[account].append(Change(c.CHANGE_FILL, instrument, signed, price))
             self.move(account, instrument, signed)
@@ -335,18 +260,18 @@ class Hall:
         stated = self.epoch.leaves[account]
         links = changes.get("changes", self.links[account])
         filled = {x.instrument for x in links if x.kind in (c.CHANGE_FILL, c.CHANGE_UNCOUNTED_FILL)}
-        units = changes.get("units", [self.epoch.units[i] for i in sorted(filled)])
+        units = changes.get("units", [self.epoch.instruments[i] for i in sorted(filled)])
         values = (
             changes.get("instruments", self.book(account)),
             c.WAY_LEAF,
             stated.values(),
-            changes.get("path", self.epoch.path(stated)),
+            changes.get("path", self.epoch.proof(stated)),
             changes.get("epoch", self.epoch.number),
             0,
             NO_SIGNATURES,
             [(x.kind, x.instrument, x.quantity, x.price) for x in links],
             [one.values() for one in units],
-            changes.get("unit_paths") or [self.epoch.path(one) for one in units],
+            changes.get("unit_paths") or [self.epoch.proof(one) for one in units],
         )
         return encode_claim(values)
 
@@ -410,8 +335,3 @@ class Hall:
     def wait(self, seconds: int) -> None:
         """Time passes, without an epoch."""
         boa.env.evm.patch.timestamp += seconds
-
-
-def events(contract: Any, name: str) -> list[Any]:
-    """Events `name` of the last call to a contract."""
-    return [event for event in contract.get_logs() if type(event).__name__ == name]

@@ -74,12 +74,12 @@ def test_flag__a_change_missing_repeated_forged_or_out_of_order__refused(fallen)
 
 def test_flag__instrument_without_its_leaf_or_with_a_forged_one__refused(fallen):
     hall, seller = trade(fallen, (PUT, WAD), (CALL, WAD)), fallen.seller
-    call_leaf, put_leaf = (hall.epoch.units[i] for i in (CALL, PUT))
+    call_leaf, put_leaf = (hall.epoch.instruments[i] for i in (CALL, PUT))
     with boa.reverts("claim: instrument without a leaf"):
         hall.flag(seller, hall.claim(seller, units=[call_leaf]))
     with boa.reverts("claim: instruments not ascending"):
         hall.flag(seller, hall.claim(seller, units=[put_leaf, call_leaf]))
-    paths = [hall.epoch.path(call_leaf), hall.epoch.path(put_leaf)]
+    paths = [hall.epoch.proof(call_leaf), hall.epoch.proof(put_leaf)]
     forged = replace(put_leaf, mm_short=0)
     with boa.reverts("oracle: not in the epoch"):
         hall.flag(seller, hall.claim(seller, units=[call_leaf, forged], unit_paths=paths))
@@ -92,7 +92,7 @@ def test_flag__leaf_of_another_account_or_path_of_another_leaf__refused(fallen):
     with boa.reverts("claim: margin of another account"):
         hall.flag(seller, hall.claim(fallen.other, instruments=hall.book(seller)))
     with boa.reverts("oracle: not in the epoch"):
-        hall.flag(seller, hall.claim(seller, path=hall.epoch.path(hall.epoch.leaves[fallen.other])))
+        hall.flag(seller, hall.claim(seller, path=hall.epoch.proof(hall.epoch.leaves[fallen.other])))
 
 
 @pytest.mark.parametrize("instruments", [[], [PUT], [CALL, PUT]])
