@@ -11,7 +11,7 @@ from tests.stateful import typed
 from tests.stateful.evm import GENESIS_BLOCK, Chain, Contract
 
 GENESIS = 1_743_465_600  # 1 April 2025, a multiple of 300
-EXPIRIES = (GENESIS + 20 * 3_600, GENESIS + 60 * 3_600)
+EXPIRIES = (GENESIS + 3 * 86_400, GENESIS + 8 * 86_400)
 USD, WAD = 10**8, 10**18
 START = (2_000 * USD, 80_000 * USD)
 ATTESTERS = [typed.key(i) for i in range(1, 6)]

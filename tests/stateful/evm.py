@@ -4,7 +4,7 @@ reasons.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -100,6 +100,8 @@ class Contract:
         self.address = address
         self.abi = abi
         self.functions = {item["name"]: item for item in abi if item["type"] == "function"}
+        self.inputs = {name: _types(item["inputs"]) for name, item in self.functions.items()}
+        self.outputs = {name: _types(item["outputs"]) for name, item in self.functions.items()}
 
     def __getattr__(self, name: str) -> Any:
         if name not in self.functions:
@@ -111,8 +113,10 @@ class Contract:
         return self.chain.call(self.address, self.calldata(name, arguments), sender)[1]
 
     def calldata(self, name: str, arguments: Sequence[Any]) -> bytes:
-        item = self.functions[name]
-        return selector(item) + encode([abi_type(i) for i in item["inputs"]], arguments)
+        try:
+            return _calldata(name, self.inputs[name], tuple(arguments))
+        except TypeError:  # lists among them
+            return _calldata.__wrapped__(name, self.inputs[name], arguments)
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Decoded events `name` of the last call that this contract emitted."""
@@ -130,7 +134,7 @@ class Contract:
         returned, reason = self.chain.call(self.address, self.calldata(name, arguments), sender, is_view)
         if returned is None:
             raise RefusedError(f"{name}: {reason}")
-        values = decode([abi_type(o) for o in self.functions[name]["outputs"]], returned)
+        values = _decode(self.outputs[name], returned)
         named = [_named(o, value) for o, value in zip(self.functions[name]["outputs"], values, strict=True)]
         return named[0] if len(named) == 1 else tuple(named)
 
@@ -143,13 +147,24 @@ class Struct(dict[str, Any]):
 
 
 @cache
-def _selector(signature: str) -> bytes:
-    return keccak(text=signature)[:4]
-
-
-def selector(item: dict[str, Any]) -> bytes:
+def selector(name: str, inputs: tuple[str, ...]) -> bytes:
     """First four bytes of a call to this function."""
-    return _selector(abi_to_signature(item))
+    return keccak(text=f"{name}({','.join(inputs)})")[:4]
+
+
+def _types(items: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(abi_type(item) for item in items)
+
+
+@lru_cache(maxsize=50_000)
+def _calldata(name: str, inputs: tuple[str, ...], arguments: Sequence[Any]) -> bytes:
+    return selector(name, inputs) + encode(inputs, arguments)
+
+
+@lru_cache(maxsize=50_000)
+def _decode(types: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
+    """Most views answer what they have answered before."""
+    return decode(types, data)
 
 
 def _named(item: dict[str, Any], value: Any) -> Any:

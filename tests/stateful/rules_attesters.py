@@ -3,8 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from keeper.markets.instrument import Instrument
-from tests.stateful.rules_base import Rules, moves
+from tests.stateful.rules_base import DAY, Rules, moves
 
 WINDOW = 1_800
 rarely = st.integers(0, 5)
@@ -58,19 +57,15 @@ class AttesterRules(Rules):
         self.pending = None
         chain, expiry = self.protocol.world.chain, self.unexpired()[0]
         if silent or not self.whole_window_ahead():
-            chain.mine(7_200, expiry + 86_401 - chain.timestamp)
+            chain.mine(7_200, expiry + DAY + 1 - chain.timestamp)
         else:
             wait = max(0, expiry - WINDOW - 300 - chain.timestamp)
             chain.mine(wait // 12 + 1, wait)
             while chain.timestamp <= expiry:
                 self.next_epoch((move[0] // 10, move[1] // 10), 80)
         self.finalize(expiry)
+        for number in self.numbers[:2]:
+            self.settle_all(number)
 
     def whole_window_ahead(self) -> bool:
         return bool(self.unexpired()) and self.unexpired()[0] - self.protocol.now > WINDOW + 300
-
-    def finalize(self, expiry: int) -> None:
-        for underlying in {Instrument.unpack(i).underlying for i in self.deployment.instruments}:
-            self.protocol.finalize(underlying, expiry)
-        for number in self.numbers[:2]:
-            self.settle_all(number)

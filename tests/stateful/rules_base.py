@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from keeper.clearing.ledger import TradeLeg
+from keeper.markets.instrument import Instrument, Kind
 from tests.stateful.deployment import LOT, TICK, Deployment
 from tests.stateful.epochs import EpochBook
 from tests.stateful.orders import HEADROOM, LEAF, REPORT, WORST_CASE, Deal
@@ -13,6 +14,7 @@ from tests.stateful.protocol import Protocol
 
 TRADERS = 4
 USDC = 10**6
+DAY = 86_400
 WAYS = (HEADROOM, LEAF, REPORT, WORST_CASE)
 
 traders = st.integers(0, TRADERS - 1)
@@ -28,6 +30,7 @@ class Rules:
     protocol: Protocol
     pending: EpochBook | None
     numbers: list[int]
+    liquidator: int
     spots: list[int]
 
     def tick(self, move: tuple[int, int], seconds: int) -> None:
@@ -44,6 +47,7 @@ class Rules:
         """Mostly: keepers are at work and nothing is paused."""
         if not data.draw(st.sampled_from((True, True, True, False))):
             return
+        self.finish_expiries()
         if self.protocol.predictor.is_paused:
             self.protocol.pause(0)
         fresh, outside = self.protocol.world.contracts.oracle.conditions()
@@ -56,6 +60,24 @@ class Rules:
         """The market comes back to where the effective spots are."""
         self.spots = [word & 2**64 - 1 for word in self.protocol.epoch.words]
         self.next_epoch((0, 0), 12)
+
+    def finish_expiries(self) -> None:
+        """An expiry that passed without a price gets one, and everybody settles."""
+        world = self.protocol.world
+        legs = [i for i in map(Instrument.unpack, self.deployment.instruments) if i.kind != Kind.PERP]
+        for expiry in sorted({i.expiry for i in legs if i.expiry <= self.protocol.now}):
+            if all(world.settlement_price(i) for i in legs if i.expiry == expiry):
+                continue
+            wait = max(0, expiry + DAY + 1 - self.protocol.now)
+            world.chain.mine(wait // 12 + 1, wait)
+            self.finalize(expiry)
+        for number in (*self.numbers, self.liquidator):
+            self.settle_all(number)
+
+    def finalize(self, expiry: int) -> None:
+        """The settlement prices of all underlyings."""
+        for underlying in sorted({i >> 112 for i in self.deployment.instruments}):
+            self.protocol.finalize(underlying, expiry)
 
     def settle_all(self, number: int) -> None:
         """Whatever can be settled is."""

@@ -27,7 +27,6 @@ class LiquidationRules(Rules):
 
     liquidation: Liquidation
     conversion: Conversion
-    liquidator: int
     _weak: tuple[int, list[int]] = (-1, [])
 
     # Falling
