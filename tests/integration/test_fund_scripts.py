@@ -1,53 +1,35 @@
 """`stake` and `unstake` against the real fund on a devnet, with a vault that knows nothing else."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from eth_account import Account
 from web3 import Web3
 
 from scripts._artifacts import artifact
-from scripts._devnet import CHAIN_ID, MNEMONIC, ROOT, Devnet, start_anvil
+from scripts._devnet import CHAIN_ID, MNEMONIC, start_anvil
 from scripts._protocol import Contract
 from scripts._web3_backend import Web3Backend
+from tests.support.wallet import Wallet
 
-APE = Path(sys.executable).parent / "ape"
 DAY = 86_400
 COOLDOWN = 7 * DAY
 STAKER = ("--account", "TEST::0")
 
 
 @dataclass(frozen=True)
-class Shell:
-    """Runs scripts against one devnet."""
+class Shell(Wallet):
+    """Scripts, and what the vault that they do not see says."""
 
-    devnet: Devnet
-    deployments: Path
     backend: Web3Backend
     vault: Contract
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PLIMSOLL_DEPLOYMENTS": str(self.deployments)}
-        command = [str(APE), "run", *arguments, "--network", self.devnet.url]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
-
-    def answer(self, *arguments: str) -> dict[str, str]:
-        done = self.run(*arguments, "--json")
+    def answer(self, script: str, *arguments: str) -> dict[str, str]:
+        done = self.run(script, *arguments, "--json")
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout.splitlines()[-1]))
-
-    def refusal(self, *arguments: str) -> str:
-        before = self.devnet.rpc("eth_blockNumber")
-        done = self.run(*arguments)
-        assert done.returncode != 0 and "Traceback" not in done.stderr, done.stderr
-        assert self.devnet.rpc("eth_blockNumber") == before
-        return done.stderr
 
     def wait(self, seconds: int) -> None:
         self.devnet.rpc("evm_increaseTime", seconds)

@@ -1,11 +1,7 @@
 """Every wallet script answers bad input with one sentence and a non-zero exit, and sends nothing."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,13 +9,13 @@ from eth_account import Account
 from web3 import Web3
 
 from keeper.risk.methodology import Methodology
-from scripts._devnet import CHAIN_ID, MNEMONIC, ROOT, Devnet, free_port, start_anvil
+from scripts._devnet import CHAIN_ID, MNEMONIC, ROOT, free_port, start_anvil
 from scripts._protocol import BTC, ETH, Parameters, deploy, write_record
 from scripts._web3_backend import Web3Backend
+from tests.support.wallet import Wallet
 
 GENESIS = 1743926400  # 2025-04-06 08:00 UTC
 FAR = 1745568000  # 2025-04-25 08:00 UTC
-APE = Path(sys.executable).parent / "ape"
 DEPOSIT = ("deposit", "--account", "TEST::3", "--id", "1", "--amount")
 WITHDRAW = ("withdraw", "--account", "TEST::3", "--id", "1", "--amount")
 BID = ("bid", "--account", "TEST::3", "--id", "2", "--bidder", "1")
@@ -29,24 +25,8 @@ UNLISTED = "0x" + "12" * 20
 WRONG_CHECKSUM = "0x90F79bf6EB2c4f870365E785982E1f101E93b90A"
 
 
-@dataclass(frozen=True)
-class Shell:
-    """Runs scripts against one devnet."""
-
-    devnet: Devnet
-    deployments: Path
-
-    def run(self, *arguments: str, network: str = "") -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PLIMSOLL_DEPLOYMENTS": str(self.deployments)}
-        command = [str(APE), "run", *arguments, "--network", network or self.devnet.url]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
-
-    def block(self) -> int:
-        return int(self.devnet.rpc("eth_blockNumber"), 16)
-
-
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def wallet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wallet]:
     folder = tmp_path_factory.mktemp("deployments")
     with start_anvil(genesis_timestamp=GENESIS) as devnet:
         Account.enable_unaudited_hdwallet_features()
@@ -62,7 +42,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         )
         web3 = Web3(Web3.HTTPProvider(devnet.url))
         write_record(deploy(Web3Backend(web3, bytes(deployer.key)), parameters), CHAIN_ID, 0, folder)
-        found = Shell(devnet, folder)
+        found = Wallet(devnet, folder)
         for arguments in (
             ("faucet", "--account", "TEST::3", "--amount", "1000"),
             ("open_account", "--account", "TEST::3"),
@@ -112,49 +92,55 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         ((*SIGN, "--leg", "ETH-PERP:0.01", "--quantity", "0.5"), "0.5 packages are not whole lots"),
     ],
 )
-def test_script__bad_input__one_sentence(shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
-    _assert_refused(shell, arguments, sentence)
+def test_script__bad_input__one_sentence(wallet: Wallet, arguments: tuple[str, ...], sentence: str) -> None:
+    assert sentence in wallet.refusal(*arguments)
 
 
-def test_script__node_down__one_sentence(shell: Shell) -> None:
-    done = shell.run("portfolio", "--id", "1", network=f"http://127.0.0.1:{free_port()}")
+def test_ape_run__bad_input__one_sentence(wallet: Wallet) -> None:
+    before = wallet.devnet.rpc("eth_blockNumber")
+    done = wallet.ape(*DEPOSIT, "0.1234567", "--network", wallet.devnet.url)
+    assert done.returncode != 0
+    assert "amount 0.1234567 has more than 6 decimals" in done.stderr and "Traceback" not in done.stderr
+    assert wallet.devnet.rpc("eth_blockNumber") == before
+
+
+def test_ape_run__every_script__is_a_command(wallet: Wallet) -> None:
+    scripts = sorted(path.stem for path in (ROOT / "scripts").glob("[a-z]*.py"))
+    commands = [name for name in scripts if "click.command" in (ROOT / "scripts" / f"{name}.py").read_text()]
+    done = wallet.ape("--help")
+    listed = {line.split()[0] for line in done.stdout.split("Commands:\n")[1].splitlines() if line.strip()}
+    assert {"deposit", "withdraw", "bid", "stake", "fill_order"} <= set(commands) <= listed
+
+
+def test_script__node_down__one_sentence(wallet: Wallet) -> None:
+    done = wallet.ape("portfolio", "--id", "1", "--network", f"http://127.0.0.1:{free_port()}")
     assert done.returncode != 0
     assert "No (supported) node found" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_script__other_chain__one_sentence(shell: Shell) -> None:
+def test_script__other_chain__one_sentence(wallet: Wallet) -> None:
     with start_anvil(chain_id=4242) as other:
-        done = shell.run("portfolio", "--id", "1", network=other.url)
+        done = wallet.ape("portfolio", "--id", "1", "--network", other.url)
     assert done.returncode != 0
     assert "not deployed on chain 4242" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_fill_order__expired_order__one_sentence(shell: Shell, tmp_path: Path) -> None:
+def test_fill_order__expired_order__one_sentence(wallet: Wallet, tmp_path: Path) -> None:
     path = tmp_path / "order.json"
-    signed = shell.run(
+    signed = wallet.run(
         *SIGN, "--instrument", "ETH-PERP", "--quantity", "1", "--minutes", "1", "--out", str(path)
     )
     assert signed.returncode == 0, signed.stderr
-    shell.devnet.rpc("evm_increaseTime", 3_600)
-    shell.devnet.rpc("evm_mine")
-    arguments = ("fill_order", str(path), str(path), "--account", "TEST::3")
-    _assert_refused(shell, arguments, "has expired")
+    wallet.devnet.rpc("evm_increaseTime", 3_600)
+    wallet.devnet.rpc("evm_mine")
+    assert "has expired" in wallet.refusal("fill_order", str(path), str(path), "--account", "TEST::3")
 
 
-def test_fill_order__changed_order__one_sentence(shell: Shell, tmp_path: Path) -> None:
+def test_fill_order__changed_order__one_sentence(wallet: Wallet, tmp_path: Path) -> None:
     path = tmp_path / "order.json"
-    shell.run(*SIGN, "--instrument", "ETH-PERP", "--quantity", "1", "--out", str(path))
+    wallet.run(*SIGN, "--instrument", "ETH-PERP", "--quantity", "1", "--out", str(path))
     content = json.loads(path.read_text())
     content["order"]["limit"] = "1"
     path.write_text(json.dumps(content))
-    _assert_refused(
-        shell, ("fill_order", str(path), str(path), "--account", "TEST::3"), "neither owns nor operates"
-    )
-
-
-def _assert_refused(shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
-    before = shell.block()
-    done = shell.run(*arguments)
-    assert done.returncode != 0
-    assert sentence in done.stderr and "Traceback" not in done.stderr, done.stderr
-    assert shell.block() == before
+    refusal = wallet.refusal("fill_order", str(path), str(path), "--account", "TEST::3")
+    assert "neither owns nor operates" in refusal
