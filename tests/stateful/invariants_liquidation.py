@@ -1,9 +1,12 @@
 """What must be true of auctions and conversions after every action."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
+from tests.stateful.claims import claim_on, encoded
 from tests.stateful.conversion import Conversion
 from tests.stateful.liquidation import Liquidation
+from tests.stateful.orders import LEAF
 
 NAMES = {"initial": "initialMargin", "maintenance": "maintenanceMargin"}
 
@@ -37,7 +40,25 @@ def conversions_agree(conversion: Conversion) -> None:
         assert conversion.house.conversion_started(number) == conversion.started.get(number, 0)
 
 
-def check_all(auctions: Liquidation, conversion: Conversion) -> None:
+def weak_accounts_can_be_flagged(auctions: Liquidation, weak: Sequence[int]) -> None:
+    """Invariant 4, second half: once an epoch speaks of the account's book, nothing it does later keeps a
+    flag away; tried on chain and undone.
+    """
+    p = auctions.p
+    if not p.world.contracts.oracle.is_fresh():
+        return
+    for number in weak:
+        if number not in p.epoch.margins or p.predictor.bounds(p.account(number)).expired:
+            continue
+        claim = claim_on(p, number, LEAF)
+        if claim.changes:
+            continue
+        with p.world.chain.undone():
+            assert auctions.house.attempt("flag", number, encoded(p, claim)) == ""
+
+
+def check_all(auctions: Liquidation, conversion: Conversion, weak: Sequence[int]) -> None:
+    weak_accounts_can_be_flagged(auctions, weak)
     auctions_agree(auctions)
     open_deficits_are_those_of_insolvent_auctions(auctions)
     only_accounts_in_auction_are_frozen(auctions)

@@ -1,6 +1,6 @@
 """Auctions on chain and in the model, side by side: flags, updates, bids."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from keeper.clearing import share as shares
 from keeper.clearing import shortfall
@@ -11,53 +11,18 @@ from keeper.liquidation import auction_price as prices
 from keeper.liquidation import claim as claims
 from keeper.liquidation.claim import ClaimError
 from keeper.units.fixed_point import mul_up, signed_mul_down
+from tests.stateful import invariants_auction as at_bid
+from tests.stateful.auctions import Auction, Bid, Offer
 from tests.stateful.claims import Claim, Examined, claim_on, encoded, examine
 from tests.stateful.deployment import FROZEN_AFTER, LISTINGS, TERMS
 from tests.stateful.orders import WAY_NAMES, WORST_CASE
 from tests.stateful.prediction import Verdict
 from tests.stateful.protocol import Protocol
-from tests.stateful.truth import health, is_fully_collateralised, is_weak
+from tests.stateful.truth import health, is_weak
 
 WAD = 10**18
 START, FLOOR, DURATION, BONUS, BONUS_DURATION, MINIMUM_BID, DUST = TERMS[:7]
 RECOVERED = "update ends an auction"
-
-
-@dataclass(frozen=True)
-class Auction:
-    """One auction as last touched, field for field as on chain."""
-
-    epoch: int
-    elapsed: int
-    touched: int
-    insolvent: bool
-    initial: int
-    maintenance: int
-    mark: int
-    linear: int
-    earliest: int
-    added: int
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What is for sale at this moment; `asked` below zero: what a buyer is paid for all."""
-
-    worth: int
-    asked: int
-    largest: int
-    auction: Auction  # with its clock moved on
-
-
-@dataclass(frozen=True)
-class Bid:
-    """An attempt to buy."""
-
-    account: int
-    bidder: int
-    fraction: int
-    limit: int
-    way: int
 
 
 class Liquidation:
@@ -77,12 +42,10 @@ class Liquidation:
         if not claim.fits:
             return "too many changes"
         refusal = self._flag_refusal(claim)
-        weak = is_weak(self.p, number, claim.views)
         reason = self.house.attempt("flag", number, encoded(self.p, claim))
         if not self.p.as_predicted(f"flag by {WAY_NAMES[way]}", refusal, reason):
             return str(reason)
-        # Invariant 4: only what is below maintenance margin in truth
-        assert weak and not is_fully_collateralised(self.p, number)
+        at_bid.only_accounts_below_maintenance_margin_are_flagged(self.p, number, claim.views)
         self.p.summary["flag after changes"] += bool(claim.changes)
         examined = examine(self.p, claim)
         self.auctions[number] = self._auction(examined)
@@ -151,35 +114,16 @@ class Liquidation:
         self._after(bid, offer, taken, sale)
         return ""
 
-    # Invariant 5
-
-    def check_bid(self, bid: Bid, offer: Offer, taken: int, sale: Share) -> None:
-        """Health rises, the limit holds, and the account ends where the formula puts it."""
-        if bid.limit > 0:
-            assert sale.price <= mul_up(bid.limit, taken)
-        else:
-            assert sale.payout >= -bid.limit * taken // WAD
-        if taken == WAD:
-            return
-        last, left = offer.auction, self._rest(offer.auction, taken)
-        account = self.p.account(bid.account)
-        collateral = self.p.predictor.collateral(account)
-        worth = claims.worth(account.cash + left.mark, collateral.full, self.p.rate)
-        if offer.worth > 0:
-            assert (worth + 10) * last.maintenance >= offer.worth * (left.maintenance - 1)
-        elif not sale.payout:
-            assert worth > offer.worth
-        if taken == offer.largest:
-            restored = account.cash + left.mark + collateral.initial - left.initial
-            assert -10 <= restored <= 10**6
-
     def _after(self, bid: Bid, offer: Offer, taken: int, sale: Share) -> None:
-        self.check_bid(bid, offer, taken, sale)
+        left = self._rest(offer.auction, taken)
+        at_bid.the_bidder_s_limit_holds(bid, sale)
+        at_bid.bids_raise_health_or_lower_the_deficit(self.p, offer, left, sale)
+        at_bid.the_largest_bid_leaves_initial_margin_and_no_more(self.p, offer, left, sale)
         self._count(offer, taken, sale)
         if taken in (WAD, offer.largest):
             self._end(bid.account)
             return
-        self.auctions[bid.account] = self._rest(offer.auction, taken)
+        self.auctions[bid.account] = left
         self._note_deficit(bid.account, prices.rest_of_deficit(offer.worth, taken))
 
     # Parts

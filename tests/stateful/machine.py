@@ -55,5 +55,5 @@ class ClearingMachine(UserRules, AttesterRules, LiquidationRules, RuleBasedState
         if self.numbers:
             invariants.check_all(self.protocol)
             invariants_access.check_all(self.protocol)
-            invariants_liquidation.check_all(self.liquidation, self.conversion)
+            invariants_liquidation.check_all(self.liquidation, self.conversion, self.weak())
             self.protocol.summary["step"] += 1

@@ -8,10 +8,11 @@ from hypothesis.stateful import precondition, rule
 
 from keeper.clearing.ledger import TradeLeg
 from keeper.markets.instrument import Instrument, Kind
+from tests.stateful.auctions import Bid
 from tests.stateful.conversion import Conversion
 from tests.stateful.deployment import LOT, START
 from tests.stateful.epochs import coins_of, margin_of
-from tests.stateful.liquidation import Bid, Liquidation, deficit_of
+from tests.stateful.liquidation import Liquidation, deficit_of
 from tests.stateful.orders import HEADROOM, LEAF, REDUCE_REPORT, REPORT, WORST_CASE, Deal
 from tests.stateful.rules_base import USDC, Rules, traders
 from tests.stateful.truth import is_weak

@@ -1,8 +1,14 @@
 """The whole of a liquidation, step by step: what the random sequences also do, but seldom to its end."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.stateful.liquidation import RECOVERED, Bid
+from keeper.markets.instrument import Instrument, Kind
+from tests.stateful.auctions import Bid
+from tests.stateful.claims import claim_on, encoded
+from tests.stateful.epochs import publish_book
+from tests.stateful.liquidation import RECOVERED
 from tests.stateful.orders import HEADROOM, LEAF, REPORT, WORST_CASE
 from tests.stateful.scene import WAD, Fixed, Scene
 
@@ -182,3 +188,23 @@ def test_flag__spot_outside_its_band__needs_both_spots(scene, way):
     scene.next_epoch((0, 0), 12)
 
     assert "not below" in scene.liquidation.flag(number, way)
+
+
+@pytest.mark.parametrize("way", [LEAF, REPORT])
+def test_flag__fully_collateralised_account__not_even_by_hostile_attesters(scene, way):
+    call = next(i for i in scene.deployment.instruments if Instrument.unpack(i).kind == Kind.CALL)
+    number, p = scene.bought(RICH, 20, call), scene.protocol
+    hostile = {name: 2**100 for name in ("initialMargin", "maintenanceMargin", "maintenancePosted")}
+    honest = claim_on(p, number, way)
+    claim = replace(honest, leaf=honest.leaf | hostile)
+    if way == LEAF:
+        scene.tick((0, 0), 12)
+        epoch = p.propose(scene.spots)
+        leaves = {**epoch.margins, number: epoch.margins[number] | hostile}
+        forged = publish_book(epoch.header, epoch.words, epoch.views, leaves, scene.deployment.instruments)
+        p.publish(forged)
+        claim = claim_on(p, number, way)
+
+    reason = scene.liquidation.house.attempt("flag", number, encoded(p, claim))
+
+    assert reason == "auction: not below maintenance margin"

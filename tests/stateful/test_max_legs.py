@@ -8,8 +8,8 @@ from keeper.clearing.ledger import TradeLeg
 from keeper.markets.instrument import Instrument, Kind
 from keeper.units.constants import MAX_LEGS
 from tests.stateful import deployment, machine
+from tests.stateful.auctions import Bid
 from tests.stateful.deployment import LOT, USD, Deployment
-from tests.stateful.liquidation import Bid
 from tests.stateful.orders import HEADROOM, LEAF, REPORT, Deal
 from tests.stateful.scene import WAD, Scene
 
