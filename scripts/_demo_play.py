@@ -20,7 +20,7 @@ _WINDOW = 1_800  # before an expiry
 _WINDOW_STEP = 90  # seconds between epochs in the window: gaps above 120 s do not count
 _AUCTION_STEP = 90  # seconds between epochs while somebody is in auction
 _AUCTION_STEPS = 12  # per hour, at most
-_NEAR_MARGIN = 1.15  # equity over maintenance margin from which no hour of the path leads below it
+_NEAR_MARGIN = 1.5  # equity over maintenance margin from which no hour of the path leads below it
 _SETTLE_SECONDS = 60  # of wall clock
 _STAKER_KEY = 39  # of the devnet's public keys; the accounts take the first ones
 

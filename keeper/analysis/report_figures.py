@@ -18,6 +18,8 @@ from keeper.analysis.report_data import (
 )
 
 Figure = dict[str, Any]
+_NOTE_LOOK = {"font": {"size": 11, "color": "--muted"}, "bgcolor": "--surface"}
+_LEAST_BAND = 10_800  # seconds of shade: an auction lasts minutes, the path weeks
 _SERIES = tuple(f"--series-{n}" for n in range(1, 7))
 
 
@@ -68,7 +70,7 @@ def account_figure(account: AccountHistory, auctions: Sequence[AuctionHistory]) 
         _line("equity", times, account.equity, "--equity", width=2.4),
     ]
     own = [a for a in auctions if a.account == account.name and a.curve]
-    shapes = [_band(a.curve[0][0], max(a.curve[-1][0], a.curve[0][0] + 1_800)) for a in own]
+    shapes = [_band(a.curve[0][0], max(a.curve[-1][0], a.curve[0][0] + _LEAST_BAND)) for a in own]
     return _figure(traces, {"yaxis": {"title": {"text": "USD"}, "rangemode": "tozero"}, "shapes": shapes})
 
 
@@ -102,7 +104,7 @@ def smile_figure(smiles: Sequence[Smile]) -> Figure:
         "xaxis": {"title": {"text": "strike, USD"}, "type": "linear"},
         "yaxis": {"title": {"text": "volatility, % a year"}},
     }
-    return _figure(traces, {**axes, "hovermode": "x unified"})
+    return _figure(traces, {**axes, "showlegend": True})
 
 
 def surface_figure(surface: Surface) -> Figure:
@@ -249,7 +251,7 @@ def _note(time: int, text: str, row: int) -> Figure:
         "xanchor": "left",
         "xshift": 4,
     }
-    return {**place, "text": text, "showarrow": False, "font": {"size": 11, "color": "--muted"}}
+    return {**place, "text": text, "showarrow": False, **_NOTE_LOOK}
 
 
 def _stamps(times: Sequence[int]) -> list[int]:
