@@ -9,10 +9,11 @@ from typing import Any
 import boa
 import pytest
 from eth_abi.abi import decode, encode
+from eth_utils.abi import function_abi_to_4byte_selector
 
 from scripts._artifacts import artifact
 from scripts._protocol import DEPLOYED
-from tests.stateful.evm import abi_type, selector
+from tests.stateful.evm import abi_type
 from tests.support.keys import address_for, key_of
 from tests.support.recipe import GUARDIAN, PROPOSER, deployed, deployment_of_the_module  # noqa: F401
 
@@ -195,7 +196,7 @@ def test_call__by_role__is_authorised_as_the_table_says(actors, function, role):
     contract = function.split(".")[0]
     arguments = [_argument(item) for item in FUNCTIONS[function]["inputs"]]
     item = FUNCTIONS[function]
-    data = selector(item) + encode([abi_type(i) for i in item["inputs"]], arguments)
+    data = function_abi_to_4byte_selector(item) + encode([abi_type(i) for i in item["inputs"]], arguments)
     with boa.env.anchor():
         done = boa.env.execute_code(deployment.address(contract), sender=actors[role], data=data)
     refusal = _reason(bytes(done.output)) if done.is_error else ""
