@@ -38,5 +38,7 @@ def exceeds(bucket: Bucket, amount: int, exempt: int, held: int, share: int, now
 
 
 def withdrawn(bucket: Bucket, amount: int, exempt: int, held: int, share: int, now: int) -> Bucket:
-    """The bucket after a withdrawal of `amount`; `held` is before it."""
-    return Bucket(level(bucket, limit(held, share), now) + max(0, amount - exempt), now)
+    """The bucket after a withdrawal of `amount`; `held` is before it. An exempt one does not touch it."""
+    if amount <= exempt:
+        return bucket
+    return Bucket(level(bucket, limit(held, share), now) + amount - exempt, now)

@@ -97,6 +97,8 @@ class UserRules(Rules):
     def reduce(self, data: Any, by: int, tenths: int) -> None:
         """A part of a leg, all of it or too much goes to another trader, with or without keepers."""
         self.wake(data)
+        if not self.holders():
+            return
         number = data.draw(st.sampled_from(self.holders()))
         maker, taker = self.pair(data)
         other = taker if taker != number else maker

@@ -176,3 +176,33 @@ def test_expiry__settled_by_both_sides__conserves_cash(scene, silent):
 
     assert scene.protocol.ledger.open_interest() == {}
     assert scene.protocol.ledger.fees == fees
+
+
+@pytest.mark.parametrize("way", [HEADROOM, LEAF, REPORT, WORST_CASE])
+def test_withdrawal__own_deposit__leaves_past_the_limit_by_every_way(scene, way):
+    number, protocol = scene.numbers[HOLDER], scene.protocol
+    protocol.refresh(number)
+
+    assert protocol.withdraw(number, 15_000 * USDC, way) == ""
+    scene.holds()
+    assert protocol.world.vault.outflow(protocol.world.token(0).address).level == 0
+
+
+def test_withdrawal__gains__only_within_the_limit_of_an_hour(scene):
+    number, protocol = scene.bought(HOLDER, 200), scene.protocol
+    scene.moved(300)
+    scene.next_epoch((0, 0), 12)
+    assert protocol.trade(sale(scene, number, 200, (REPORT, REPORT))) == ""
+    assert protocol.withdraw(scene.liquidator, 350_000 * USDC, WORST_CASE) == ""
+    exempt = protocol.account(number).exempt // 10**12
+    limit = protocol.world.vault.outflow(protocol.world.token(0).address).limit
+
+    assert protocol.withdraw(number, exempt + limit + 1, REPORT) == "custody: outflow limit"
+    assert protocol.withdraw(number, exempt, REPORT) == ""
+    scene.holds()
+    assert protocol.withdraw(number, limit // 2, REPORT) == ""
+    scene.holds()
+    scene.protocol.deposit(scene.numbers[0], 10**12)
+    protocol.world.chain.mine(20, 120)
+    assert protocol.withdraw(scene.numbers[0], 10**9, WORST_CASE) == ""
+    scene.holds()
