@@ -12,6 +12,7 @@ from keeper.chain.deployment import load
 from keeper.chain.index import Index
 from keeper.chain.node import Node
 from keeper.clearing.share import legs_moved
+from keeper.liquidation import auction_price
 from keeper.markets.instrument import Instrument, Kind
 from keeper.store.database import Database
 from keeper.store.schema import metadata
@@ -23,7 +24,7 @@ MIDNIGHT = 1_743_984_000  # 2025-04-07 00:00 UTC
 GENESIS = MIDNIGHT + 6 * 3_600  # ether loses 7 % from six to seven
 EXPIRY = MIDNIGHT + 7 * 86_400
 FUTURE = Instrument(2, EXPIRY, 0, Kind.FUTURE).pack()
-SECONDS_TO_A_BID = 120  # after the first update: by then the discount is the liquidator's least return
+SECONDS_TO_A_BID = 305  # of the auction's clock
 OWN_TABLES = ("signed_epoch", "signed_report", "snapshot", "intent", "attempt")
 
 
@@ -44,7 +45,7 @@ def test_liquidation__killed_between_broadcast_and_confirmation__one_bid(loop: L
     _fall_until_flagged(loop, victim)
 
     held = loop.position(victim, FUTURE)
-    _bid_that_waits(loop)
+    _bid_that_waits(loop, victim)
     (waiting,) = _pool(loop)
     loop.kill("liquidator")
     loop.start("liquidator")
@@ -56,9 +57,9 @@ def test_liquidation__killed_between_broadcast_and_confirmation__one_bid(loop: L
         assert loop.next_epoch() and _follows(loop), loop.logs()
     loop.stop()
 
-    _assert_one_bid(loop, victim, bidder, held)
+    _assert_one_bid(loop, victim, bidder, held, waiting)
     _assert_conserved(loop, (victim, counterparty, bidder))
-    assert _tables(_index(loop, "liquidator")) == _tables(_index(loop, "fresh"))
+    assert _tables(_kept(loop)) == _tables(_fresh(loop))
 
 
 def _nearly_all(loop: Loop) -> int:
@@ -68,16 +69,14 @@ def _nearly_all(loop: Loop) -> int:
 
 
 def _fall_until_flagged(loop: Loop, victim: int) -> None:
-    """Time passes until the liquidator has frozen the account, and one epoch more, with which it is up to
-    date."""
+    """Time passes until the liquidator has frozen the account."""
     while not loop.account(victim)["frozen"]:
         assert loop.time() < MIDNIGHT + 7 * 3_600, "prices have fallen for nothing\n" + loop.logs()
         assert loop.next_epoch(pass_seconds=120) and _follows(loop), loop.logs()
-    assert loop.next_epoch() and _follows(loop), loop.logs()
 
 
 def _follows(loop: Loop) -> bool:
-    """Whether the liquidator has decided on the latest block in time."""
+    """Whether the liquidator knows the latest epoch in time."""
 
     def has_seen() -> bool:
         found = loop.get("/status", "liquidator")
@@ -86,11 +85,24 @@ def _follows(loop: Loop) -> bool:
     return loop.wait(has_seen, 30)
 
 
-def _bid_that_waits(loop: Loop) -> None:
-    """One block in which the price is right, and then none until the test says so."""
+def _bid_that_waits(loop: Loop, victim: int) -> None:
+    """Epochs until the price is nearly right, one block in which it is, and none after that."""
+    while _elapsed(loop, victim) < SECONDS_TO_A_BID - 110:
+        assert loop.next_epoch() and loop.wait(lambda: _is_current(loop, victim), 30), loop.logs()
     loop.devnet.rpc("evm_setAutomine", False)
-    loop.pass_time(SECONDS_TO_A_BID, 1)
+    loop.pass_time(SECONDS_TO_A_BID - _elapsed(loop, victim), 1)
     assert loop.wait(lambda: bool(_pool(loop)), 30), loop.logs()
+
+
+def _elapsed(loop: Loop, victim: int) -> int:
+    """Seconds on the auction's clock."""
+    auction = loop.struct("auction", victim, contract="AuctionHouse")
+    return int(auction["elapsed"] + loop.time() - auction["touched"])
+
+
+def _is_current(loop: Loop, victim: int) -> bool:
+    """Whether the liquidator has brought the auction up to the latest epoch."""
+    return bool(loop.struct("auction", victim, contract="AuctionHouse")["epoch"] == loop.number())
 
 
 def _pool(loop: Loop) -> list[str]:
@@ -101,10 +113,14 @@ def _pool(loop: Loop) -> list[str]:
     return [tx["hash"] for tx in found.values()]
 
 
-def _index(loop: Loop, name: str) -> Database:
-    """The database of a process, or an index of its own over the whole chain."""
-    (loop.folder / name).mkdir(exist_ok=True)
-    database = Database(f"sqlite:///{loop.folder / name / 'keeper.sqlite'}")
+def _kept(loop: Loop) -> Database:
+    """What the liquidator has left behind."""
+    return Database(f"sqlite:///{loop.folder}/liquidator/keeper.sqlite")
+
+
+def _fresh(loop: Loop) -> Database:
+    """An index of its own over the whole chain."""
+    database = Database(f"sqlite:///{loop.folder}/fresh.sqlite")
     deployment = load(loop.folder / f"{loop.devnet.chain_id}.json")
     Index(Protocol(Node(loop.devnet.url), deployment), database).sync()
     return database
@@ -120,9 +136,9 @@ def _tables(database: Database) -> dict[str, list[Any]]:
         }
 
 
-def _assert_one_bid(loop: Loop, victim: int, bidder: int, held: int) -> None:
-    """One intent, one transaction, one bid; it brought the rest to its initial margin."""
-    database = _index(loop, "liquidator")
+def _assert_one_bid(loop: Loop, victim: int, bidder: int, held: int, waiting: str) -> None:
+    """One intent, one transaction, one bid: the one that waited. The rest stands at its initial margin."""
+    database = _kept(loop)
     with database.begin() as connection:
         intents = connection.exec_driver_sql("SELECT * FROM intent WHERE kind = 'bid'").all()
         mined = connection.exec_driver_sql("SELECT count(*) FROM intent WHERE block_number > 0").scalar()
@@ -132,11 +148,21 @@ def _assert_one_bid(loop: Loop, victim: int, bidder: int, held: int) -> None:
     sent = loop.devnet.rpc("eth_getTransactionCount", loop.signers["liquidator"].address, "latest")
     assert int(sent, 16) == mined
     assert (bid.account, bid.bidder, bid.solvent, bid.payout) == (victim, bidder, "1", "0")
-    assert tables["auction_version"][-1].state == "restored"
+    assert [e.transaction_hash for e in tables["event"] if e.name == "AuctionBid"] == [waiting]
+    ended = tables["auction_version"][-1]
+    assert (ended.state, ended.valid_from) == ("restored", bid.block_number)
+    assert int(bid.fraction) == _largest(ended, int(bid.discounted))
     moved = legs_moved({FUTURE: held}, int(bid.fraction))[FUTURE]
     assert (loop.position(bidder, FUTURE), loop.position(victim, FUTURE)) == (moved, held - moved)
     assert 0 < moved < held
     assert not loop.account(victim)["frozen"]
+
+
+def _largest(auction: Any, discounted: int) -> int:
+    """What brings an account without collateral to its initial margin, as the twin has it."""
+    equity, initial = int(auction.equity), int(auction.initial_margin)
+    price = auction_price.asked(equity, int(auction.maintenance_margin), discounted, 0)
+    return auction_price.largest(equity, initial - equity, price, AuctionTerms().dust)
 
 
 def _assert_conserved(loop: Loop, accounts: tuple[int, ...]) -> None:

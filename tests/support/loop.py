@@ -33,7 +33,7 @@ ATTESTERS = ("attester0", "attester1", "attester2")
 NAMES = (*ATTESTERS, "proposer", "liquidator")
 GRID = (1_000 * 10**8, 3_000 * 10**8, 100 * 10**8)
 TICK = 10**16
-MINIMUM_RETURN = 0.05  # of the liquidator
+MINIMUM_RETURN = 0.08  # of the liquidator: by the terms 300 seconds into an auction
 
 
 @dataclass(frozen=True)
