@@ -119,9 +119,9 @@ def unhex(text: str) -> bytes:
     return bytes.fromhex(text.removeprefix("0x"))
 
 
-def leaf_evidence(answer: Mapping[str, Any], before: Sequence[int]) -> Evidence:
-    """WAY_LEAF. `before`: the account's whole book, ascending."""
-    return encode_evidence(WAY_LEAF, before, margin_leaf(answer["leaf"]), [*map(unhex, answer["proof"])])
+def leaf_evidence(answer: Mapping[str, Any], after: Sequence[int]) -> Evidence:
+    """WAY_LEAF. `after`: the account's whole book after the action, ascending."""
+    return encode_evidence(WAY_LEAF, after, margin_leaf(answer["leaf"]), [*map(unhex, answer["proof"])])
 
 
 def worst_case_evidence(after: Sequence[int]) -> Evidence:

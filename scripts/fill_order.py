@@ -215,11 +215,11 @@ def _evidence(
         statement = trading.with_reports(reported, statement)
     evidence: list[Evidence] = []
     for side, order, way in (("maker", match.maker, ways[0]), ("taker", match.taker, ways[1])):
-        book = wallet.book(order.account)
+        after = trading.book_after(wallet.book(order.account), order.legs, match.units)
         if way == "worst-case":
-            evidence.append(trading.worst_case_evidence(trading.book_after(book, order.legs, match.units)))
+            evidence.append(trading.worst_case_evidence(after))
         elif way == "leaf":
-            evidence.append(trading.leaf_evidence(keeper.account(epoch, order.account), sorted(book)))
+            evidence.append(trading.leaf_evidence(keeper.account(epoch, order.account), after))
         elif way == "report":
             evidence.append(trading.report_evidence(reported, parties.index(side)))
         else:
