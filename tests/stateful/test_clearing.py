@@ -24,7 +24,9 @@ IS_REFUSED = ("trade by headroom / headroom",)
 def summary():
     """Random sequences, every invariant after every step; counts of what happened."""
     machine.SUMMARY.clear()
-    run_state_machine_as_test(ClearingMachine, settings=settings())
+    # a sequence takes as long as many examples of other tests
+    budget = settings(max_examples=settings().max_examples // 2)
+    run_state_machine_as_test(ClearingMachine, settings=budget)
     return machine.SUMMARY
 
 
