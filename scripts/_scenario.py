@@ -227,7 +227,18 @@ class Scenario:
         margin = self.margin(account)
         path = (*self.margins.proof(leaf(margin.struct_hash())), self.instruments.root)
         book = sorted(self.books[account])
-        claim = (book, WAY_LEAF, margin.values(), list(path), self.epoch, 0, (0, []), [], [], [])
+        claim: tuple[Any, ...] = (
+            book,
+            WAY_LEAF,
+            margin.values(),
+            list(path),
+            self.epoch,
+            0,
+            (0, []),
+            [],
+            [],
+            [],
+        )
         return self.send("AuctionHouse", "flag", account, encode_claim(claim))
 
     def bid(self, account: int, bidder: int) -> int:

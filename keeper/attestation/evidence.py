@@ -1,6 +1,7 @@
 """What callers present to a margin check, as contract arguments.
 
-The leaf and its path travel as bytes, and so does what the accounts of a transaction share: only the gate opens them.
+The leaf and its path travel as bytes, and so does what the accounts of a transaction share: only the gate
+opens them.
 """
 
 from collections.abc import Sequence
@@ -18,10 +19,11 @@ NO_EVIDENCE: Evidence = (WAY_HEADROOM, b"")
 NO_STATEMENT = b""
 NO_SIGNATURES: Signatures = (0, ())
 
-_LEAF = "(uint256,uint128,int128,bytes32,int128,uint128,uint128,int128,uint128,uint64,uint128,bytes32)"  # MarginLeaf
-_INSTRUMENT = "(uint128,uint128,uint128,uint128,uint128,uint128)"  # InstrumentLeaf
-_PROOF = f"(uint128[],{_LEAF},bytes32[])"
-_STATEMENT = f"(uint64,uint64,(uint256,(bytes32,uint256)[]),{_INSTRUMENT}[],bytes32[][])"
+# MarginLeaf and InstrumentLeaf as ABI tuples
+LEAF_ABI = "(uint256,uint128,int128,bytes32,int128,uint128,uint128,int128,uint128,uint64,uint128,bytes32)"
+INSTRUMENT_ABI = "(uint128,uint128,uint128,uint128,uint128,uint128)"
+_PROOF = f"(uint128[],{LEAF_ABI},bytes32[])"
+_STATEMENT = f"(uint64,uint64,(uint256,(bytes32,uint256)[]),{INSTRUMENT_ABI}[],bytes32[][])"
 
 
 def encode_evidence(

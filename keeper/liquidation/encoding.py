@@ -5,11 +5,12 @@ from typing import Any
 
 from eth_abi.abi import encode
 
-_LEAF = "(uint256,uint128,int128,bytes32,int128,uint128,uint128,int128,uint128,uint64,uint128,bytes32)"
+from keeper.attestation.evidence import INSTRUMENT_ABI, LEAF_ABI
+
 _SIGNATURES = "(uint256,(bytes32,uint256)[])"
 _CHANGES = "(uint8,uint128,int256,uint256)[]"
-_UNITS = "(uint128,uint128,uint128,uint128,uint128,uint128)[]"
-_CLAIM = f"(uint128[],uint8,{_LEAF},bytes32[],uint64,uint64,{_SIGNATURES},{_CHANGES},{_UNITS},bytes32[][])"
+_UNITS = f"{INSTRUMENT_ABI}[]"
+_CLAIM = f"(uint128[],uint8,{LEAF_ABI},bytes32[],uint64,uint64,{_SIGNATURES},{_CHANGES},{_UNITS},bytes32[][])"
 
 
 def encode_claim(values: Sequence[Any]) -> bytes:
