@@ -20,7 +20,7 @@ def only_accounts_below_maintenance_margin_are_flagged(p: Protocol, number: int,
     assert not is_fully_collateralised(p, number)
 
 
-def the_bidder_s_limit_holds(bid: Bid, sale: Share) -> None:
+def no_bid_costs_more_than_its_limit(bid: Bid, sale: Share) -> None:
     """Invariant 5: a fraction costs at most that fraction of the limit, or pays at least as much."""
     if bid.limit > 0:
         assert sale.price <= mul_up(bid.limit, sale.fraction)

@@ -116,7 +116,7 @@ class Liquidation:
 
     def _after(self, bid: Bid, offer: Offer, taken: int, sale: Share) -> None:
         left = self._rest(offer.auction, taken)
-        at_bid.the_bidder_s_limit_holds(bid, sale)
+        at_bid.no_bid_costs_more_than_its_limit(bid, sale)
         at_bid.bids_raise_health_or_lower_the_deficit(self.p, offer, left, sale)
         at_bid.the_largest_bid_leaves_initial_margin_and_no_more(self.p, offer, left, sale)
         self._count(offer, taken, sale)
