@@ -14,7 +14,7 @@ help:  ## this list
 setup:  ## Python packages and the devnet node, both pinned; returns at once when up to date
 	@PYTHON="$(PYTHON)" scripts/setup.sh
 
-demo: setup  ## the whole protocol on a fresh devnet over recorded market data: build/demo/report.json
+demo: setup  ## the whole protocol on a fresh devnet over recorded market data: build/demo/report.html
 	@ape run demo
 
 test: setup  ## every test

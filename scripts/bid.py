@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from keeper.attestation.evidence import NO_EVIDENCE, Evidence
+from keeper.attestation.evidence import NO_EVIDENCE, NO_STATEMENT
 from keeper.units.constants import WAD
 from scripts import _trading as trading
 from scripts._liquidation import Auction, auction_of, latest_claim
@@ -80,12 +80,12 @@ def cli(
     if not is_confirmed(wallet, yes, f"bid up to {limit} for all of account {account}, for account {bidder}"):
         return
     _bring_up_to_date(wallet, signer, client, account)
-    evidence, statement = _evidence(wallet, client, bidder, way)
+    if way == "leaf":
+        _refresh(wallet, signer, client, bidder)
     house = wallet.contract("AuctionHouse")
     book = list(wallet.book(account))
-    receipt = wallet.send(
-        signer, house, "bid", account, bidder, wanted, most, book, evidence, statement.encoded()
-    )
+    arguments = (account, bidder, wanted, most, book, NO_EVIDENCE, NO_STATEMENT)
+    receipt = wallet.send(signer, house, "bid", *arguments)
     (event,) = house.events.AuctionBid().get_logs(
         from_block=receipt.block_number,
         to_block=receipt.block_number,
@@ -110,14 +110,12 @@ def _bring_up_to_date(wallet: Wallet, signer: Any, client: trading.KeeperClient,
         raise Sentence(f"account {account} has recovered: its auction is over")
 
 
-def _evidence(
-    wallet: Wallet, client: trading.KeeperClient, bidder: int, way: str
-) -> tuple[Evidence, trading.Statement]:
-    if way == "headroom":
-        return NO_EVIDENCE, trading.Statement()
+def _refresh(wallet: Wallet, signer: Any, client: trading.KeeperClient, bidder: int) -> None:
+    """The latest leaf becomes the bidder's record, which the bid is then measured from."""
     answer = client.account(client.latest_epoch()["number"], bidder)
-    before = list(wallet.book(bidder))
-    return trading.leaf_evidence(answer, before), trading.Statement(epoch=answer["epoch"])
+    evidence = trading.leaf_evidence(answer, list(wallet.book(bidder)))
+    statement = trading.Statement(epoch=answer["epoch"]).encoded()
+    wallet.send(signer, wallet.contract("Clearinghouse"), "refresh", bidder, evidence, statement)
 
 
 def _show(as_json: bool, bid: Any, left: Auction | None) -> None:
