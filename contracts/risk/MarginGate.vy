@@ -342,7 +342,7 @@ def _shrink(ledger: address, standing: IMarginGate.Standing, side: IMarginGate.S
     """
     @notice Reverts unless the book was this one leg and has shrunk, at exactly its last attested mark, and equity at that
             mark is not negative: a transfer of risk at the protocol's own price, which needs no attester to be awake.
-            The ledger has had the mark verified by `units`.
+            Collateral does not count. The ledger has had the mark verified by `units`.
     @return Cash and funding, WAD.
     """
     assert side.price == mark, "gate: not at the mark"
