@@ -81,7 +81,9 @@ _TYPES = {
     help="Its place: one live order each.",
 )
 @click.option(
-    "--generation", type=click.IntRange(0, 2**56 - 1), default=0, show_default=True, help="Kills lower ones."
+    "--generation",
+    type=click.IntRange(0, 2**56 - 1),
+    help="Kills lower ones of the slot once it trades; default: the chain's time.",
 )
 @click.option("--taker", help="Only this owner may be the counterpart.")
 @click.option(
@@ -100,7 +102,7 @@ def cli(
     max_fee: str,
     minutes: int,
     slot: int,
-    generation: int,
+    generation: int | None,
     taker: str | None,
     out: Path | None,
 ) -> None:
@@ -132,7 +134,7 @@ def cli(
         count,
         package.limit,
         amount_of(max_fee, 18, "max-fee"),
-        nonce_of(slot, generation),
+        nonce_of(slot, wallet.now() if generation is None else generation),
         expiry,
         address_of(taker) if taker else ZERO_ADDRESS,
     )
