@@ -1,4 +1,4 @@
-"""Gas of every kind of transaction, exactly as committed: `make gas` rewrites, the diff says what moved."""
+"""Gas of every kind of transaction, as committed: `make gas` rewrites, the diff says what moved."""
 
 import json
 
@@ -20,6 +20,8 @@ CEILINGS = {
     "trade_headroom_16": 260_000,
     "trade_report_16": 420_000,
 }
+# a byte of a hash or signature that happens to be zero costs 12 less; any edit of a source moves the hashes
+ZERO_BYTES = 60
 TRANSACTION_CEILING = 8_400_000  # half of EIP-7825's cap on one transaction
 
 
@@ -34,7 +36,7 @@ def test_gas__measured_now__equals_committed(measured):
     drift = [
         f"{name}: {committed.get(name)} -> {measured.get(name)}"
         for name in names
-        if committed.get(name) != measured.get(name)
+        if abs(committed.get(name, 0) - measured.get(name, 0)) > ZERO_BYTES
     ]
     assert not drift, "gas has moved; `make gas` if on purpose:\n" + "\n".join(drift)
 
