@@ -1,0 +1,1 @@
+"""Portfolios and markets in human units: what margin commands, presets and backtests take."""

@@ -1,0 +1,93 @@
+"""A market in human units: USD, annual vols (0.6 = 60 %), unix seconds, shares (confidence 1 = certain)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import exp, log, sqrt
+
+import numpy as np
+
+from keeper.pricing import svi
+from keeper.pricing.svi import Svi
+from keeper.units.constants import SECONDS_PER_YEAR
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """One expiry.
+
+    Attributes:
+        forward: expected settlement price: the part already averaged plus the rest.
+        fixed: of the forward, the part already averaged inside the settlement window.
+        rate: continuously compounded interest per year.
+        smile: raw SVI of total variance in ln(K / forward), or None.
+        vols: quoted vols by strike; they stand before the smile.
+        confidence: least confidence of forward, rate and vols.
+    """
+
+    expiry: int
+    forward: float
+    fixed: float = 0.0
+    rate: float = 0.0
+    smile: Svi | None = None
+    vols: tuple[tuple[float, float], ...] = ()
+    confidence: float = 1.0
+
+    def vol(self, strike: float, years: float) -> float:
+        """Vol at a strike: as quoted; else of the smile; else linear in total variance between quoted
+        strikes in log-moneyness, flat beyond them.
+
+        Raises:
+            LookupError: the expiry has neither quotes nor a smile.
+        """
+        quoted = dict(self.vols)
+        if strike in quoted:
+            return quoted[strike]
+        k = log(strike / self.forward)
+        if self.smile is not None:
+            return sqrt(float(svi.total_variance(parameters=self.smile, log_moneyness=k)) / years)
+        if not quoted:
+            raise LookupError(f"market: no vols of expiry {self.expiry}")
+        strikes = sorted(quoted)
+        variance = np.interp(k, [log(s / self.forward) for s in strikes], [quoted[s] ** 2 for s in strikes])
+        return sqrt(float(variance))
+
+
+@dataclass(frozen=True)
+class Underlying:
+    """One underlying; `perp` is the perpetual's mark price, `expiries` are keyed by unix seconds."""
+
+    symbol: str
+    spot: float
+    perp: float
+    expiries: Mapping[int, Expiry]
+    confidence: float = 1.0
+    perp_confidence: float = 1.0
+
+    def expiry(self, expiry: int) -> Expiry:
+        """One expiry. Raises LookupError when it is not in the market."""
+        if expiry not in self.expiries:
+            raise LookupError(f"market: no expiry {expiry} of {self.symbol}")
+        return self.expiries[expiry]
+
+
+@dataclass(frozen=True)
+class MarketState:
+    """All underlyings at one moment; `settlement_price` is the price of the settlement coin in USD."""
+
+    timestamp: int
+    underlyings: Mapping[str, Underlying]
+    settlement_price: float = 1.0
+
+    def underlying(self, symbol: str) -> Underlying:
+        """One underlying. Raises LookupError when it is not in the market."""
+        if symbol not in self.underlyings:
+            raise LookupError(f"market: no underlying {symbol}; it has {', '.join(sorted(self.underlyings))}")
+        return self.underlyings[symbol]
+
+    def years(self, expiry: int) -> float:
+        """Time to expiry in years of 365 days, not negative."""
+        return max(expiry - self.timestamp, 0) / SECONDS_PER_YEAR
+
+    def discount(self, expiry: Expiry) -> float:
+        """Value today of 1 USD at the expiry."""
+        return exp(-expiry.rate * self.years(expiry.expiry))
