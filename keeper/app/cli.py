@@ -165,6 +165,9 @@ def status(
         _print_table(found)
 
 
+# risk commands: one module each, whose heavy imports wait inside functions, so that --help stays quick
+
+
 def _print_table(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
