@@ -54,7 +54,13 @@ class Expiry:
 
 @dataclass(frozen=True)
 class Underlying:
-    """One underlying; `perp` is the perpetual's mark price, `expiries` are keyed by unix seconds."""
+    """One underlying.
+
+    Attributes:
+        perp: the perpetual's mark price.
+        expiries: keyed by unix seconds.
+        volatility_scale: today's vol regime over that of the expected-shortfall set, 1 when not known.
+    """
 
     symbol: str
     spot: float
@@ -62,6 +68,7 @@ class Underlying:
     expiries: Mapping[int, Expiry]
     confidence: float = 1.0
     perp_confidence: float = 1.0
+    volatility_scale: float = 1.0
 
     def expiry(self, expiry: int) -> Expiry:
         """One expiry. Raises LookupError when it is not in the market."""

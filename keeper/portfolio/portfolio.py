@@ -1,8 +1,17 @@
 """Portfolios in human units: quantities in coins, money in USD."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from keeper.markets.instrument import Kind
+
+
+class MarginMode(StrEnum):
+    """What margins a position together: everything, or only what shares its underlying or expiry."""
+
+    CROSS = "cross"
+    ISOLATED_UNDERLYING = "isolated-underlying"
+    ISOLATED_EXPIRY = "isolated-expiry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,7 @@ class Portfolio:
     Attributes:
         cash: USD, signed.
         tier: credit tier, an index into the methodology's tiers.
+        margin_mode: models that margin everything together whatever it says ignore it.
     """
 
     positions: tuple[Position, ...]
@@ -71,3 +81,4 @@ class Portfolio:
     collateral: tuple[Holding, ...] = ()
     name: str = ""
     tier: int = 0
+    margin_mode: MarginMode = MarginMode.CROSS
