@@ -19,9 +19,11 @@ class Expiry:
         forward: expected settlement price: the part already averaged plus the rest.
         fixed: of the forward, the part already averaged inside the settlement window.
         rate: continuously compounded interest per year.
-        smile: raw SVI of total variance in ln(K / forward), or None.
+        smile: raw SVI of total variance in ln(K / smile_forward), or None.
         vols: quoted vols by strike; they stand before the smile.
-        confidence: least confidence of forward, rate and vols.
+        confidence: least confidence of forward and vols.
+        rate_confidence: confidence of the rate.
+        smile_forward, smile_years: forward and time the smile was fitted at; None: those of the market.
     """
 
     expiry: int
@@ -31,6 +33,9 @@ class Expiry:
     smile: Svi | None = None
     vols: tuple[tuple[float, float], ...] = ()
     confidence: float = 1.0
+    rate_confidence: float = 1.0
+    smile_forward: float | None = None
+    smile_years: float | None = None
 
     def vol(self, strike: float, years: float) -> float:
         """Vol at a strike: as quoted; else of the smile; else linear in total variance between quoted
@@ -42,14 +47,16 @@ class Expiry:
         quoted = dict(self.vols)
         if strike in quoted:
             return quoted[strike]
-        k = log(strike / self.forward)
         if self.smile is not None:
-            return sqrt(float(svi.total_variance(parameters=self.smile, log_moneyness=k)) / years)
+            k = log(strike / (self.smile_forward or self.forward))
+            variance = float(svi.total_variance(parameters=self.smile, log_moneyness=k))
+            return sqrt(variance / (self.smile_years or years))
         if not quoted:
             raise LookupError(f"market: no vols of expiry {self.expiry}")
         strikes = sorted(quoted)
-        variance = np.interp(k, [log(s / self.forward) for s in strikes], [quoted[s] ** 2 for s in strikes])
-        return sqrt(float(variance))
+        k = log(strike / self.forward)
+        squared = np.interp(k, [log(s / self.forward) for s in strikes], [quoted[s] ** 2 for s in strikes])
+        return sqrt(float(squared))
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ class Portfolio:
 
     Attributes:
         cash: USD, signed.
+        unsettled: profit and funding of perps and futures not yet in cash, USD, beside that of `entry`.
         tier: credit tier, an index into the methodology's tiers.
         margin_mode: models that margin everything together whatever it says ignore it.
     """
@@ -82,3 +83,4 @@ class Portfolio:
     name: str = ""
     tier: int = 0
     margin_mode: MarginMode = MarginMode.CROSS
+    unsettled: float = 0.0

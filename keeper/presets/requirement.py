@@ -12,8 +12,9 @@ class Requirement:
     Attributes:
         model: name of the preset.
         mark: mark-to-market of the positions, signed; without cash and collateral.
-        equity: cash, mark and collateral as the model's initial margin counts them.
-        initial, maintenance: what equity must not fall below; not negative unless the model's own rule is.
+        equity: cash, mark and collateral at market value.
+        initial, maintenance: what equity must not fall below. Where a model counts an asset at less than its
+            market value, the difference is part of them, so that `equity - initial` is the model's own answer.
         breakdown: charges and binding scenarios in the model's own terms; JSON-ready.
     """
 
