@@ -7,6 +7,7 @@ from eth_utils.crypto import keccak
 
 from keeper.clearing.collateral import Listing
 from keeper.markets.instrument import Instrument, Kind
+from scripts._protocol import AuctionTerms
 from tests.stateful import typed
 from tests.stateful.evm import GENESIS_BLOCK, Chain, Contract
 
@@ -31,20 +32,8 @@ LISTINGS = (
     Listing(2, 8, 2, 1_500, 800, 20 * 10**8),
 )
 DAILY_SHARE, COOLDOWN = WAD // 2, 86_400
-TERMS = (
-    98 * WAD // 100,  # start
-    80 * WAD // 100,  # floor
-    900,
-    WAD // 2,  # bonus
-    3_600,
-    WAD // 10,  # least bid
-    500 * WAD,  # dust
-    102 * WAD // 100,  # conversion
-    95 * WAD // 100,
-    600,
-    0,  # buffer
-    0,  # grace
-)
+# dust large enough for the drawn books to meet it; no grace, so that every flag bites
+TERMS = AuctionTerms(dust=500 * WAD, grace=0).values()
 
 
 @dataclass

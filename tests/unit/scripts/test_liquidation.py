@@ -7,6 +7,7 @@ from eth_abi.exceptions import EncodingError
 from keeper.network.schemas import plain
 from scripts._liquidation import claim_bytes
 from scripts._wallet import Wallet, moved_of
+from tests.support.claims import CLAIM_FIELDS
 
 HASH = bytes.fromhex("ab" * 32)
 LEAF = (2, 10, -3, HASH, -7, 5, 4, -8, 6, 10**18, 11, HASH)
@@ -28,24 +29,12 @@ TYPE = (
     f"(uint128[],uint8,{_LEAF},bytes32[],uint64,uint64,(uint256,(bytes32,uint256)[]),"
     f"(uint8,uint128,int256,uint256)[],{_UNIT}[],bytes32[][])"
 )
-NAMES = (
-    "instruments",
-    "way",
-    "leaf",
-    "path",
-    "epoch",
-    "deadline",
-    "signatures",
-    "changes",
-    "units",
-    "unitPaths",
-)
 
 
 @pytest.fixture
 def answer():
     """The claim as the API writes it."""
-    return {name: plain(value) for name, value in zip(NAMES, CLAIM, strict=True)}
+    return {name: plain(value) for name, value in zip(CLAIM_FIELDS, CLAIM, strict=True)}
 
 
 def test_claim_bytes__answer_of_the_api__is_the_encoded_struct(answer):

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-import boa
 import pytest
 
-from tests.support.clearing import deploy
 from tests.support.house import House
 
 
@@ -16,18 +14,6 @@ class Pair:
     house: House
     maker: int
     taker: int
-
-
-@pytest.fixture(scope="module")
-def contracts():
-    with boa.env.anchor():
-        yield deploy()
-
-
-@pytest.fixture
-def house(contracts):
-    with boa.env.anchor():
-        yield House(contracts)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from tests.support.clearing import (
     call,
     deploy,
 )
-from tests.support.house import INSTRUMENTS, House, events
+from tests.support.house import INSTRUMENTS, events
 
 OTHER_SPOT = 80_000 * USD8
 OTHER_PERP = Instrument(2, 0, 0, Kind.PERP).pack()
@@ -69,12 +69,6 @@ def contracts():
             contracts.markets.list_underlying(("BTC", WAD // 1_000, WAD // 10, WAD // 50, WAD // 5))
             contracts.oracle.add_underlying(OTHER_SPOT, BANDS)
         yield contracts
-
-
-@pytest.fixture
-def house(contracts):
-    with boa.env.anchor():
-        yield House(contracts)
 
 
 @pytest.fixture

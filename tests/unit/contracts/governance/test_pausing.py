@@ -3,18 +3,12 @@
 import boa
 import pytest
 
-from tests.support.clearing import GENESIS, PERP, USDC, Deal, deploy
+from tests.support.clearing import GENESIS, PERP, USDC, Deal
 from tests.support.house import House, events
 
 DAY = 86_400
 WEEK = 7 * DAY
 ZERO = "0x" + "00" * 20
-
-
-@pytest.fixture(scope="module")
-def contracts():
-    with boa.env.anchor():
-        yield deploy()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import boa
 import pytest
 
 from keeper.clearing import collateral
-from tests.support.clearing import CALL, EXPIRY, FUTURE, PERP, PUT, SPOT, WAD, call, deploy, put, source
+from tests.support.clearing import CALL, EXPIRY, FUTURE, PERP, PUT, SPOT, WAD, call, put, source
 from tests.support.house import House, words
 
 NO_BOUND = -(2**255)
@@ -11,12 +11,6 @@ LISTINGS = (
     collateral.Listing(1, 18, 1, 1_000, 500, 2**128 - 1),
     collateral.Listing(2, 8, 1, 10_000, 3_333, 2**128 - 1),
 )
-
-
-@pytest.fixture(scope="module")
-def contracts():
-    with boa.env.anchor():
-        yield deploy()
 
 
 @pytest.fixture

@@ -4,23 +4,10 @@ import boa
 import pytest
 
 from keeper.units import constants as c
-from tests.support.clearing import ACTION, CALL, PUT, WAD, Deal, Side, deploy, source
-from tests.support.house import House
+from tests.support.clearing import ACTION, CALL, PUT, WAD, Deal, Side, source
 
 ZERO = "0x" + "00" * 20
 NO_SIDE = (0, 0, (0, 0, 0), 0, 0, 0)
-
-
-@pytest.fixture(scope="module")
-def contracts():
-    with boa.env.anchor():
-        yield deploy()
-
-
-@pytest.fixture
-def house(contracts):
-    with boa.env.anchor():
-        yield House(contracts)
 
 
 def require_pass(house, account, side, action=ACTION, statement=None):

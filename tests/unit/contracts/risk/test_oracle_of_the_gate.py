@@ -20,7 +20,6 @@ from tests.support.clearing import (
     USD8,
     WAD,
     Deal,
-    deploy,
     source,
 )
 from tests.support.house import House, words
@@ -29,18 +28,6 @@ BASIS, CARRY = SPEC[3], SPEC[4]
 WINDOW = c.SETTLEMENT_WINDOW
 UNIT = 10**10
 MOVED = 2_020 * USD8
-
-
-@pytest.fixture(scope="module")
-def contracts():
-    with boa.env.anchor():
-        yield deploy()
-
-
-@pytest.fixture
-def house(contracts):
-    with boa.env.anchor():
-        yield House(contracts)
 
 
 @pytest.fixture

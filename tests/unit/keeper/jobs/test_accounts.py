@@ -11,6 +11,7 @@ from keeper.jobs.accounts import Accounts
 from keeper.network.server import create_app
 from keeper.store.index_store import AccountRow, ListingRow
 from keeper.units.constants import WAD
+from tests.support.claims import CLAIM_FIELDS
 from tests.unit.keeper.jobs.stage import CALL, EPOCH, NOW, PUT, Stage, Told, auction
 from tests.unit.keeper.jobs.test_liquidate import Place, Reader
 
@@ -50,18 +51,7 @@ def test_claim__traded_since__every_field_of_the_contract_s_struct(place: Place)
     place.stage.trade(1, PUT, WAD, 5 * WAD)
     found = client(place).get(f"/v1/epochs/{EPOCH}/accounts/1/claim").json()
 
-    assert list(found) == [
-        "instruments",
-        "way",
-        "leaf",
-        "path",
-        "epoch",
-        "deadline",
-        "signatures",
-        "changes",
-        "units",
-        "unitPaths",
-    ]
+    assert tuple(found) == CLAIM_FIELDS
     assert found["instruments"] == [str(CALL), str(PUT)]
     assert (found["way"], found["epoch"], found["deadline"], found["signatures"]) == (1, EPOCH, 0, [0, []])
     assert (len(found["leaf"]), found["leaf"][0], found["leaf"][3][:2]) == (12, "1", "0x")
