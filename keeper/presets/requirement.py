@@ -13,8 +13,8 @@ class Requirement:
         model: name of the preset.
         mark: mark-to-market of the positions, signed; without cash and collateral.
         equity: cash, mark and collateral at market value.
-        initial, maintenance: what equity must not fall below. Where a model counts an asset at less than its
-            market value, the difference is part of them, so that `equity - initial` is the model's own answer.
+        initial, maintenance: what equity must not fall below. Where a model counts an asset at less than
+            its market value, the difference is part of them: `equity - initial` is the model's own answer.
         breakdown: charges and binding scenarios in the model's own terms; JSON-ready.
     """
 
