@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 from keeper.attestation.evidence import NO_SIGNATURES
 from keeper.attestation.typed_data import MarginLeaf
+from keeper.jobs.claims import MAX_UNITS
 from keeper.liquidation import claim as claims
 from keeper.liquidation.claim import Change, ClaimError, Verdict
 from keeper.liquidation.encoding import encode_claim
+from keeper.units.constants import MAX_CHANGES
 from tests.stateful import typed
 from tests.stateful.deployment import LISTINGS
 from tests.stateful.epochs import Views, margin_leaf
 from tests.stateful.orders import LEAF
 from tests.stateful.protocol import Protocol
 from tests.stateful.world import DEADLINE_SECONDS
-
-MAX_CHANGES, MAX_UNITS = 128, 16
 
 
 @dataclass(frozen=True)
