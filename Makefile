@@ -34,8 +34,9 @@ format: setup  ## rewrite Python and Vyper files in the project's format
 	ruff format .
 	mamushi -l 120 $(CONTRACTS)
 
-bench: setup  ## time the margin engine
-	python -m scripts.bench
+bench: setup  ## time pricing and margins beside other packages: build/bench.json
+	@tests/benchmarks/setup.sh
+	.build/bench-venv/bin/python -m tests.benchmarks
 
 gas: setup  ## measure transactions on anvil and rewrite tests/snapshots/gas.json
 	python -m scripts.snapshot gas
