@@ -65,6 +65,31 @@ class BookRecipe:
         return frozenset(leg.underlying for leg in self.legs)
 
 
+def perp(symbol: str, share: float) -> LegRecipe:
+    """A leg of a perpetual."""
+    return LegRecipe(symbol, Kind.PERP, share)
+
+
+def future(symbol: str, share: float, days: int) -> LegRecipe:
+    """A leg of a dated future."""
+    return LegRecipe(symbol, Kind.FUTURE, share, days)
+
+
+def call(symbol: str, share: float, days: int, deviations: float = 0.0) -> LegRecipe:
+    """A leg of a call."""
+    return LegRecipe(symbol, Kind.CALL, share, days, deviations)
+
+
+def put(symbol: str, share: float, days: int, deviations: float = 0.0) -> LegRecipe:
+    """A leg of a put."""
+    return LegRecipe(symbol, Kind.PUT, share, days, deviations)
+
+
+def pair(symbol: str, share: float, days: int, deviations: float = 0.0) -> tuple[LegRecipe, LegRecipe]:
+    """The legs of a straddle, or of a strangle that far out."""
+    return put(symbol, share, days, -deviations), call(symbol, share, days, deviations)
+
+
 def build(recipe: BookRecipe, market: MarketState, notional: float = NOTIONAL) -> Portfolio:
     """The book of a recipe in a market.
 
@@ -168,8 +193,8 @@ def _random_leg(symbol: str, kind: int, source: Random) -> LegRecipe:
     days = _picked(TENORS, source)
     draw = source.random()
     if kind == 1 and draw < 0.3:
-        return _perp(symbol, share) if draw < 0.2 else _future(symbol, share, days)
-    make = _call if source.random() < 0.5 else _put
+        return perp(symbol, share) if draw < 0.2 else future(symbol, share, days)
+    make = call if source.random() < 0.5 else put
     return make(symbol, share, days, _picked(_DEVIATIONS, source))
 
 
