@@ -86,7 +86,7 @@ def account_margin(
         "multiplier_ppm": multiplier,
     }
     return Margin(
-        mark=_mark(legs, table),
+        mark=mark_of(legs, table),
         core=initial.core.total,
         initial=initial.required,
         maintenance=maintenance.required,
@@ -139,7 +139,7 @@ def _collateral_detail(
     ]
 
 
-def _mark(legs: Sequence[Leg], table: RiskTable) -> int:
+def mark_of(legs: Sequence[Leg], table: RiskTable) -> int:
     """Sum of quantity * mark, each expiry held inside its no-arbitrage bracket at the settlement forward,
     WAD.
 

@@ -19,7 +19,7 @@ from keeper.units.constants import WAD
 def scan_charge(book: Book, table: RiskTable) -> int:
     """S, quanta, not negative."""
     share = table.methodology.scan.offset_ppm
-    return sum(max(0, -int(np.min(_net(profits, share)))) for profits in book.profits.values())
+    return sum(max(0, -int(np.min(net_profit(profits, share)))) for profits in book.profits.values())
 
 
 def scan_detail(book: Book, legs: Sequence[Leg], table: RiskTable) -> list[dict[str, Any]]:
@@ -27,7 +27,7 @@ def scan_detail(book: Book, legs: Sequence[Leg], table: RiskTable) -> list[dict[
     share = table.methodology.scan.offset_ppm
     detail = []
     for key, profits in sorted(book.profits.items()):
-        net = _net(profits, share)
+        net = net_profit(profits, share)
         index = int(np.argmin(net))
         detail.append(
             {
@@ -48,7 +48,7 @@ def _leg_profits(legs: Sequence[Leg], key: int, index: int, table: RiskTable) ->
     return {str(leg.instrument): str(int(p)) for (leg, _), p in zip(members, profits, strict=True)}
 
 
-def _net(profits: Mapping[int, Integers], share_ppm: int) -> Integers:
+def net_profit(profits: Mapping[int, Integers], share_ppm: int) -> Integers:
     """Profit and loss of a group in every scenario, gains counted by their share; of a single underlying
     only losses matter.
     """
