@@ -1,0 +1,127 @@
+"""Our own methodology on a portfolio in human units.
+
+What the chain's leaves hold, in USD: quantities in 1e-8 coins, prices in 1e-8 USD, smiles as raw SVI. Perps
+are marked at the spot, as on-chain. The haircuts of collateral are part of the requirement; the margin gives
+back those of coins that hedge the book. A book whose losses are bounded never needs more than the worst of
+them, which the chain applies last. Only what the portfolio holds is re-priced, so the scan visits the strikes
+of this book; an epoch visits those of every book.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from keeper.markets.instrument import Instrument, Kind, Leg, word
+from keeper.portfolio.market_state import MarketState
+from keeper.portfolio.moments import day_text
+from keeper.portfolio.portfolio import Portfolio
+from keeper.presets.parameters import merge
+from keeper.presets.plimsoll_breakdown import breakdown
+from keeper.presets.plimsoll_market import Converted, convert, instrument_of
+from keeper.presets.requirement import Requirement
+from keeper.risk.margin import Margin, RiskTable, account_margin, build_table
+from keeper.risk.methodology import Methodology
+from keeper.risk.payoff import expiry_bounds
+from keeper.units.constants import PRICE_UNIT, WAD
+
+NAME = "plimsoll"
+
+_PRICE_SCALE = 10**8
+
+
+def load_parameters(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The methodology's parameter file with a user's parameters laid over it.
+
+    Raises:
+        LookupError: an unknown parameter.
+        ValueError: a parameter of the wrong type.
+    """
+    shipped = json.loads((files("keeper.risk") / "default_methodology.json").read_text(encoding="utf-8"))
+    return merge(shipped, overrides or {}, NAME)
+
+
+def evaluate(portfolio: Portfolio, market: MarketState, parameters: Mapping[str, Any]) -> Requirement:
+    """Requirement of a portfolio under the methodology with these parameters.
+
+    Raises:
+        LookupError: the market lacks an underlying, an expiry or its vols.
+        ValueError: a parameter is out of range, or a number does not fit the protocol's bounds.
+        OverflowError: a position is too large to be margined.
+    """
+    return requirement(portfolio, market, _methodology(json.dumps(parameters, sort_keys=True)))
+
+
+def requirement(portfolio: Portfolio, market: MarketState, methodology: Methodology) -> Requirement:
+    """Requirement of a portfolio. Raises as `evaluate`."""
+    converted = convert(portfolio, market, methodology)
+    table = build_table(converted.market, methodology, [leg.instrument for leg in converted.legs])
+    margin = account_margin(converted.legs, table, portfolio.tier, converted.collateral)
+    value = {h.asset: h.amount * market.underlying(h.asset).spot for h in portfolio.collateral}
+    haircuts = {
+        "initial": sum(value[h.asset] * h.initial_haircut for h in portfolio.collateral),
+        "maintenance": sum(value[h.asset] * h.maintenance_haircut for h in portfolio.collateral),
+    }
+    worst = worst_case(converted.legs, table)
+    most = None if worst is None else max(margin.mark - worst, 0)
+    mark = _mark(portfolio, converted, margin, table)
+    symbols = {number: symbol for symbol, number in converted.ids.items()}
+    return Requirement(
+        model=NAME,
+        mark=mark,
+        equity=portfolio.cash + portfolio.unsettled + mark + sum(value.values()),
+        initial=_capped(margin.initial, most) + haircuts["initial"],
+        maintenance=_capped(margin.maintenance, most) + haircuts["maintenance"],
+        breakdown={
+            **breakdown(margin.breakdown, symbols, methodology),
+            "uncapped": {"initial": margin.initial / WAD, "maintenance": margin.maintenance / WAD},
+            "worst_loss": None if most is None else most / WAD,
+            "haircuts": haircuts,
+            "smiles": {
+                f"{symbol}-{day_text(expiry)}": smile.detail()
+                for (symbol, expiry), smile in converted.smiles.items()
+            },
+        },
+    )
+
+
+@lru_cache(maxsize=16)
+def _methodology(text: str) -> Methodology:
+    return Methodology.from_json(text)
+
+
+def _mark(portfolio: Portfolio, converted: Converted, margin: Margin, table: RiskTable) -> float:
+    """Options at their marks, perps and futures at their profit since entry."""
+    linear = sum(
+        leg.quantity * table.marks[leg.instrument] * PRICE_UNIT // WAD
+        for leg in converted.legs
+        if Instrument.unpack(leg.instrument).kind <= Kind.FUTURE
+    )
+    profit = sum(
+        p.quantity * (table.marks[instrument_of(p, converted.ids).pack()] / _PRICE_SCALE - p.entry)
+        for p in portfolio.positions
+        if p.entry is not None
+    )
+    return (margin.mark - linear) / WAD + profit
+
+
+def _capped(needed: int, most: int | None) -> float:
+    """USD; not more than the book can lose."""
+    return (needed if most is None else min(needed, most)) / WAD
+
+
+def worst_case(legs: tuple[Leg, ...], table: RiskTable) -> int | None:
+    """The least that all expiries together can pay, gains not counted, WAD; None where there is no least."""
+    book = [word(leg.instrument, leg.quantity) for leg in legs]
+    total, index = 0, 0
+    while index < len(book):
+        head = Instrument.unpack(legs[index].instrument)
+        if head.kind == Kind.PERP:
+            return None
+        forward = table.market.underlying(head.underlying).expiry(head.expiry).settlement_forward
+        bounds = expiry_bounds(book, index, forward, forward)
+        if not bounds.finite:
+            return None
+        total, index = total + min(bounds.worst, 0), bounds.next_index
+    return total

@@ -1,0 +1,144 @@
+"""A market and a portfolio in human units as the integers that the methodology takes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from keeper.markets.instrument import Instrument, Kind, Leg
+from keeper.portfolio.market_state import Expiry, MarketState, Underlying
+from keeper.portfolio.portfolio import Portfolio, Position
+from keeper.presets.plimsoll_smile import Smile, smile_of
+from keeper.pricing.market import ExpiryMarket, Market, UnderlyingMarket
+from keeper.risk.collateral import Collateral
+from keeper.risk.methodology import Methodology
+from keeper.units.constants import BASIS_POINTS, PRICE_UNIT, SETTLEMENT_WINDOW
+
+_PRICE_SCALE = 10**8
+# quantities are multiples of 1e-8 coins
+_QUANTITY_SCALE = 10**8
+_PLAIN = (0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What the methodology computes with.
+
+    Attributes:
+        ids: of the symbols in use; those the methodology does not name follow after its own, and take its
+            `other` parameters.
+        legs: one per instrument, ascending, none empty.
+        smiles: of the expiries with options, by symbol and unix seconds.
+    """
+
+    market: Market
+    legs: tuple[Leg, ...]
+    collateral: tuple[Collateral, ...]
+    ids: Mapping[str, int]
+    smiles: Mapping[tuple[str, int], Smile]
+
+
+def convert(portfolio: Portfolio, market: MarketState, methodology: Methodology) -> Converted:
+    """The part of the market that a portfolio touches, and the portfolio, as integers.
+
+    Quantities are rounded to 1e-8 coins, prices to 1e-8 USD.
+
+    Raises:
+        LookupError: the market lacks an underlying, an expiry or its vols.
+        ValueError: a number does not fit the protocol's bounds.
+    """
+    used = {p.underlying for p in portfolio.positions} | {h.asset for h in portfolio.collateral}
+    ids = underlying_ids(used, methodology)
+    smiles = _smiles(portfolio.positions, market)
+    underlyings = tuple(
+        _underlying(market.underlying(symbol), ids[symbol], portfolio.positions, market.timestamp, smiles)
+        for symbol in sorted(used, key=ids.__getitem__)
+    )
+    return Converted(
+        market=Market(market.timestamp, underlyings),
+        legs=_legs(portfolio.positions, ids),
+        collateral=tuple(
+            Collateral(
+                index=i,
+                underlying=ids[h.asset],
+                initial_haircut=round(h.initial_haircut * BASIS_POINTS),
+                maintenance_haircut=round(h.maintenance_haircut * BASIS_POINTS),
+                amount=_quantity(h.amount),
+            )
+            for i, h in enumerate(portfolio.collateral, start=1)
+        ),
+        ids=ids,
+        smiles=smiles,
+    )
+
+
+def underlying_ids(symbols: Iterable[str], methodology: Methodology) -> dict[str, int]:
+    """Ids of symbols: the methodology's own, then the others in alphabetical order."""
+    named = {u.symbol: u.underlying for u in methodology.underlyings}
+    ids = {symbol: named[symbol] for symbol in symbols if symbol in named}
+    first = max(named.values(), default=0) + 1
+    unknown = sorted(set(symbols) - set(named))
+    return {**ids, **{symbol: first + i for i, symbol in enumerate(unknown)}}
+
+
+def instrument_of(position: Position, ids: Mapping[str, int]) -> Instrument:
+    """The instrument of a position. Raises ValueError when a field does not fit."""
+    instrument = Instrument(
+        ids[position.underlying], position.expiry, round(position.strike * _PRICE_SCALE), position.kind
+    )
+    instrument.require_valid()
+    return instrument
+
+
+def _legs(positions: Iterable[Position], ids: Mapping[str, int]) -> tuple[Leg, ...]:
+    """Positions in one instrument are one leg."""
+    quantities: dict[int, int] = {}
+    for position in positions:
+        packed = instrument_of(position, ids).pack()
+        quantities[packed] = quantities.get(packed, 0) + _quantity(position.quantity)
+    return tuple(Leg(packed, quantities[packed]) for packed in sorted(quantities) if quantities[packed])
+
+
+def _quantity(coins: float) -> int:
+    """WAD."""
+    return round(coins * _QUANTITY_SCALE) * PRICE_UNIT
+
+
+def _smiles(positions: Iterable[Position], market: MarketState) -> dict[tuple[str, int], Smile]:
+    """Of the expiries in which options are held; futures need none."""
+    held = sorted({(p.underlying, p.expiry) for p in positions if p.kind >= Kind.CALL})
+    return {
+        (symbol, expiry): smile_of(market.underlying(symbol).expiry(expiry), market.years(expiry))
+        for symbol, expiry in held
+        if expiry > market.timestamp
+    }
+
+
+def _underlying(
+    underlying: Underlying,
+    number: int,
+    positions: Iterable[Position],
+    timestamp: int,
+    smiles: Mapping[tuple[str, int], Smile],
+) -> UnderlyingMarket:
+    spot = round(underlying.spot * _PRICE_SCALE)
+    held = sorted({p.expiry for p in positions if p.underlying == underlying.symbol and p.expiry})
+    expiries = []
+    for expiry in held:
+        smile = smiles.get((underlying.symbol, expiry))
+        svi = smile.slice.quantise() if smile else _PLAIN
+        expiries.append(_expiry(underlying.expiry(expiry), timestamp, svi))
+    return UnderlyingMarket(number, spot, spot, tuple(expiries))
+
+
+def _expiry(listed: Expiry, timestamp: int, svi: tuple[int, int, int, int, int]) -> ExpiryMarket:
+    """An expiry with its average so far: the integral of a constant price at which its fixed part is what it
+    is.
+    """
+    left = listed.expiry - timestamp
+    covered = min(SETTLEMENT_WINDOW - left, SETTLEMENT_WINDOW) if left < SETTLEMENT_WINDOW else 0
+    if left > 0 and listed.fixed == 0.0:
+        covered = 0
+    fixed = listed.forward if left <= 0 else listed.fixed
+    share = (SETTLEMENT_WINDOW - covered) / SETTLEMENT_WINDOW
+    live = (listed.forward - fixed) / share if share else listed.forward
+    total = round(2 * fixed * SETTLEMENT_WINDOW * _PRICE_SCALE) if covered else 0
+    return ExpiryMarket(listed.expiry, round(live * _PRICE_SCALE), svi, total, covered)

@@ -1,0 +1,74 @@
+"""The raw SVI slice of an expiry: the one that is given, or one fitted to the quoted vols."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import log, sqrt
+from statistics import fmean, median
+
+from keeper.portfolio.market_state import Expiry
+from keeper.pricing import svi
+from keeper.pricing.svi import Svi
+
+_LEAST_QUOTES = 5
+
+
+@dataclass(frozen=True)
+class Smile:
+    """A slice of total variance in ln(K / forward), at the market's forward and time.
+
+    Attributes:
+        source: "svi" as given, "fit" to at least five quotes, "flat" at the mean variance of fewer.
+        errors: the slice's vol less the quoted one, by strike.
+        problems: of arbitrage.
+    """
+
+    slice: Svi
+    source: str
+    errors: tuple[tuple[float, float], ...]
+    problems: tuple[str, ...]
+
+    def detail(self) -> dict[str, object]:
+        """JSON-ready; errors in vol points."""
+        sizes = [100.0 * abs(error) for _, error in self.errors]
+        return {
+            "source": self.source,
+            "quotes": len(sizes),
+            "median_error_vol_points": median(sizes) if sizes else 0.0,
+            "largest_error_vol_points": max(sizes, default=0.0),
+            "problems": list(self.problems),
+        }
+
+
+@lru_cache(maxsize=4096)
+def smile_of(expiry: Expiry, years: float) -> Smile:
+    """The slice that stands for an expiry; quoted vols matter only through it.
+
+    Raises:
+        LookupError: the expiry has neither quotes nor a smile.
+    """
+    quotes = [(strike, log(strike / expiry.forward), vol) for strike, vol in expiry.vols]
+    if expiry.smile is not None:
+        found, source = _moved(expiry, expiry.smile, years), "svi"
+    elif not quotes:
+        raise LookupError(f"market: no vols of expiry {expiry.expiry}: add vols or svi")
+    elif len(quotes) >= _LEAST_QUOTES:
+        found, source = _fitted([k for _, k, _ in quotes], [vol**2 * years for *_, vol in quotes]), "fit"
+    else:
+        found, source = Svi(fmean(vol**2 * years for *_, vol in quotes), 0.0, 0.0, 0.0, 1.0), "flat"
+    errors = tuple((strike, _vol(found, k, years) - vol) for strike, k, vol in quotes)
+    return Smile(found, source, errors, tuple(svi.slice_arbitrage(found)))
+
+
+def _moved(expiry: Expiry, smile: Svi, years: float) -> Svi:
+    """A slice fitted at another forward and time, such that every strike keeps its vol."""
+    shift = log(expiry.forward / (expiry.smile_forward or expiry.forward))
+    moved = smile._replace(m=smile.m - shift)
+    return svi.scale(moved, years / expiry.smile_years) if expiry.smile_years else moved
+
+
+def _fitted(log_moneyness: list[float], variance: list[float]) -> Svi:
+    return svi.calibrate(log_moneyness=log_moneyness, variance=variance)
+
+
+def _vol(found: Svi, k: float, years: float) -> float:
+    return sqrt(float(svi.total_variance(parameters=found, log_moneyness=k)) / years)
