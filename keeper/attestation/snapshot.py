@@ -23,13 +23,16 @@ from keeper.pricing.market import ExpiryMarket, Market, UnderlyingMarket
 from keeper.risk.collateral import Collateral
 from keeper.units.constants import MAX_LEGS
 
-FORMAT = 2
+FORMAT = 3
 
 _HEADER = (
     "SnapshotHeader(uint256 chainId,uint256 blockNumber,bytes32 blockHash,uint256 timestamp,"
-    "bytes32 methodologyHash)"
+    "uint256 settlementPrice,bytes32 methodologyHash)"
 )
-_UNDERLYING = "SnapshotUnderlying(uint256 underlying,uint256 posted,uint256 effective)"
+_UNDERLYING = (
+    "SnapshotUnderlying(uint256 underlying,uint256 posted,uint256 effective,uint256 volatilityScale,"
+    "uint256 confidence)"
+)
 _EXPIRY = (
     "SnapshotExpiry(uint256 underlying,uint256 expiry,uint256 forward,int64[5] svi,uint256 settlementSum,"
     "uint256 settlementCovered)"
@@ -171,14 +174,14 @@ def _section(type_text: str, types: Iterable[str], values: Iterable[Any]) -> byt
 
 
 def _hash_header(s: Snapshot) -> bytes:
-    types = ["uint256", "uint256", "bytes32", "uint256", "bytes32"]
-    return _section(
-        _HEADER, types, [s.chain_id, s.block_number, s.block_hash, s.market.timestamp, s.methodology_hash]
-    )
+    types = ["uint256", "uint256", "bytes32", "uint256", "uint256", "bytes32"]
+    moment = [s.market.timestamp, s.market.settlement_price]
+    return _section(_HEADER, types, [s.chain_id, s.block_number, s.block_hash, *moment, s.methodology_hash])
 
 
 def _hash_underlying(u: UnderlyingMarket) -> bytes:
-    return _section(_UNDERLYING, ["uint256"] * 3, [u.underlying, u.posted, u.effective])
+    values = [u.underlying, u.posted, u.effective, u.volatility_scale_ppm, u.confidence_ppm]
+    return _section(_UNDERLYING, ["uint256"] * len(values), values)
 
 
 def _hash_expiry(underlying: int, e: ExpiryMarket) -> bytes:
@@ -203,6 +206,7 @@ def _plain(s: Snapshot) -> dict[str, Any]:
         "block_hash": "0x" + s.block_hash.hex(),
         "market": {
             "timestamp": str(s.market.timestamp),
+            "settlement_price": str(s.market.settlement_price),
             "underlyings": [_plain_underlying(u) for u in s.market.underlyings],
         },
         "accounts": [_plain_account(a) for a in s.accounts],
@@ -216,6 +220,8 @@ def _plain_underlying(u: UnderlyingMarket) -> dict[str, Any]:
         "underlying": str(u.underlying),
         "posted": str(u.posted),
         "effective": str(u.effective),
+        "volatility_scale_ppm": str(u.volatility_scale_ppm),
+        "confidence_ppm": str(u.confidence_ppm),
         "expiries": [
             {
                 "expiry": str(e.expiry),
@@ -249,12 +255,20 @@ def _bytes32(text: str) -> bytes:
 
 
 def _market(data: dict[str, Any]) -> Market:
-    return Market(int(data["timestamp"]), tuple(_underlying(u) for u in data["underlyings"]))
+    underlyings = tuple(_underlying(u) for u in data["underlyings"])
+    return Market(int(data["timestamp"]), underlyings, int(data["settlement_price"]))
 
 
 def _underlying(data: dict[str, Any]) -> UnderlyingMarket:
     expiries = tuple(_expiry(e) for e in data["expiries"])
-    return UnderlyingMarket(int(data["underlying"]), int(data["posted"]), int(data["effective"]), expiries)
+    return UnderlyingMarket(
+        underlying=int(data["underlying"]),
+        posted=int(data["posted"]),
+        effective=int(data["effective"]),
+        expiries=expiries,
+        volatility_scale_ppm=int(data["volatility_scale_ppm"]),
+        confidence_ppm=int(data["confidence_ppm"]),
+    )
 
 
 def _expiry(data: dict[str, Any]) -> ExpiryMarket:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 from keeper.units.constants import SECONDS_PER_YEAR, SETTLEMENT_WINDOW
 
+_PPM = 10**6
+_PAR = 10**8
+
 
 @dataclass(frozen=True, slots=True)
 class ExpiryMarket:
@@ -50,14 +53,26 @@ class ExpiryMarket:
 
 @dataclass(frozen=True, slots=True)
 class UnderlyingMarket:
-    """One underlying: spot as posted by the sources, and as held inside the bands, price8; expiries
-    ascending.
+    """One underlying.
+
+    Attributes:
+        posted, effective: spot as the sources say it, and as held inside the bands, price8.
+        expiries: ascending.
+        volatility_scale_ppm: its daily volatility over the one that the scenarios of the expected shortfall
+            are stated at.
+        confidence_ppm: how far the sources agree, at most 1.
     """
 
     underlying: int
     posted: int
     effective: int
     expiries: tuple[ExpiryMarket, ...] = ()
+    volatility_scale_ppm: int = _PPM
+    confidence_ppm: int = _PPM
+
+    def __post_init__(self) -> None:
+        if not 0 < self.volatility_scale_ppm < 2**63 or not 0 <= self.confidence_ppm <= _PPM:
+            raise ValueError(f"market: bad volatility scale or confidence of underlying {self.underlying}")
 
     def expiry(self, expiry: int) -> ExpiryMarket:
         """The market of one expiry.
@@ -73,10 +88,15 @@ class UnderlyingMarket:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """All underlyings, ascending by id, at one moment."""
+    """All underlyings, ascending by id, at one moment; `settlement_price` of the settlement coin, price8."""
 
     timestamp: int
     underlyings: tuple[UnderlyingMarket, ...]
+    settlement_price: int = _PAR
+
+    def __post_init__(self) -> None:
+        if not 0 < self.settlement_price < 2**64:
+            raise ValueError(f"market: settlement coin at {self.settlement_price}")
 
     def underlying(self, underlying: int) -> UnderlyingMarket:
         """The market of one underlying.

@@ -35,11 +35,13 @@ class Book:
 
     Attributes:
         exposures: by underlying.
-        profits: profit and loss in every scenario, by offset group and underlying.
+        profits: profit and loss in every scenario of the scan, by offset group and underlying.
+        history: profit and loss of everything in every scenario of the expected shortfall.
     """
 
     exposures: Mapping[int, Exposure]
     profits: Mapping[int, Mapping[int, Integers]]
+    history: Integers
 
 
 def book_of(legs: Sequence[Leg], table: RiskTable) -> Book:
@@ -61,7 +63,13 @@ def book_of(legs: Sequence[Leg], table: RiskTable) -> Book:
         exact = table.groups[group].profit[[unit.row for unit, _ in rows]]
         quantities = np.array([quantity for _, quantity in rows])
         profits[group][underlying] = whole(quantities[:, None] * exact).sum(axis=0)
-    return Book(exposures, profits)
+    return Book(exposures, profits, _history(legs, table))
+
+
+def _history(legs: Sequence[Leg], table: RiskTable) -> Integers:
+    exact = table.history[[table.units[leg.instrument].line for leg in legs]]
+    quantities = np.array([leg.quantity / WAD for leg in legs])
+    return np.asarray(whole(quantities[:, None] * exact).sum(axis=0))
 
 
 def with_spot(book: Book, underlying: int, amount: int, table: RiskTable) -> Book:
@@ -77,6 +85,7 @@ def with_spot(book: Book, underlying: int, amount: int, table: RiskTable) -> Boo
     return Book(
         {**book.exposures, underlying: replace(before, delta=delta)},
         {**book.profits, unit.group: {**group, underlying: profit}},
+        book.history + whole(quantity * table.history[unit.line]),
     )
 
 

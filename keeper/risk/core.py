@@ -1,4 +1,4 @@
-"""The core margin of a book: the larger of the Greeks charge and the scan, plus basis and roll.
+"""The core margin of a book: the largest of Greeks charge, scan and expected shortfall, plus basis and roll.
 
 Apart from concentration it is subadditive and homogeneous, up to the rounding of a few quanta per leg.
 """
@@ -9,9 +9,11 @@ from typing import Any
 
 from keeper.markets.instrument import Leg
 from keeper.risk.book import Book
+from keeper.risk.expected_shortfall import Shortfall, shortfall_of
 from keeper.risk.greeks_charge import GreeksCharge, SmileCharge, combine, delta_charge, smile_charge
 from keeper.risk.roll import roll_charges
 from keeper.risk.scan_charge import scan_charge, scan_detail
+from keeper.risk.shortfall_detail import shortfall_detail
 from keeper.risk.table import RiskTable
 from keeper.units.constants import PRICE_UNIT
 
@@ -23,12 +25,14 @@ class Core:
     total: int
     greeks: GreeksCharge
     scan: int
+    shortfall: Shortfall
     roll: int
 
     @property
     def binding(self) -> str:
-        """Which of the two charges is the larger."""
-        return "greeks" if self.greeks.total > self.scan else "scan"
+        """Which charge is the largest; the scan before the Greeks before the shortfall among equals."""
+        charges = {"scan": self.scan, "greeks": self.greeks.total, "shortfall": self.shortfall.total}
+        return max(charges, key=lambda name: charges[name])
 
 
 def core_of(book: Book, table: RiskTable, smile: SmileCharge | None = None) -> Core:
@@ -41,10 +45,11 @@ def core_of(book: Book, table: RiskTable, smile: SmileCharge | None = None) -> C
     if smile is None:
         smile = smile_charge(book.exposures.values(), table.tenors, methodology)
     greeks = combine(delta_charge(book.exposures, table.tenors, methodology), smile, methodology)
-    scan = scan_charge(book, table)
+    scan, shortfall = scan_charge(book, table), shortfall_of(book.history, methodology)
     roll = sum(roll_charges(book, table).values())
-    total = (max(greeks.total, scan) + roll) * methodology.quantum_e8 * PRICE_UNIT
-    return Core(total, greeks, scan, roll)
+    largest = max(greeks.total, scan, shortfall.total)
+    total = (largest + roll) * methodology.quantum_e8 * PRICE_UNIT
+    return Core(total, greeks, scan, shortfall, roll)
 
 
 def core_detail(core: Core, book: Book, legs: Sequence[Leg], table: RiskTable) -> dict[str, Any]:
@@ -56,4 +61,5 @@ def core_detail(core: Core, book: Book, legs: Sequence[Leg], table: RiskTable) -
         "quantum_e8": table.methodology.quantum_e8,
         "roll": {f"{u}:{expiry}": str(charge) for (u, expiry), charge in roll_charges(book, table).items()},
         "scan": scan_detail(book, legs, table),
+        "shortfall": shortfall_detail(core.shortfall, book, legs, table),
     }

@@ -6,7 +6,7 @@ everywhere.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from importlib import resources
 from math import isqrt
@@ -19,6 +19,7 @@ from keeper.risk.correlation import Matrix, least_eigenvalue, nearest
 from keeper.risk.parameters import (
     PPM,
     CorrelationParameters,
+    ExpectedShortfallParameters,
     GreeksParameters,
     MaintenanceParameters,
     RollParameters,
@@ -26,6 +27,7 @@ from keeper.risk.parameters import (
     SpotParameters,
     UnderlyingParameters,
 )
+from keeper.risk.scenario_set import ScenarioSet
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,14 @@ class Methodology:
         max_added_im: most stand-alone margin, WAD, that may be added to a leaf before a new one is needed;
             the room below the concentration thresholds may allow less.
         other: spot risk of an underlying that has no parameters of its own.
+        scenarios: the set that `expected_shortfall` names by its hash.
     """
 
     version: int
     quantum_e8: int
     scan: ScanParameters
     greeks: GreeksParameters
+    expected_shortfall: ExpectedShortfallParameters
     correlations: CorrelationParameters
     roll: RollParameters
     maintenance: MaintenanceParameters
@@ -52,10 +56,14 @@ class Methodology:
     max_added_im: int
     underlyings: tuple[UnderlyingParameters, ...]
     other: SpotParameters
+    scenarios: ScenarioSet = field(repr=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Methodology":
+    def from_json(cls, text: str, scenarios: ScenarioSet | None = None) -> "Methodology":
         """Parse and check a parameter file.
+
+        Args:
+            scenarios: of the expected shortfall; the shipped ones when left out.
 
         Raises:
             ValueError: a parameter is missing, unknown or out of range.
@@ -67,6 +75,7 @@ class Methodology:
                 quantum_e8=data["quantum_e8"],
                 scan=ScanParameters(**{**data["scan"], "tails_ppm": tuple(data["scan"]["tails_ppm"])}),
                 greeks=GreeksParameters(**data["greeks"]),
+                expected_shortfall=ExpectedShortfallParameters(**data["expected_shortfall"]),
                 correlations=_correlations(data["correlations"]),
                 roll=RollParameters(**data["roll"]),
                 maintenance=MaintenanceParameters(**data["maintenance"]),
@@ -74,6 +83,7 @@ class Methodology:
                 max_added_im=int(data["max_added_im"]),
                 underlyings=tuple(_underlying(u) for u in data["underlyings"]),
                 other=SpotParameters(**data["other"]),
+                scenarios=ScenarioSet.default() if scenarios is None else scenarios,
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"methodology: malformed parameters: {error}") from error
@@ -82,8 +92,10 @@ class Methodology:
 
     @classmethod
     def load(cls, path: Path) -> "Methodology":
-        """Read a parameter file."""
-        return cls.from_json(path.read_text(encoding="utf-8"))
+        """Read a parameter file; `NAME.scenarios.json` beside `NAME.json` stands before the shipped set."""
+        beside = path.with_suffix(".scenarios.json")
+        scenarios = ScenarioSet.load(beside) if beside.exists() else None
+        return cls.from_json(path.read_text(encoding="utf-8"), scenarios)
 
     @classmethod
     def default(cls) -> "Methodology":
@@ -92,8 +104,10 @@ class Methodology:
         return cls.from_json(text)
 
     def to_json(self) -> str:
-        """Canonical text: sorted keys, no spaces, integers only."""
-        data: dict[str, Any] = asdict(self)
+        """Canonical text: sorted keys, no spaces, integers only; of the scenarios the hash."""
+        data: dict[str, Any] = {
+            f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name != "scenarios"
+        }
         data["max_added_im"] = str(self.max_added_im)
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
@@ -116,6 +130,14 @@ class Methodology:
     def spot(self, underlying: int) -> SpotParameters:
         """Spot risk of an underlying; the `other` parameters when it has none of its own."""
         return self._spots.get(underlying, self.other)
+
+    @cached_property
+    def _symbols(self) -> dict[int, str]:
+        return {u.underlying: u.symbol for u in self.underlyings}
+
+    def symbol(self, underlying: int) -> str:
+        """Symbol of an underlying; empty when the file does not name it."""
+        return self._symbols.get(underlying, "")
 
     def offset_group(self, underlying: int) -> int:
         """A key shared by the underlyings that offset each other; negative and unique for one that
@@ -186,7 +208,12 @@ class Methodology:
         return self.tiers_ppm[tier]
 
     def _check(self) -> None:
-        rules = {**self._general_rules(), **self._scan_rules(), **self._greeks_rules()}
+        rules = {
+            **self._general_rules(),
+            **self._scan_rules(),
+            **self._greeks_rules(),
+            **self._shortfall_rules(),
+        }
         broken = [rule for rule, holds in rules.items() if not holds]
         if broken:
             raise ValueError("methodology: " + "; ".join(broken))
@@ -195,7 +222,7 @@ class Methodology:
         ratio = self.maintenance.of_core_ppm * PPM // min(self.tiers_ppm, default=1)
         spots = [*(u.spot for u in self.underlyings), self.other]
         return {
-            "version must be 2": self.version == 2,
+            "version must be 3": self.version == 3,
             "quantum must be positive": 0 < self.quantum_e8 <= 10**8,
             # at .80 maintenance would equal initial margin
             "tiers must be at least .85": all(t >= 850_000 for t in self.tiers_ppm) and bool(self.tiers_ppm),
@@ -236,6 +263,27 @@ class Methodology:
             "high correlations are not below the base": g.high_factor_ppm >= PPM,
             "reach must be positive": 0 < g.reach_ppm <= PPM,
         }
+
+    def _shortfall_rules(self) -> dict[str, bool]:
+        p = self.expected_shortfall
+        given = "0x" + self.scenarios.hash().hex()
+        return {
+            "scenarios must be those that the parameters name": p.scenarios == given,
+            "tails must lie in (0, 1)": all(0 < x < PPM for x in (p.tail_ppm, p.var_ppm)),
+            "volatility scales must surround one": 0 < p.scale_low_ppm <= PPM <= p.scale_high_ppm <= 10 * PPM,
+            "shares must lie in [0, 1]": all(
+                0 <= x <= PPM for x in (p.stressed_ppm, p.scale_floor_ppm, p.vol_least_ppm)
+            ),
+            "volatility must remember": 0 < p.volatility_decay_ppm < PPM,
+            "the proxy must have moves": p.proxy in self.scenarios.moves and 0 < p.proxy_ppm <= 10 * PPM,
+        }
+
+
+def _plain(value: Any) -> Any:
+    """Groups of parameters as dictionaries."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return asdict(value) if hasattr(value, "__dataclass_fields__") else value
 
 
 def _correlations(data: dict[str, Any]) -> CorrelationParameters:

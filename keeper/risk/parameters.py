@@ -105,6 +105,36 @@ class RollParameters:
 
 
 @dataclass(frozen=True)
+class ExpectedShortfallParameters:
+    """The expected shortfall.
+
+    Attributes:
+        scenarios: hash of the scenario set, 0x hex.
+        tail_ppm: share of the worst scenarios that is averaged; var_ppm: tail of the reported value at risk.
+        stressed_ppm: share of the stressed days' expected shortfall that counts.
+        decay_seconds: time that passes in every scenario.
+        scale_low_ppm, scale_high_ppm: limits of the volatility scale.
+        scale_floor_ppm: least scale, as a share of its mean over a year.
+        volatility_decay_ppm: decay of the exponentially weighted volatility.
+        vol_least_ppm: what is left of a vol in any scenario, at least.
+        proxy, proxy_ppm: symbol whose moves, times this, stand for an underlying without its own.
+    """
+
+    scenarios: str
+    tail_ppm: int
+    var_ppm: int
+    stressed_ppm: int
+    decay_seconds: int
+    scale_low_ppm: int
+    scale_high_ppm: int
+    scale_floor_ppm: int
+    volatility_decay_ppm: int
+    vol_least_ppm: int
+    proxy: str
+    proxy_ppm: int
+
+
+@dataclass(frozen=True)
 class MaintenanceParameters:
     """MM = max(of_core * Core, of_initial * IM)."""
 

@@ -126,10 +126,10 @@ def _terms(market: Market, instrument: Instrument) -> tuple[float, ...]:
 
 def values(c: Contracts) -> Floats:
     """Value of one unit of each instrument, USD, shape (n,)."""
-    return _revalue(c, c.forward, c.years, c.vol)
+    return revalue(c, c.forward, c.years, c.vol)
 
 
-def _revalue(c: Contracts, forward: Floats, years: Floats, vol: Floats) -> Floats:
+def revalue(c: Contracts, forward: Floats, years: Floats, vol: Floats) -> Floats:
     """Value at other forwards, times and vols; the last axis is the instrument's, leading axes broadcast."""
     # once everything is fixed the payoff is known: strike - fixed carries it
     known = np.where(c.is_call, np.maximum(-c.strike, 0.0), np.maximum(c.strike, 0.0))
@@ -160,12 +160,22 @@ def scenarios(c: Contracts, methodology: Methodology) -> tuple[Scenario, ...]:
     return tuple(result)
 
 
+def _tenor_ratio(c: Contracts, scan: ScanParameters) -> Floats:
+    """Reference tenor over the tenor of each instrument."""
+    days = np.maximum(c.years * float(SECONDS_PER_YEAR) / _SECONDS_PER_DAY, float(scan.vol_min_days))
+    return np.asarray(scan.vol_reference_days / days)
+
+
+def tenor_scale(c: Contracts, scan: ScanParameters) -> Floats:
+    """How much of a vol shock of the reference tenor each instrument's vol takes: short tenors more."""
+    ratio = _tenor_ratio(c, scan)
+    exponent = np.where(ratio >= 1.0, scan.short_power_ppm / PPM, scan.long_power_ppm / PPM)
+    return kernels.power(ratio, exponent)
+
+
 def _shocked_vols(c: Contracts, scan: ScanParameters) -> Floats:
     """Vols of every state, shape (9, n)."""
-    days = np.maximum(c.years * float(SECONDS_PER_YEAR) / _SECONDS_PER_DAY, float(scan.vol_min_days))
-    ratio = scan.vol_reference_days / days
-    exponent = np.where(ratio >= 1.0, scan.short_power_ppm / PPM, scan.long_power_ppm / PPM)
-    scale = kernels.power(ratio, exponent)
+    ratio, scale = _tenor_ratio(c, scan), tenor_scale(c, scan)
     slope = -kernels.log(ratio) / float(kernels.log(float(scan.twist_scale)))
     twist = (scan.twist_ppm / PPM) * np.minimum(np.maximum(slope, -1.0), 1.0)
     clipped = np.minimum(np.maximum(c.log_moneyness, -1.0), 1.0)
@@ -187,5 +197,5 @@ def profit_and_loss(c: Contracts, scenario_set: Sequence[Scenario], methodology:
     weight = np.where(tail, np.minimum(ranges / np.where(tail, np.abs(moves), 1.0), 1.0), 1.0)
     vols = _shocked_vols(c, methodology.scan)[state]
     years = np.maximum(c.years - methodology.scan.decay_seconds / float(SECONDS_PER_YEAR), 0.0)
-    shocked = _revalue(c, c.forward * (1.0 + move), years, vols)
+    shocked = revalue(c, c.forward * (1.0 + move), years, vols)
     return np.ascontiguousarray((weight * (shocked - values(c))).T)

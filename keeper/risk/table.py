@@ -11,6 +11,7 @@ from keeper.markets.instrument import Instrument, Kind
 from keeper.pricing.kernels import Floats
 from keeper.pricing.market import Market
 from keeper.risk import scan, tenors
+from keeper.risk.expected_shortfall import history_profits
 from keeper.risk.greeks import unit_greeks
 from keeper.risk.methodology import Methodology
 
@@ -26,6 +27,7 @@ class Unit(NamedTuple):
         tenor: index of its expiry in the table's tenors.
         bucket: moneyness bucket of its vega.
         rates: delta, vega, curvature and theta as `keeper.risk.greeks` defines them.
+        line: its row in the table's history.
     """
 
     underlying: int
@@ -34,6 +36,7 @@ class Unit(NamedTuple):
     tenor: int
     bucket: int
     rates: Rates
+    line: int
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class RiskTable:
         marks: price per unit, 1e-8 USD, by packed instrument.
         units: what margins need of each instrument; always holds the perp of every underlying, which stands
             for spot.
+        history: profit and loss of one unit long in every scenario of the expected shortfall, quanta, shape
+            (instruments, scenarios); rows in the order of `units`.
     """
 
     market: Market
@@ -60,6 +65,7 @@ class RiskTable:
     tenors: tenors.Tenors
     marks: Mapping[int, int]
     units: Mapping[int, Unit]
+    history: Floats
 
     def unit(self, instrument: int) -> Unit:
         """One instrument. Raises LookupError when the table does not hold it."""
@@ -91,15 +97,23 @@ def build_table(market: Market, methodology: Methodology, instruments: Iterable[
     members: dict[int, list[int]] = defaultdict(list)
     for one, instrument in unpacked.items():
         members[methodology.offset_group(instrument.underlying)].append(one)
-    table = RiskTable(market, methodology, {}, expiries, {}, {})
+    order = [one for key in sorted(members) for one in members[key]]
+    terms = scan.contracts(market, [unpacked[one] for one in order])
+    history = history_profits(terms, market, methodology) / _quantum(methodology)
+    table = RiskTable(market, methodology, {}, expiries, {}, {}, history)
     for key in sorted(members):
         table = _with_group(table, key, {p: unpacked[p] for p in members[key]})
     return table
 
 
+def _quantum(methodology: Methodology) -> float:
+    """USD."""
+    return methodology.quantum_e8 / scan.PRICE_SCALE
+
+
 def _with_group(table: RiskTable, key: int, members: Mapping[int, Instrument]) -> RiskTable:
     """The table with one more offset group."""
-    methodology, quantum = table.methodology, table.methodology.quantum_e8 / scan.PRICE_SCALE
+    methodology, quantum = table.methodology, _quantum(table.methodology)
     terms = scan.contracts(table.market, list(members.values()))
     scenario_set = scan.scenarios(terms, methodology)
     profit = scan.profit_and_loss(terms, scenario_set, methodology) / quantum
@@ -118,9 +132,10 @@ def _with_group(table: RiskTable, key: int, members: Mapping[int, Instrument]) -
             tenor=index[instrument.expiry],
             bucket=int(greeks.bucket[row]),
             rates=(delta, vega, curvature, theta),
+            line=len(units),
         )
     groups = {**table.groups, key: Group(scenario_set, profit)}
-    return RiskTable(table.market, methodology, groups, table.tenors, marks, units)
+    return RiskTable(table.market, methodology, groups, table.tenors, marks, units, table.history)
 
 
 def _exact_mark(market: Market, instrument: Instrument, price: int) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from keeper.pricing import svi
 from keeper.pricing.kernels import Floats
 from keeper.pricing.market import Market, UnderlyingMarket
-from keeper.sources.source import ExpiryQuote, Observation
+from keeper.sources.source import PPM, ExpiryQuote, Observation
 from keeper.units.constants import BASIS_POINTS, SECONDS_PER_YEAR
 
 _STANDARD_MONEYNESS = (-1.0, -0.5, 0.0, 0.5, 1.0)
@@ -19,11 +19,19 @@ _STANDARD_MONEYNESS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a proposal may lie from an attester's own sources, and how old those may be."""
+    """How far a proposal may lie from an attester's own sources, and how old those may be.
+
+    Attributes:
+        regime_bps: of the volatility scale; confidence_ppm: of the confidence, absolute.
+        settlement_bps: of the settlement coin's price.
+    """
 
     spot_bps: int = 50
     forward_bps: int = 75
     vol: float = 0.05
+    regime_bps: int = 500
+    confidence_ppm: int = 50_000
+    settlement_bps: int = 50
     max_age_seconds: int = 3_600
 
 
@@ -46,7 +54,24 @@ def aggregate(observations: Sequence[Observation], max_age_seconds: int = 3_600)
         quote = nearest.expiries[(underlying, expiry)]
         forward = quote.forward * target // nearest.spots[underlying]
         expiries[(underlying, expiry)] = ExpiryQuote(forward, quote.svi)
-    return Observation("median", fresh[0].timestamp, max(o.age for o in fresh), spots, expiries)
+    return Observation(
+        "median",
+        fresh[0].timestamp,
+        max(o.age for o in fresh),
+        spots,
+        expiries,
+        volatility_scales_ppm={u: int(median(_scale(o, u) for o in fresh)) for u in spots},
+        confidences_ppm={u: min(_confidence(o, u) for o in fresh) for u in spots},
+        settlement_price=int(median(o.settlement_price for o in fresh)),
+    )
+
+
+def _scale(observation: Observation, underlying: int) -> int:
+    return observation.volatility_scales_ppm.get(underlying, PPM)
+
+
+def _confidence(observation: Observation, underlying: int) -> int:
+    return observation.confidences_ppm.get(underlying, PPM)
 
 
 def market_problems(market: Market, own: Observation, tolerance: Tolerance) -> list[str]:
@@ -58,6 +83,8 @@ def market_problems(market: Market, own: Observation, tolerance: Tolerance) -> l
     problems = []
     if own.age > tolerance.max_age_seconds:
         problems.append(f"market: own data is {own.age} seconds old")
+    if _is_far(market.settlement_price, own.settlement_price, tolerance.settlement_bps):
+        problems.append(f"market: settlement coin is {market.settlement_price}, ours {own.settlement_price}")
     if {u.underlying for u in market.underlyings} != set(own.spots):
         problems.append("market: other underlyings than our sources")
     for listed in market.underlyings:
@@ -73,6 +100,13 @@ def _underlying_problems(
     spot = own.spots[listed.underlying]
     if _is_far(listed.posted, spot, tolerance.spot_bps):
         problems.append(f"market: spot of {listed.underlying} is {listed.posted}, ours {spot}")
+    scale, confidence = _scale(own, listed.underlying), _confidence(own, listed.underlying)
+    if _is_far(listed.volatility_scale_ppm, scale, tolerance.regime_bps):
+        stated = listed.volatility_scale_ppm
+        problems.append(f"market: volatility scale of {listed.underlying} is {stated}, ours {scale}")
+    if abs(listed.confidence_ppm - confidence) > tolerance.confidence_ppm:
+        stated = listed.confidence_ppm
+        problems.append(f"market: confidence of {listed.underlying} is {stated}, ours {confidence}")
     if {e.expiry for e in listed.expiries} != {e for u, e in own.expiries if u == listed.underlying}:
         return [*problems, f"market: other expiries of {listed.underlying} than our sources"]
     alive = [e for e in listed.expiries if e.expiry > market.timestamp]

@@ -17,6 +17,7 @@ import csv
 import json
 from bisect import bisect_right
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from importlib import resources
@@ -63,6 +64,15 @@ def closes(venue: str, coin: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     if column not in rows[0]:
         raise LookupError(f"recorded: no prices of {coin} at {venue}")
     return tuple(int(r["time"]) for r in rows), tuple(int(Decimal(r[column]) * _PRICE_UNIT) for r in rows)
+
+
+@cache
+def volatility_scales() -> Mapping[tuple[str, str], int]:
+    """Volatility scale by (day, coin), ppm, from closes up to the day before."""
+    name = "recorded/volatility_scales.csv"
+    text = resources.files("keeper.sources").joinpath(name).read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {(row["day"], coin): int(row[coin]) for row in rows for coin in row if coin != "day"}
 
 
 def slice_at(seconds: int, vol_scale: float = 1.0) -> Parameters:
@@ -126,7 +136,9 @@ class RecordedSource:
                 expiries[(underlying, expiry)] = ExpiryQuote(forward, slice_at(seconds, VOL_SCALE[coin]))
         times, _ = closes(self.venue, "BTC")
         age = now - times[bisect_right(times, now) - 1]
-        return Observation(self.venue, now, age, spots, expiries)
+        day = datetime.fromtimestamp(now, UTC).date().isoformat()
+        scales = {u: volatility_scales()[day, self._coin(u)] for u in listed}
+        return Observation(self.venue, now, age, spots, expiries, volatility_scales_ppm=scales)
 
     def _coin(self, underlying: int) -> str:
         if underlying not in self._underlyings:

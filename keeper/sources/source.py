@@ -1,10 +1,13 @@
 """What a source of market data says at one moment. Prices are price8 (1e-8 USD), SVI parameters 1e-12."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from keeper.pricing.market import ExpiryMarket, Market, UnderlyingMarket
+
+PPM = 10**6
+PAR = 10**8
 
 Parameters = tuple[int, int, int, int, int]
 Listed = Mapping[int, Sequence[int]]
@@ -27,6 +30,9 @@ class Observation:
         age: seconds since the newest datum behind it.
         spots: by underlying.
         expiries: by (underlying, expiry).
+        volatility_scales_ppm: by underlying, as `keeper.risk.volatility` defines it; 1 where it is not known.
+        confidences_ppm: by underlying, at most 1, which is also what it is where nothing speaks against it.
+        settlement_price: of the settlement coin, price8.
     """
 
     venue: str
@@ -34,6 +40,9 @@ class Observation:
     age: int
     spots: Mapping[int, int]
     expiries: Mapping[tuple[int, int], ExpiryQuote]
+    volatility_scales_ppm: Mapping[int, int] = field(default_factory=dict)
+    confidences_ppm: Mapping[int, int] = field(default_factory=dict)
+    settlement_price: int = PAR
 
 
 class Source(Protocol):
@@ -73,5 +82,14 @@ def market_of(
             for (u, expiry), quote in sorted(observation.expiries.items())
             if u == underlying
         ]
-        underlyings.append(UnderlyingMarket(underlying, posted, spot, tuple(expiries)))
-    return Market(observation.timestamp, tuple(underlyings))
+        underlyings.append(
+            UnderlyingMarket(
+                underlying,
+                posted,
+                spot,
+                tuple(expiries),
+                volatility_scale_ppm=observation.volatility_scales_ppm.get(underlying, PPM),
+                confidence_ppm=observation.confidences_ppm.get(underlying, PPM),
+            )
+        )
+    return Market(observation.timestamp, tuple(underlyings), observation.settlement_price)

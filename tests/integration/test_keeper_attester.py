@@ -183,7 +183,7 @@ def test_sign_epoch__number_not_above_the_chains__refused(attester: Keeper, prop
     assert refusal(attester, tampered) == "epoch 1 is not above the latest on chain, 1"
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', "null", "1e999", '"' + "x" * 100])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 3}', "null", "1e999", '"' + "x" * 100])
 def test_sign_epoch__snapshot_that_is_none__refused(
     attester: Keeper, proposal: EpochProposal, text: str
 ) -> None:

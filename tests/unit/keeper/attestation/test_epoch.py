@@ -90,12 +90,12 @@ def test_snapshot__collateral_row_too_short__refused() -> None:
 
 def test_snapshot__unknown_format__refused() -> None:
     with pytest.raises(ValueError, match="snapshot: unknown format 1"):
-        Snapshot.from_json(make_snapshot().to_json().replace('"format":2', '"format":1'))
+        Snapshot.from_json(make_snapshot().to_json().replace('"format":3', '"format":1'))
 
 
 def test_snapshot__missing_field__refused() -> None:
     with pytest.raises(ValueError, match="snapshot: malformed"):
-        Snapshot.from_json('{"format":2}')
+        Snapshot.from_json('{"format":3}')
 
 
 def test_build__all_leaves__prove_against_the_combined_root() -> None:

@@ -92,7 +92,7 @@ def test_tick__another_snapshot_than_the_posted__refused(served: dict[str, str])
     assert ours.statements.kept == {}
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}'])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 3}'])
 def test_tick__nonsense__named_and_the_next_asked(served: dict[str, str], text: str) -> None:
     served |= {URLS[0]: text, URLS[1]: SNAPSHOT.to_json()}
 

@@ -33,7 +33,7 @@ def test_methodology__one_greek_parameter_changed__other_hash() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"version": 1}, "version must be 2"),
+        ({"version": 2}, "version must be 3"),
         ({"tiers_ppm": [1_000_000, 800_000]}, "tiers must be at least .85"),
         ({"greeks__expiry_base_ppm": 1_000_000}, "expiry correlation must lie in"),
         ({"greeks__low_factor_ppm": -1}, "correlations must lie in"),
