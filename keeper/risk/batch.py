@@ -1,0 +1,111 @@
+"""Margins of many accounts at once: the numbers of `keeper.risk.margin`, to the last digit, from arrays.
+
+Everything is sums of whole numbers below 2**53 in doubles, and roots that comparing squares decides, so no
+rounding depends on the machine. What cannot be decided so (positions above two billion USD, a root too near a
+whole number, a mark at the edge of its bracket) is recomputed account by account with integers of any length.
+
+Collateral is not in it: an account that holds coins needs `keeper.risk.margin.account_margin`.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+
+import numpy as np
+
+from keeper.risk.batch_margins import BatchMargins, Shortfalls
+from keeper.risk.batch_table import BatchTable
+from keeper.risk.books import Books
+from keeper.risk.compiled_greeks import GreeksResult, charge_greeks
+from keeper.risk.compiled_marks import MarkResult, mark
+from keeper.risk.compiled_scan import Positions, ScanResult, fits, scan, shortfall
+from keeper.risk.scan import Integers
+
+Span = tuple[int, int]
+
+# a block's results and the rows it reads stay in a core's cache
+_BLOCK = 1_024
+
+
+def batch_margins(
+    table: BatchTable,
+    books: Books,
+    tiers: Sequence[int] | Integers | None = None,
+    *,
+    detail: bool = True,
+    threads: int | None = None,
+) -> BatchMargins:
+    """Marks and margins of all accounts.
+
+    Args:
+        tiers: credit tier of each account; the anonymous one when left out.
+        detail: whether to keep binding scenarios and the numbers by group and underlying.
+        threads: as many as there are cores when left out; they change nothing but the time.
+
+    Raises:
+        ValueError: no such credit tier.
+        OverflowError: a leg's profit and loss does not fit; the account cannot be margined.
+    """
+    size, positions = len(books), Positions(books.indptr, books.rows, books.quantities)
+    kept = np.zeros(size, dtype=np.bool_)
+    scanned = scan_result(table, size, detail=detail)
+    greeks = _greeks_result(size, len(table.underlyings) if detail else 0)
+    losses, risk = np.zeros((size, len(table.tail.count)), dtype=np.int64), np.zeros(size, dtype=np.int64)
+    marks = MarkResult(np.zeros((size, 3), dtype=np.int64), np.zeros(size, dtype=np.bool_))
+    share = float(table.source.methodology.scan.offset_ppm)
+
+    def block(span: Span) -> None:
+        fits(positions, table.peaks, span, kept)
+        scan(positions, table.cells, table.layout, share, span, scanned)
+        shortfall(positions, table.history, table.tail, span, losses, risk)
+        charge_greeks(positions, table.units, table.weights, span, greeks)
+        mark(positions, table.terms, span, marks)
+
+    in_blocks(block, size, threads)
+    found = BatchMargins(
+        table, books, _multipliers(table, size, tiers), scanned, greeks, Shortfalls(losses, risk), marks
+    )
+    found.recompute(np.flatnonzero(~kept | greeks.undecided))
+    return found
+
+
+def in_blocks(work: Callable[[Span], None], size: int, threads: int | None) -> None:
+    """Run `work` on blocks of accounts, on threads: compiled kernels release the interpreter's lock."""
+    spans = [(first, min(first + _BLOCK, size)) for first in range(0, size, _BLOCK)]
+    count = min(threads or cpu_count() or 1, max(len(spans), 1))
+    if count == 1:
+        for span in spans:
+            work(span)
+        return
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(work, spans))
+
+
+def scan_result(table: BatchTable, size: int, *, detail: bool) -> ScanResult:
+    """Room for the scan of `size` accounts."""
+    groups, underlyings = (len(table.groups), len(table.underlyings)) if detail else (0, 0)
+    return ScanResult(
+        charge=np.zeros(size, dtype=np.int64),
+        loss=np.zeros((size, groups), dtype=np.int64),
+        column=np.full((size, groups), -1, dtype=np.int32),
+        profit=np.zeros((size, underlyings), dtype=np.int64),
+    )
+
+
+def _greeks_result(size: int, underlyings: int) -> GreeksResult:
+    whole = [np.zeros(size, dtype=np.int64) for _ in range(7)]
+    wide = [np.zeros((size, underlyings), dtype=np.int64) for _ in range(2)]
+    return GreeksResult(*whole, np.zeros(size, dtype=np.int8), *wide, np.zeros(size, dtype=np.bool_))
+
+
+def _multipliers(table: BatchTable, size: int, tiers: Sequence[int] | Integers | None) -> Integers:
+    """Multiplier of the core margin of each account, ppm."""
+    methodology = table.source.methodology
+    chosen = np.zeros(size, dtype=np.int64) if tiers is None else np.asarray(tiers, dtype=np.int64)
+    if chosen.shape != (size,):
+        raise ValueError("batch: needs one credit tier per account")
+    known = {int(tier): methodology.multiplier_ppm(int(tier)) for tier in np.unique(chosen)}
+    result = np.zeros(size, dtype=np.int64)
+    for tier, multiplier in known.items():
+        result[chosen == tier] = multiplier
+    return result

@@ -1,0 +1,165 @@
+"""Results of many accounts' margins: arrays by charge, exact numbers and explanations of single accounts."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from keeper.markets.instrument import Leg
+from keeper.risk.batch_table import BatchTable
+from keeper.risk.book import book_of
+from keeper.risk.books import Books
+from keeper.risk.compiled_greeks import GreeksResult
+from keeper.risk.compiled_marks import LIMB_BITS, MarkResult
+from keeper.risk.compiled_scan import ScanResult
+from keeper.risk.core import core_of
+from keeper.risk.margin import Margin, account_margin, mark_of
+from keeper.risk.parameters import PPM
+from keeper.risk.scan import Integers
+from keeper.risk.scan_charge import net_profit
+from keeper.units.constants import PRICE_UNIT
+
+Exact = npt.NDArray[np.object_]
+
+
+class Shortfalls(NamedTuple):
+    """Expected shortfall of the filtered and of the stressed days, shape (accounts, 2); value at risk; quanta."""
+
+    parts: Integers
+    value_at_risk: Integers
+
+
+@dataclass(frozen=True)
+class BatchMargins:
+    """Margins of many accounts. Charges are whole quanta in 64 bits; marks and margins are Python integers,
+    WAD, as 64 bits do not hold them.
+
+    Attributes:
+        multipliers: of the core margin, ppm.
+        scan, greeks, shortfalls: charges with what binds, by account.
+        recomputed: accounts that were computed one by one with integers of any length.
+    """
+
+    table: BatchTable
+    books: Books
+    multipliers: Integers
+    scan: ScanResult
+    greeks: GreeksResult
+    shortfalls: Shortfalls
+    marks: MarkResult
+    recomputed: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.books)
+
+    @cached_property
+    def shortfall(self) -> Integers:
+        """E: the larger of the filtered part and a share of the stressed one."""
+        share = self.table.source.methodology.expected_shortfall.stressed_ppm
+        filtered, stressed = self.shortfalls.parts.T
+        return np.maximum(filtered, stressed // PPM * share + -(-(stressed % PPM * share) // PPM))
+
+    @cached_property
+    def core(self) -> Integers:
+        """Core margin, quanta."""
+        return np.maximum(np.maximum(self.greeks.total, self.scan.charge), self.shortfall) + self.greeks.roll
+
+    @cached_property
+    def initial(self) -> Exact:
+        """Initial margins, WAD, rounded up."""
+        core = self.core.astype(object) * (self.table.source.methodology.quantum_e8 * PRICE_UNIT)
+        return np.asarray(-(-core * self.multipliers.astype(object) // PPM))
+
+    @cached_property
+    def maintenance(self) -> Exact:
+        """Maintenance margins, WAD, rounded up."""
+        methodology = self.table.source.methodology
+        core = self.core.astype(object) * (methodology.quantum_e8 * PRICE_UNIT)
+        of_core = -(-core * methodology.maintenance.of_core_ppm // PPM)
+        of_initial = -(-self.initial * methodology.maintenance.of_initial_ppm // PPM)
+        return np.asarray(np.maximum(of_core, of_initial))
+
+    @cached_property
+    def mark(self) -> Exact:
+        """Marks, WAD."""
+        high, middle, low = self.marks.parts.T.astype(object)
+        # 1e-16 USD
+        total = (high * 2**LIMB_BITS + middle) * 2**LIMB_BITS + low
+        result = np.asarray(total * 100)
+        for account in {*np.flatnonzero(self.marks.undecided).tolist(), *self.recomputed}:
+            result[account] = mark_of(self.legs(account), self.table.source)
+        return result
+
+    def legs(self, account: int) -> list[Leg]:
+        """One account's legs, ascending."""
+        return self.books.legs(account, self.table.instruments)
+
+    def explain(self, account: int, tier: int = 0) -> Margin:
+        """One account's margin with its full breakdown, down to single legs."""
+        return account_margin(self.legs(account), self.table.source, tier)
+
+    def binding(self, account: int) -> dict[str, Any]:
+        """Charges of one account, and per offset group the scenario that binds; needs detail."""
+        groups = self.table.source.groups
+        columns = zip(self.table.groups, self.scan.column[account].tolist(), strict=True)
+        return {
+            "scan": int(self.scan.charge[account]),
+            "greeks": int(self.greeks.total[account]),
+            "shortfall": int(self.shortfall[account]),
+            "roll": int(self.greeks.roll[account]),
+            "scenarios": {key: groups[key].scenarios[column].name for key, column in columns if column >= 0},
+            "underlyings": {
+                underlying: profit
+                for underlying, profit in zip(
+                    self.table.underlyings, self.scan.profit[account].tolist(), strict=True
+                )
+                if profit
+            },
+        }
+
+    def recompute(self, accounts: Integers) -> None:
+        """Replace the charges of some accounts by those of the exact integers."""
+        for account in accounts.tolist():
+            self._recompute(account)
+            self.recomputed.append(account)
+
+    def _recompute(self, account: int) -> None:
+        table = self.table.source
+        book = book_of(self.legs(account), table)
+        core = core_of(book, table)
+        delta, smile = core.greeks.delta, core.greeks.smile
+        charges = [
+            core.greeks.total,
+            delta.total,
+            smile.vega,
+            smile.curvature,
+            smile.theta,
+            delta.concentration,
+        ]
+        for array, value in zip(self.greeks, [*charges, core.roll], strict=False):
+            array[account] = value
+        names = [name for name, _ in table.methodology.correlation_sets]
+        self.greeks.worst_set[account] = names.index(delta.correlation_set)
+        self.shortfalls.parts[account] = core.shortfall.filtered, core.shortfall.stressed
+        self.shortfalls.value_at_risk[account] = core.shortfall.value_at_risk
+        self.scan.charge[account] = core.scan
+        if self.scan.loss.shape[1] == 0:
+            return
+        for underlying, position in delta.positions.items():
+            index = self.table.underlyings.index(underlying)
+            self.greeks.net[account, index], self.greeks.charged[account, index] = (
+                position.net,
+                position.charged,
+            )
+        for key, profits in book.profits.items():
+            net = net_profit(profits, table.methodology.scan.offset_ppm)
+            column = int(np.argmin(net))
+            group = self.table.groups.index(key)
+            self.scan.column[account, group], self.scan.loss[account, group] = (
+                column,
+                max(0, -int(net[column])),
+            )
+            for underlying, profit in profits.items():
+                self.scan.profit[account, self.table.underlyings.index(underlying)] = profit[column]
