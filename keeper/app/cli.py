@@ -9,6 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from keeper.app.commands.example import example
+from keeper.app.commands.margin import margin
+
 app = typer.Typer(name="plimsoll", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The process's TOML file.")]
@@ -166,6 +169,8 @@ def status(
 
 
 # risk commands: one module each, whose heavy imports wait inside functions, so that --help stays quick
+app.command("example")(example)
+app.command("margin")(margin)
 
 
 def _print_table(found: dict[str, Any]) -> None:

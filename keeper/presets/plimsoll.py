@@ -8,7 +8,7 @@ of this book; an epoch visits those of every book.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -21,6 +21,7 @@ from keeper.presets.parameters import merge
 from keeper.presets.plimsoll_breakdown import breakdown
 from keeper.presets.plimsoll_market import Converted, convert, instrument_of
 from keeper.presets.requirement import Requirement
+from keeper.pricing.market import Market
 from keeper.risk.margin import Margin, RiskTable, account_margin, build_table
 from keeper.risk.methodology import Methodology
 from keeper.risk.payoff import expiry_bounds
@@ -63,7 +64,7 @@ def requirement(portfolio: Portfolio, market: MarketState, methodology: Methodol
         "initial": sum(value[h.asset] * h.initial_haircut for h in portfolio.collateral),
         "maintenance": sum(value[h.asset] * h.maintenance_haircut for h in portfolio.collateral),
     }
-    worst = worst_case(converted.legs, table)
+    worst = worst_case(converted.legs, converted.market)
     most = None if worst is None else max(margin.mark - worst, 0)
     mark = _mark(portfolio, converted, margin, table)
     symbols = {number: symbol for symbol, number in converted.ids.items()}
@@ -111,15 +112,19 @@ def _capped(needed: int, most: int | None) -> float:
     return (needed if most is None else min(needed, most)) / WAD
 
 
-def worst_case(legs: tuple[Leg, ...], table: RiskTable) -> int | None:
-    """The least that all expiries together can pay, gains not counted, WAD; None where there is no least."""
+def worst_case(legs: Sequence[Leg], market: Market) -> int | None:
+    """The least that all expiries together can pay, gains not counted, WAD; None where there is no least.
+
+    Args:
+        legs: ascending by instrument.
+    """
     book = [word(leg.instrument, leg.quantity) for leg in legs]
     total, index = 0, 0
     while index < len(book):
         head = Instrument.unpack(legs[index].instrument)
         if head.kind == Kind.PERP:
             return None
-        forward = table.market.underlying(head.underlying).expiry(head.expiry).settlement_forward
+        forward = market.underlying(head.underlying).expiry(head.expiry).settlement_forward
         bounds = expiry_bounds(book, index, forward, forward)
         if not bounds.finite:
             return None

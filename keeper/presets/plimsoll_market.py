@@ -10,6 +10,7 @@ from keeper.presets.plimsoll_smile import Smile, smile_of
 from keeper.pricing.market import ExpiryMarket, Market, UnderlyingMarket
 from keeper.risk.collateral import Collateral
 from keeper.risk.methodology import Methodology
+from keeper.risk.parameters import PPM
 from keeper.units.constants import BASIS_POINTS, PRICE_UNIT, SETTLEMENT_WINDOW
 
 _PRICE_SCALE = 10**8
@@ -39,7 +40,8 @@ class Converted:
 def convert(portfolio: Portfolio, market: MarketState, methodology: Methodology) -> Converted:
     """The part of the market that a portfolio touches, and the portfolio, as integers.
 
-    Quantities are rounded to 1e-8 coins, prices to 1e-8 USD.
+    Quantities are rounded to 1e-8 coins, prices to 1e-8 USD. An underlying is as certain as the least certain
+    of its spot and the expiries held.
 
     Raises:
         LookupError: the market lacks an underlying, an expiry or its vols.
@@ -53,7 +55,7 @@ def convert(portfolio: Portfolio, market: MarketState, methodology: Methodology)
         for symbol in sorted(used, key=ids.__getitem__)
     )
     return Converted(
-        market=Market(market.timestamp, underlyings),
+        market=Market(market.timestamp, underlyings, round(market.settlement_price * _PRICE_SCALE)),
         legs=_legs(portfolio.positions, ids),
         collateral=tuple(
             Collateral(
@@ -126,7 +128,15 @@ def _underlying(
         smile = smiles.get((underlying.symbol, expiry))
         svi = smile.slice.quantise() if smile else _PLAIN
         expiries.append(_expiry(underlying.expiry(expiry), timestamp, svi))
-    return UnderlyingMarket(number, spot, spot, tuple(expiries))
+    confidences = [underlying.confidence, *(underlying.expiries[expiry].confidence for expiry in held)]
+    return UnderlyingMarket(
+        underlying=number,
+        posted=spot,
+        effective=spot,
+        expiries=tuple(expiries),
+        volatility_scale_ppm=round(underlying.volatility_scale * PPM),
+        confidence_ppm=int(min(confidences) * PPM),
+    )
 
 
 def _expiry(listed: Expiry, timestamp: int, svi: tuple[int, int, int, int, int]) -> ExpiryMarket:

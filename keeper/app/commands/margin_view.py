@@ -1,0 +1,132 @@
+"""A margin as one object for machines, and as tables for people."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from keeper.portfolio.moments import iso_text
+from keeper.presets.requirement import Requirement
+
+_TITLES = {"greeks": "Greeks charge", "shortfall": "expected shortfall", "roll": "basis and roll"}
+
+
+def answer_of(requirement: Requirement, name: str, timestamp: int) -> dict[str, Any]:
+    """The machine form, JSON-ready, USD. `free_*` is equity less margin: below zero it is missing."""
+    return {
+        "portfolio": name,
+        "timestamp": timestamp,
+        "model": requirement.model,
+        "mark": requirement.mark,
+        "equity": requirement.equity,
+        "initial": requirement.initial,
+        "maintenance": requirement.maintenance,
+        "free_initial": requirement.equity - requirement.initial,
+        "free_maintenance": requirement.equity - requirement.maintenance,
+        "breakdown": dict(requirement.breakdown),
+    }
+
+
+def print_margin(answer: Mapping[str, Any]) -> None:
+    """Tables: the account, its charges, what binds, and why."""
+    console = Console(highlight=False)
+    console.print(_account(answer))
+    breakdown = answer["breakdown"]
+    if answer["model"] != "plimsoll":
+        console.print(_plain(breakdown))
+        return
+    console.print(_charges(breakdown))
+    for table in _scenarios(breakdown):
+        console.print(table)
+    for sentence in breakdown["why"]:
+        console.print(sentence)
+
+
+def money(value: float) -> str:
+    """USD to the cent."""
+    return f"{value:,.2f}"
+
+
+def _account(answer: Mapping[str, Any]) -> Table:
+    title = f"{answer['portfolio']} · {answer['model']} · {iso_text(answer['timestamp'])}"
+    table = Table("USD", "", title=title)
+    table.columns[1].justify = "right"
+    rows = {
+        "mark of the positions": "mark",
+        "equity": "equity",
+        "initial margin": "initial",
+        "free for new positions": "free_initial",
+        "maintenance margin": "maintenance",
+        "above liquidation": "free_maintenance",
+    }
+    for text, key in rows.items():
+        table.add_row(text, money(answer[key]))
+    return table
+
+
+def _charges(breakdown: Mapping[str, Any]) -> Table:
+    """The charges that add up to the initial margin."""
+    table = Table("charge", "USD", "", title="charges")
+    table.columns[1].justify = "right"
+    for name, value in breakdown["charges"].items():
+        table.add_row(_TITLES.get(name, name), money(value), "binds" if name == breakdown["binding"] else "")
+    for name, value in breakdown["greeks"].items():
+        if isinstance(value, float):
+            table.add_row(f"  Greeks: {name}", money(value), "")
+    multiplied = breakdown["core"] * breakdown["multiplier"]
+    table.add_row(
+        "core margin", money(breakdown["core"]), f"the largest, and roll; times {breakdown['multiplier']:g}"
+    )
+    if breakdown["haircuts"]["initial"]:
+        table.add_row("haircuts of collateral", money(breakdown["haircuts"]["initial"]), "")
+        given_back = breakdown["uncapped"]["initial"] - multiplied
+        table.add_row("  of it given back", money(given_back), "for coins that hedge the legs")
+    if breakdown["worst_loss"] is not None:
+        table.add_row("worst loss, which caps both", money(breakdown["worst_loss"]), "")
+    return table
+
+
+def _scenarios(breakdown: Mapping[str, Any]) -> Iterator[Table]:
+    """Profit and loss by leg in what binds each charge."""
+    for group in breakdown["scan"]:
+        coins = {f"{symbol} coins": profit for symbol, profit in group["pledged"].items()}
+        yield _profits(f"scan: {group['scenario']}", {**group["legs"], **coins}, group["underlyings"])
+    if breakdown["shortfall"]:
+        found = breakdown["shortfall"]
+        title = f"expected shortfall: average of the worst days, {found['part']} set"
+        yield _profits(title, found["legs"], found["underlyings"])
+
+
+def _profits(title: str, legs: Mapping[str, float], underlyings: Mapping[str, float]) -> Table:
+    table = Table("leg", "profit, USD", title=title)
+    table.columns[1].justify = "right"
+    for name, profit in legs.items():
+        table.add_row(name, money(profit))
+    table.add_section()
+    for symbol, profit in underlyings.items():
+        table.add_row(symbol, money(profit))
+    return table
+
+
+def _plain(breakdown: Mapping[str, Any]) -> Table:
+    """Another venue's breakdown in its own words."""
+    table = Table(title="in the venue's own terms; all of it with --json", show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", overflow="fold")
+    for path, value in _leaves(breakdown, ()):
+        table.add_row(".".join(path), f"{value:,.6g}" if isinstance(value, float) else str(value))
+    return table
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Single values with their path; lists of numbers are for machines."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, (*path, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            if not isinstance(inner, float):
+                yield from _leaves(inner, (*path, str(index)))
+    else:
+        yield path, value
