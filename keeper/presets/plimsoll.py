@@ -3,8 +3,8 @@
 What the chain's leaves hold, in USD: quantities in 1e-8 coins, prices in 1e-8 USD, smiles as raw SVI. Perps
 are marked at the spot, as on-chain. The haircuts of collateral are part of the requirement; the margin gives
 back those of coins that hedge the book. A book whose losses are bounded never needs more than the worst of
-them, which the chain applies last. Only what the portfolio holds is re-priced, so the scan visits the strikes
-of this book; an epoch visits those of every book.
+them, which the chain applies last. Only what is held is re-priced: alone, the scan visits the strikes of one
+book, an epoch those of every book.
 """
 
 import json
@@ -19,7 +19,7 @@ from keeper.portfolio.moments import day_text
 from keeper.portfolio.portfolio import Portfolio
 from keeper.presets.parameters import merge
 from keeper.presets.plimsoll_breakdown import breakdown
-from keeper.presets.plimsoll_market import Converted, convert, instrument_of
+from keeper.presets.plimsoll_market import Converted, collateral_of, convert, instrument_of, legs_of
 from keeper.presets.requirement import Requirement
 from keeper.pricing.market import Market
 from keeper.risk.margin import Margin, RiskTable, account_margin, build_table
@@ -56,17 +56,37 @@ def evaluate(portfolio: Portfolio, market: MarketState, parameters: Mapping[str,
 
 def requirement(portfolio: Portfolio, market: MarketState, methodology: Methodology) -> Requirement:
     """Requirement of a portfolio. Raises as `evaluate`."""
-    converted = convert(portfolio, market, methodology)
-    table = build_table(converted.market, methodology, [leg.instrument for leg in converted.legs])
-    margin = account_margin(converted.legs, table, portfolio.tier, converted.collateral)
+    return requirements([portfolio], market, methodology)[0]
+
+
+def requirements(
+    portfolios: Sequence[Portfolio], market: MarketState, methodology: Methodology
+) -> list[Requirement]:
+    """Requirements of many portfolios in one market, in order: as in an epoch they share the scenarios, so
+    that the scan of each also visits the strikes of the others. Raises as `evaluate`.
+    """
+    converted = convert(portfolios, market, methodology)
+    books = [legs_of(portfolio, converted.ids) for portfolio in portfolios]
+    table = build_table(converted.market, methodology, {leg.instrument for legs in books for leg in legs})
+    return [
+        _requirement(portfolio, legs, market, converted, table)
+        for portfolio, legs in zip(portfolios, books, strict=True)
+    ]
+
+
+def _requirement(
+    portfolio: Portfolio, legs: Sequence[Leg], market: MarketState, converted: Converted, table: RiskTable
+) -> Requirement:
+    margin = account_margin(legs, table, portfolio.tier, collateral_of(portfolio, converted.ids))
     value = {h.asset: h.amount * market.underlying(h.asset).spot for h in portfolio.collateral}
     haircuts = {
         "initial": sum(value[h.asset] * h.initial_haircut for h in portfolio.collateral),
         "maintenance": sum(value[h.asset] * h.maintenance_haircut for h in portfolio.collateral),
     }
-    worst = worst_case(converted.legs, converted.market)
+    worst = worst_case(legs, converted.market)
     most = None if worst is None else max(margin.mark - worst, 0)
-    mark = _mark(portfolio, converted, margin, table)
+    mark = _mark(portfolio, legs, converted.ids, margin, table)
+    held = {(p.underlying, p.expiry) for p in portfolio.positions if p.is_option}
     symbols = {number: symbol for symbol, number in converted.ids.items()}
     return Requirement(
         model=NAME,
@@ -75,13 +95,14 @@ def requirement(portfolio: Portfolio, market: MarketState, methodology: Methodol
         initial=_capped(margin.initial, most) + haircuts["initial"],
         maintenance=_capped(margin.maintenance, most) + haircuts["maintenance"],
         breakdown={
-            **breakdown(margin.breakdown, symbols, methodology),
+            **breakdown(margin.breakdown, symbols, table.methodology),
             "uncapped": {"initial": margin.initial / WAD, "maintenance": margin.maintenance / WAD},
             "worst_loss": None if most is None else most / WAD,
             "haircuts": haircuts,
             "smiles": {
                 f"{symbol}-{day_text(expiry)}": smile.detail()
                 for (symbol, expiry), smile in converted.smiles.items()
+                if (symbol, expiry) in held
             },
         },
     )
@@ -92,15 +113,17 @@ def _methodology(text: str) -> Methodology:
     return Methodology.from_json(text)
 
 
-def _mark(portfolio: Portfolio, converted: Converted, margin: Margin, table: RiskTable) -> float:
+def _mark(
+    portfolio: Portfolio, legs: Sequence[Leg], ids: Mapping[str, int], margin: Margin, table: RiskTable
+) -> float:
     """Options at their marks, perps and futures at their profit since entry."""
     linear = sum(
         leg.quantity * table.marks[leg.instrument] * PRICE_UNIT // WAD
-        for leg in converted.legs
+        for leg in legs
         if Instrument.unpack(leg.instrument).kind <= Kind.FUTURE
     )
     profit = sum(
-        p.quantity * (table.marks[instrument_of(p, converted.ids).pack()] / _PRICE_SCALE - p.entry)
+        p.quantity * (table.marks[instrument_of(p, ids).pack()] / _PRICE_SCALE - p.entry)
         for p in portfolio.positions
         if p.entry is not None
     )

@@ -98,6 +98,7 @@ def _shortfall(found: Mapping[str, Any], quantum: float, symbols: Mapping[int, s
         ],
         "underlyings": {symbols[int(u)]: -int(loss) * quantum for u, loss in found["underlyings"].items()},
         "legs": _legs({leg: -int(loss) for leg, loss in found["legs"].items()}, quantum, symbols),
+        "pledged": {"pledged": -coins * quantum} if (coins := int(found["collateral"])) else {},
     }
 
 

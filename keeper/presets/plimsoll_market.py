@@ -1,6 +1,6 @@
 """A market and a portfolio in human units as the integers that the methodology takes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keeper.markets.instrument import Instrument, Kind, Leg
@@ -26,49 +26,46 @@ class Converted:
     Attributes:
         ids: of the symbols in use; those the methodology does not name follow after its own, and take its
             `other` parameters.
-        legs: one per instrument, ascending, none empty.
         smiles: of the expiries with options, by symbol and unix seconds.
     """
 
     market: Market
-    legs: tuple[Leg, ...]
-    collateral: tuple[Collateral, ...]
     ids: Mapping[str, int]
     smiles: Mapping[tuple[str, int], Smile]
 
 
-def convert(portfolio: Portfolio, market: MarketState, methodology: Methodology) -> Converted:
-    """The part of the market that a portfolio touches, and the portfolio, as integers.
-
-    Quantities are rounded to 1e-8 coins, prices to 1e-8 USD. An underlying is as certain as the least certain
-    of its spot and the expiries held.
+def convert(portfolios: Sequence[Portfolio], market: MarketState, methodology: Methodology) -> Converted:
+    """The part of the market that portfolios touch, as integers: prices in 1e-8 USD, confidences and scales
+    in parts per million. An underlying is as certain as the least certain of its spot and the expiries held.
 
     Raises:
         LookupError: the market lacks an underlying, an expiry or its vols.
         ValueError: a number does not fit the protocol's bounds.
     """
-    used = {p.underlying for p in portfolio.positions} | {h.asset for h in portfolio.collateral}
+    positions = [position for portfolio in portfolios for position in portfolio.positions]
+    held = {holding.asset for portfolio in portfolios for holding in portfolio.collateral}
+    used = held | {position.underlying for position in positions}
     ids = underlying_ids(used, methodology)
-    smiles = _smiles(portfolio.positions, market)
+    smiles = _smiles(positions, market)
     underlyings = tuple(
-        _underlying(market.underlying(symbol), ids[symbol], portfolio.positions, market.timestamp, smiles)
+        _underlying(market.underlying(symbol), ids[symbol], positions, market.timestamp, smiles)
         for symbol in sorted(used, key=ids.__getitem__)
     )
-    return Converted(
-        market=Market(market.timestamp, underlyings, round(market.settlement_price * _PRICE_SCALE)),
-        legs=_legs(portfolio.positions, ids),
-        collateral=tuple(
-            Collateral(
-                index=i,
-                underlying=ids[h.asset],
-                initial_haircut=round(h.initial_haircut * BASIS_POINTS),
-                maintenance_haircut=round(h.maintenance_haircut * BASIS_POINTS),
-                amount=_quantity(h.amount),
-            )
-            for i, h in enumerate(portfolio.collateral, start=1)
-        ),
-        ids=ids,
-        smiles=smiles,
+    settlement_price = round(market.settlement_price * _PRICE_SCALE)
+    return Converted(Market(market.timestamp, underlyings, settlement_price), ids, smiles)
+
+
+def collateral_of(portfolio: Portfolio, ids: Mapping[str, int]) -> tuple[Collateral, ...]:
+    """Collateral in WAD, haircuts in basis points. Raises ValueError beyond the protocol's number of tokens."""
+    return tuple(
+        Collateral(
+            index=i,
+            underlying=ids[h.asset],
+            initial_haircut=round(h.initial_haircut * BASIS_POINTS),
+            maintenance_haircut=round(h.maintenance_haircut * BASIS_POINTS),
+            amount=_quantity(h.amount),
+        )
+        for i, h in enumerate(portfolio.collateral, start=1)
     )
 
 
@@ -90,10 +87,10 @@ def instrument_of(position: Position, ids: Mapping[str, int]) -> Instrument:
     return instrument
 
 
-def _legs(positions: Iterable[Position], ids: Mapping[str, int]) -> tuple[Leg, ...]:
-    """Positions in one instrument are one leg."""
+def legs_of(portfolio: Portfolio, ids: Mapping[str, int]) -> tuple[Leg, ...]:
+    """One leg per instrument, ascending, in multiples of 1e-8 coins, none empty."""
     quantities: dict[int, int] = {}
-    for position in positions:
+    for position in portfolio.positions:
         packed = instrument_of(position, ids).pack()
         quantities[packed] = quantities.get(packed, 0) + _quantity(position.quantity)
     return tuple(Leg(packed, quantities[packed]) for packed in sorted(quantities) if quantities[packed])

@@ -90,21 +90,19 @@ def _charges(breakdown: Mapping[str, Any]) -> Table:
 def _scenarios(breakdown: Mapping[str, Any]) -> Iterator[Table]:
     """Profit and loss by leg in what binds each charge."""
     for group in breakdown["scan"]:
-        coins = {f"{symbol} coins": profit for symbol, profit in group["pledged"].items()}
-        yield _profits(f"scan: {group['scenario']}", {**group["legs"], **coins}, group["underlyings"])
-    if breakdown["shortfall"]:
-        found = breakdown["shortfall"]
-        title = f"expected shortfall: average of the worst days, {found['part']} set"
-        yield _profits(title, found["legs"], found["underlyings"])
+        yield _profits(f"scan: {group['scenario']}", group)
+    found = breakdown["shortfall"]
+    yield _profits(f"expected shortfall: average of the worst days, {found['part']} set", found)
 
 
-def _profits(title: str, legs: Mapping[str, float], underlyings: Mapping[str, float]) -> Table:
+def _profits(title: str, found: Mapping[str, Any]) -> Table:
     table = Table("leg", "profit, USD", title=title)
     table.columns[1].justify = "right"
-    for name, profit in legs.items():
+    coins = {f"{symbol} coins": profit for symbol, profit in found["pledged"].items()}
+    for name, profit in {**found["legs"], **coins}.items():
         table.add_row(name, money(profit))
     table.add_section()
-    for symbol, profit in underlyings.items():
+    for symbol, profit in found["underlyings"].items():
         table.add_row(symbol, money(profit))
     return table
 
