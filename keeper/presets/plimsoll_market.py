@@ -56,7 +56,7 @@ def convert(portfolios: Sequence[Portfolio], market: MarketState, methodology: M
 
 
 def collateral_of(portfolio: Portfolio, ids: Mapping[str, int]) -> tuple[Collateral, ...]:
-    """Collateral in WAD, haircuts in basis points. Raises ValueError beyond the protocol's number of tokens."""
+    """Collateral in WAD, haircuts in basis points. Raises ValueError beyond eight tokens."""
     return tuple(
         Collateral(
             index=i,
