@@ -1,0 +1,129 @@
+"""All expiries of one underlying at once: raw SVI where quotes suffice, SSVI where they do not, and no
+arbitrage between them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from keeper.pricing import ssvi
+from keeper.pricing.ssvi import Quotes, Ssvi
+from keeper.pricing.svi_arbitrage import arbitrage
+from keeper.pricing.svi_calibration import fit_freely, reweighted
+from keeper.pricing.svi_objective import Objective
+from keeper.pricing.svi_slice import Svi
+from keeper.pricing.svi_solver import is_fair, polished, without_arbitrage
+
+LEAST_QUOTES = 5
+# of crossing a neighbour, in rounds: both give way a little before either must
+_PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True)
+class CalibratedSlice:
+    """One expiry.
+
+    Attributes:
+        parameters: free of arbitrage, alone and beside the other expiries.
+        method: "svi", or "ssvi" for an expiry with fewer than five quotes.
+        problems: the arbitrage that the best fit to the expiry's own quotes had, and that is removed.
+    """
+
+    parameters: Svi
+    method: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CalibratedSurface:
+    """Slices, nearest expiry first, and the SSVI surface under them."""
+
+    shared: Ssvi
+    slices: tuple[CalibratedSlice, ...]
+
+
+@dataclass
+class _Work:
+    """One expiry while it is fitted."""
+
+    objective: Objective
+    x: Svi
+    method: str
+
+
+def calibrate_surface(expiries: Sequence[Quotes], warm_start: Sequence[Svi | None] = ()) -> CalibratedSurface:
+    """Slices without arbitrage, next to the quotes.
+
+    An SSVI surface is fitted to all quotes. It is an expiry's slice where there are fewer than five, and
+    elsewhere what the wings beyond the quotes tend to. Each expiry is then fitted to its own quotes; where
+    neighbours cross, the one of the two gives way that loses less by it.
+
+    Args:
+        expiries: quotes, nearest expiry first, each with at least one.
+        warm_start: the last fit's slices, by expiry.
+
+    Raises:
+        ValueError: no expiry, or one without quotes.
+    """
+    shared, thetas = ssvi.calibrate(expiries)
+    starts = [*warm_start, *[None] * len(expiries)]
+    work = [_first(e, shared.slice(t), s) for e, t, s in zip(expiries, thetas, starts, strict=False)]
+    free = [w.x for w in work]
+    for index, each in enumerate(work):
+        if not is_fair(each.x):
+            _refit(work, index, None)
+    for penalty in _PENALTIES:
+        _soften(work, penalty)
+    for index in range(1, len(work)):
+        if not _fits(work, index - 1):
+            _refit(work, index, work[index - 1].x)
+    return CalibratedSurface(
+        shared,
+        tuple(CalibratedSlice(w.x, w.method, _problems(free, i, w.x)) for i, w in enumerate(work)),
+    )
+
+
+def _first(quotes: Quotes, prior: Svi, start: Svi | None) -> _Work:
+    if np.unique(quotes.k).size >= LEAST_QUOTES:
+        return _Work(*fit_freely(*quotes, prior, start), "svi")
+    weight = np.sqrt(quotes.weights)
+    weight = weight / np.sqrt(np.sum((weight * quotes.variance) ** 2))
+    return _Work(Objective(quotes.k, quotes.variance, weight, prior.at_money, prior=prior), prior, "ssvi")
+
+
+def _fits(work: Sequence[_Work], near: int) -> bool:
+    return is_fair(work[near + 1].x, work[near].x, None, on_path=False)
+
+
+def _soften(work: Sequence[_Work], penalty: float) -> None:
+    """Fit again each expiry that crosses a neighbour, every crossing at the price of `penalty`."""
+    for index, each in enumerate(work):
+        before = index > 0 and not _fits(work, index - 1)
+        after = index + 1 < len(work) and not _fits(work, index)
+        if before or after:
+            objective = _between(work, index)
+            each.x = polished(objective, [each.x], penalty, quick=True)
+
+
+def _between(work: Sequence[_Work], index: int) -> Objective:
+    """An expiry's objective with its neighbours as bounds."""
+    each = work[index]
+    objective = reweighted(each.objective, each.x) if each.method == "svi" else each.objective
+    floor = work[index - 1].x if index else None
+    ceiling = work[index + 1].x if index + 1 < len(work) else None
+    return replace(objective, floor=floor, ceiling=ceiling, on_path=False)
+
+
+def _refit(work: Sequence[_Work], index: int, floor: Svi | None) -> None:
+    each = work[index]
+    objective = reweighted(each.objective, each.x) if each.method == "svi" else each.objective
+    each.x = without_arbitrage(replace(objective, floor=floor, on_path=False), [each.x])
+
+
+def _problems(free: Sequence[Svi], index: int, final: Svi) -> tuple[str, ...]:
+    if free[index] == final:
+        return ()
+    first = max(index - 1, 0)
+    found = arbitrage(free[first : index + 2])
+    return tuple(found) or ("svi: made room for a neighbouring expiry",)
