@@ -28,7 +28,7 @@ from keeper.network.server import Refusal, Unavailable, create_app
 from keeper.observability.logs import logger
 from keeper.observability.metrics import Metrics
 from keeper.risk.methodology import Methodology
-from keeper.sources.aggregation import Tolerance
+from keeper.sources.market_check import Tolerance
 from keeper.sources.recorded import RecordedSource
 from keeper.store.database import Database
 

@@ -23,7 +23,7 @@ from keeper.network.schemas import (
 from keeper.network.server import Refusal, Unavailable
 from keeper.observability.logs import logger
 from keeper.pricing.market import Market
-from keeper.sources.aggregation import market_problems
+from keeper.sources.market_check import market_problems
 from keeper.store import statement_store
 from keeper.store.database import Database
 

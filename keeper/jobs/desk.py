@@ -17,8 +17,10 @@ from keeper.network.server import Refusal, Unavailable
 from keeper.pricing.market import Market
 from keeper.risk.margin import Margin
 from keeper.risk.methodology import Methodology
-from keeper.sources.aggregation import Tolerance, aggregate
+from keeper.sources.consensus import Rules, combine, gather
+from keeper.sources.market_check import Tolerance
 from keeper.sources.source import Observation, Source
+from keeper.sources.verdicts import Report as SourceReport
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Desk:
     methodology: Methodology
     statements: Statements
     tolerance: Tolerance = Tolerance()
+    rules: Rules = Rules()
     lock: threading.RLock = field(default_factory=threading.RLock)  # one writer of the index
+    sources_report: SourceReport = field(default_factory=SourceReport)  # of the latest observation
     _seen: ChainView | None = None
 
     @property
@@ -75,12 +79,13 @@ class Desk:
             return self._seen
 
     def observe_market(self, now: int, listed: dict[int, list[int]]) -> Observation:
-        """Own sources, aggregated. Raises Unavailable without data."""
+        """Own sources, combined. Raises Unavailable when too few of them can be believed."""
+        observations, failures = gather(self.sources, now, listed)
         try:
-            observations = [source.observe(now, listed) for source in self.sources]
-            return aggregate(observations, self.tolerance.max_age_seconds)
+            observation, self.sources_report = combine(observations, listed, self.rules, failures)
         except LookupError as error:
             raise Unavailable(str(error.args[0])) from error
+        return observation
 
     def draft_report(self, proposal: ReportProposal) -> ReportDraft:
         """Margins after an action on the latest epoch's market and the chain's current positions.

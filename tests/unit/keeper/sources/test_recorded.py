@@ -12,7 +12,8 @@ import pytest
 
 from keeper.pricing import svi
 from keeper.sources import recorded
-from keeper.sources.aggregation import Tolerance, aggregate, market_problems
+from keeper.sources.consensus import Rules, combine
+from keeper.sources.market_check import Tolerance, market_problems
 from keeper.sources.source import market_of
 
 ROOT = Path(__file__).parents[4]
@@ -63,7 +64,8 @@ def test_observe__outside_the_span__lookup_error() -> None:
 
 def test_market_problems__three_venues__proposal_of_the_median_accepted_by_each() -> None:
     observations = [recorded.RecordedSource(v).observe(NOW, LISTED) for v in recorded.VENUES]
-    combined = aggregate(observations)
+    combined, report = combine(observations, LISTED, Rules(minimum=3, minimum_surfaces=3))
+    assert report.rejected == []
     market = market_of(combined, combined.spots)
     assert all(market_problems(market, own, Tolerance()) == [] for own in observations)
 
@@ -75,11 +77,6 @@ def test_market_problems__spot_one_percent_off__refused() -> None:
         own.venue, own.timestamp, own.age, {**own.spots, 2: own.spots[2] * 101 // 100}, own.expiries
     )
     assert any("spot of 2" in p for p in market_problems(market_of(moved, effective), own, Tolerance()))
-
-
-def test_aggregate__all_stale__lookup_error() -> None:
-    with pytest.raises(LookupError, match="sources: no fresh observation"):
-        aggregate([recorded.RecordedSource("binance").observe(NOW, LISTED)], max_age_seconds=0)
 
 
 def test_calibrate_recorded__raw_files__make_the_committed_surface() -> None:

@@ -1,20 +1,15 @@
-"""Several venues into one market, and the check an attester makes of a proposed one against its own
-sources.
-"""
+"""The check an attester makes of a proposed market against its own sources."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 
 from keeper.pricing import svi
-from keeper.pricing.kernels import Floats
 from keeper.pricing.market import Market, UnderlyingMarket
-from keeper.sources.source import PPM, ExpiryQuote, Observation
-from keeper.units.constants import BASIS_POINTS, SECONDS_PER_YEAR
-
-_STANDARD_MONEYNESS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+from keeper.sources.smile_distance import standard_vols
+from keeper.sources.source import PPM, Observation
+from keeper.units.constants import BASIS_POINTS
 
 
 @dataclass(frozen=True)
@@ -33,37 +28,6 @@ class Tolerance:
     confidence_ppm: int = 50_000
     settlement_bps: int = 50
     max_age_seconds: int = 3_600
-
-
-def aggregate(observations: Sequence[Observation], max_age_seconds: int = 3_600) -> Observation:
-    """Median spot of the fresh venues; forwards and surfaces from the venue whose spot lies nearest to it.
-
-    Raises:
-        LookupError: no venue is fresh, or they disagree on what is listed.
-    """
-    fresh = sorted((o for o in observations if o.age <= max_age_seconds), key=lambda o: o.venue)
-    if not fresh:
-        raise LookupError("sources: no fresh observation")
-    if any(set(o.spots) != set(fresh[0].spots) or set(o.expiries) != set(fresh[0].expiries) for o in fresh):
-        raise LookupError("sources: observations cover different instruments")
-    spots = {u: int(median(o.spots[u] for o in fresh)) for u in fresh[0].spots}
-    expiries = {}
-    for underlying, expiry in fresh[0].expiries:
-        target = spots[underlying]
-        nearest = min(fresh, key=lambda o: abs(o.spots[underlying] - target))  # noqa: B023 used at once
-        quote = nearest.expiries[(underlying, expiry)]
-        forward = quote.forward * target // nearest.spots[underlying]
-        expiries[(underlying, expiry)] = ExpiryQuote(forward, quote.svi)
-    return Observation(
-        "median",
-        fresh[0].timestamp,
-        max(o.age for o in fresh),
-        spots,
-        expiries,
-        volatility_scales_ppm={u: int(median(_scale(o, u) for o in fresh)) for u in spots},
-        confidences_ppm={u: min(_confidence(o, u) for o in fresh) for u in spots},
-        settlement_price=int(median(o.settlement_price for o in fresh)),
-    )
 
 
 def _scale(observation: Observation, underlying: int) -> int:
@@ -116,8 +80,8 @@ def _underlying_problems(
         posted_forward = expiry.forward * listed.posted // listed.effective
         if _is_far(posted_forward, quote.forward, tolerance.forward_bps):
             problems.append(f"market: forward of {listed.underlying} {expiry.expiry} is {posted_forward}")
-        years = max(market.years(expiry.expiry), 1 / SECONDS_PER_YEAR)
-        gap = float(np.max(np.abs(_vols(expiry.svi, years) - _vols(quote.svi, years))))
+        years = market.years(expiry.expiry)
+        gap = float(np.max(np.abs(standard_vols(expiry.svi, years) - standard_vols(quote.svi, years))))
         if gap > tolerance.vol:
             problems.append(f"market: vols of {listed.underlying} {expiry.expiry} differ by {gap:.4f}")
     return problems
@@ -129,10 +93,3 @@ def _arbitrage(slices: Sequence[Sequence[int]]) -> list[str]:
 
 def _is_far(value: int, reference: int, tolerance_bps: int) -> bool:
     return abs(value - reference) * BASIS_POINTS > reference * tolerance_bps
-
-
-def _vols(parameters: Sequence[int], years: float) -> Floats:
-    """Vols at the money and one half and one standard deviation (at 100 % vol) to both sides."""
-    moneyness = np.array(_STANDARD_MONEYNESS) * np.sqrt(years)
-    variance = svi.total_variance(parameters=svi.from_integers(parameters), log_moneyness=moneyness)
-    return np.asarray(np.sqrt(variance / years))
