@@ -5,10 +5,8 @@ are closed, so that a misspelt parameter is an error and not a silent default.
 """
 
 import json
-import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 ANY = "*"
@@ -35,22 +33,6 @@ def load_parameters(name: str, overrides: Mapping[str, Any] | None = None) -> di
         ValueError: an override has the wrong type.
     """
     return merge(preset_parameters(name), overrides or {}, name)
-
-
-def read_overrides(path: Path) -> dict[str, Any]:
-    """A user's file, TOML or JSON: one table per preset, named as the preset.
-
-    Raises:
-        ValueError: the file is not TOML or JSON, or its top level is not a table of tables.
-    """
-    text = path.read_text()
-    try:
-        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError as error:
-        raise ValueError(f"presets: {path} cannot be read: {error}") from error
-    if not isinstance(table, dict) or not all(isinstance(x, dict) for x in table.values()):
-        raise ValueError(f"presets: {path} must hold one table per preset, such as [derive-pm2]")
-    return table
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -86,9 +68,8 @@ def _replaced(old: Any, new: Any, path: str) -> Any:
             raise ValueError(f"presets: {path} must be a list")
         return [_element(old, x, f"{path}[{i}]") for i, x in enumerate(new)]
     if not _same_type(old, new):
-        raise ValueError(
-            f"presets: {path} must be like {json.dumps(old)}, not {json.dumps(new, default=str)}"
-        )
+        example, value = json.dumps(old), json.dumps(new, default=str)
+        raise ValueError(f"presets: {path} must be of the type of {example}, not {value}")
     return new
 
 

@@ -8,17 +8,19 @@ from typing import Any
 from keeper.portfolio.files import read_object
 from keeper.portfolio.market_state import MarketState
 from keeper.portfolio.portfolio import Portfolio
-from keeper.presets import deribit_pm, deribit_standard, derive_pm2, derive_srm, plimsoll
+from keeper.presets import deribit_pm, deribit_standard, derive_pm1, derive_pm2, derive_srm, plimsoll, span
 from keeper.presets.parameters import load_parameters
 from keeper.presets.requirement import Requirement
 
 Evaluate = Callable[[Portfolio, MarketState, Mapping[str, Any]], Requirement]
 
 _VENUES: Mapping[str, Evaluate] = {
+    derive_pm1.NAME: derive_pm1.evaluate,
     derive_pm2.NAME: derive_pm2.evaluate,
     derive_srm.NAME: derive_srm.evaluate,
     deribit_pm.NAME: deribit_pm.evaluate,
     deribit_standard.NAME: deribit_standard.evaluate,
+    span.NAME: span.evaluate,
 }
 NAMES: tuple[str, ...] = (plimsoll.NAME, *_VENUES)
 
