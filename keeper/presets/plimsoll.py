@@ -1,10 +1,10 @@
 """Our own methodology on a portfolio in human units.
 
 What the chain's leaves hold, in USD: quantities in 1e-8 coins, prices in 1e-8 USD, smiles as raw SVI. Perps
-are marked at the spot, as on-chain. The haircuts of collateral are part of the requirement; the margin gives
-back those of coins that hedge the book. A book whose losses are bounded never needs more than the worst of
-them, which the chain applies last. Only what is held is re-priced: alone, the scan visits the strikes of one
-book, an epoch those of every book.
+are margined at the spot; their profit since entry is taken at their mark price, which on-chain is the spot.
+The haircuts of collateral are part of the requirement; the margin gives back those of coins that hedge the
+book. A book whose losses are bounded never needs more than the worst of them, which the chain applies last.
+Only what is held is re-priced: alone, the scan visits the strikes of one book, an epoch those of every book.
 """
 
 import json
@@ -16,10 +16,10 @@ from typing import Any
 from keeper.markets.instrument import Instrument, Kind, Leg, word
 from keeper.portfolio.market_state import MarketState
 from keeper.portfolio.moments import day_text
-from keeper.portfolio.portfolio import Portfolio
+from keeper.portfolio.portfolio import Portfolio, Position
 from keeper.presets.parameters import merge
 from keeper.presets.plimsoll_breakdown import breakdown
-from keeper.presets.plimsoll_market import Converted, collateral_of, convert, instrument_of, legs_of
+from keeper.presets.plimsoll_market import Converted, collateral_of, convert, legs_of
 from keeper.presets.requirement import Requirement
 from keeper.pricing.market import Market
 from keeper.risk.margin import Margin, RiskTable, account_margin, build_table
@@ -28,8 +28,6 @@ from keeper.risk.payoff import expiry_bounds
 from keeper.units.constants import PRICE_UNIT, WAD
 
 NAME = "plimsoll"
-
-_PRICE_SCALE = 10**8
 
 
 def load_parameters(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -85,7 +83,7 @@ def _requirement(
     }
     worst = worst_case(legs, converted.market)
     most = None if worst is None else max(margin.mark - worst, 0)
-    mark = _mark(portfolio, legs, converted.ids, margin, table)
+    mark = _mark(portfolio, legs, market, margin, table)
     held = {(p.underlying, p.expiry) for p in portfolio.positions if p.is_option}
     symbols = {number: symbol for symbol, number in converted.ids.items()}
     return Requirement(
@@ -114,7 +112,7 @@ def _methodology(text: str) -> Methodology:
 
 
 def _mark(
-    portfolio: Portfolio, legs: Sequence[Leg], ids: Mapping[str, int], margin: Margin, table: RiskTable
+    portfolio: Portfolio, legs: Sequence[Leg], market: MarketState, margin: Margin, table: RiskTable
 ) -> float:
     """Options at their marks, perps and futures at their profit since entry."""
     linear = sum(
@@ -123,11 +121,15 @@ def _mark(
         if Instrument.unpack(leg.instrument).kind <= Kind.FUTURE
     )
     profit = sum(
-        p.quantity * (table.marks[instrument_of(p, ids).pack()] / _PRICE_SCALE - p.entry)
-        for p in portfolio.positions
-        if p.entry is not None
+        p.quantity * (_price(p, market) - p.entry) for p in portfolio.positions if p.entry is not None
     )
     return (margin.mark - linear) / WAD + profit
+
+
+def _price(position: Position, market: MarketState) -> float:
+    """Of a perp or future, USD."""
+    underlying = market.underlying(position.underlying)
+    return underlying.expiry(position.expiry).forward if position.expiry else underlying.perp
 
 
 def _capped(needed: int, most: int | None) -> float:

@@ -78,7 +78,7 @@ def underlying_ids(symbols: Iterable[str], methodology: Methodology) -> dict[str
     return {**ids, **{symbol: first + i for i, symbol in enumerate(unknown)}}
 
 
-def instrument_of(position: Position, ids: Mapping[str, int]) -> Instrument:
+def _instrument(position: Position, ids: Mapping[str, int]) -> Instrument:
     """The instrument of a position. Raises ValueError when a field does not fit."""
     instrument = Instrument(
         ids[position.underlying], position.expiry, round(position.strike * _PRICE_SCALE), position.kind
@@ -91,7 +91,7 @@ def legs_of(portfolio: Portfolio, ids: Mapping[str, int]) -> tuple[Leg, ...]:
     """One leg per instrument, ascending, in multiples of 1e-8 coins, none empty."""
     quantities: dict[int, int] = {}
     for position in portfolio.positions:
-        packed = instrument_of(position, ids).pack()
+        packed = _instrument(position, ids).pack()
         quantities[packed] = quantities.get(packed, 0) + _quantity(position.quantity)
     return tuple(Leg(packed, quantities[packed]) for packed in sorted(quantities) if quantities[packed])
 

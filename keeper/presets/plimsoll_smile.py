@@ -1,11 +1,12 @@
 """The raw SVI slice of an expiry: the one that is given, or one fitted to the quoted vols."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import log, sqrt
 from statistics import fmean, median
 
-from keeper.portfolio.market_state import Expiry
+from keeper.portfolio.market_state import Expiry, MarketState
 from keeper.pricing import svi
 from keeper.pricing.svi import Svi
 
@@ -72,3 +73,29 @@ def _fitted(log_moneyness: list[float], variance: list[float]) -> Svi:
 
 def _vol(found: Svi, k: float, years: float) -> float:
     return sqrt(float(svi.total_variance(parameters=found, log_moneyness=k)) / years)
+
+
+def fitted(market: MarketState, expiries: Iterable[tuple[str, int]]) -> MarketState:
+    """The market with the slices that stand for these expiries in place of their quotes: fitted once, they
+    move with the market.
+
+    Raises:
+        LookupError: the market lacks an underlying, an expiry or its vols.
+    """
+    wanted = set(expiries)
+    underlyings = {
+        symbol: replace(
+            underlying,
+            expiries={
+                e: _with_slice(x, market.years(e)) if (symbol, e) in wanted else x
+                for e, x in underlying.expiries.items()
+            },
+        )
+        for symbol, underlying in market.underlyings.items()
+    }
+    return replace(market, underlyings=underlyings)
+
+
+def _with_slice(expiry: Expiry, years: float) -> Expiry:
+    found = smile_of(expiry, years).slice
+    return replace(expiry, smile=found, vols=(), smile_forward=None, smile_years=None)
