@@ -18,7 +18,8 @@ from keeper.risk.batch_table import BatchTable
 from keeper.risk.books import Books
 from keeper.risk.compiled_greeks import GreeksResult, charge_greeks
 from keeper.risk.compiled_marks import MarkResult, mark
-from keeper.risk.compiled_scan import Positions, ScanResult, fits, scan, shortfall
+from keeper.risk.compiled_scan import Positions, ScanResult, fits, scan
+from keeper.risk.compiled_shortfall import shortfall
 from keeper.risk.scan import Integers
 
 Span = tuple[int, int]
@@ -50,7 +51,7 @@ def batch_margins(
     kept = np.zeros(size, dtype=np.bool_)
     scanned = scan_result(table, size, detail=detail)
     greeks = _greeks_result(size, len(table.underlyings) if detail else 0)
-    losses, risk = np.zeros((size, len(table.tail.count)), dtype=np.int64), np.zeros(size, dtype=np.int64)
+    losses, risk = np.zeros((size, len(table.tail.whole)), dtype=np.int64), np.zeros(size, dtype=np.int64)
     marks = MarkResult(np.zeros((size, 3), dtype=np.int64), np.zeros(size, dtype=np.bool_))
     share = float(table.source.methodology.scan.offset_ppm)
 
@@ -93,9 +94,13 @@ def scan_result(table: BatchTable, size: int, *, detail: bool) -> ScanResult:
 
 
 def _greeks_result(size: int, underlyings: int) -> GreeksResult:
-    whole = [np.zeros(size, dtype=np.int64) for _ in range(7)]
-    wide = [np.zeros((size, underlyings), dtype=np.int64) for _ in range(2)]
-    return GreeksResult(*whole, np.zeros(size, dtype=np.int8), *wide, np.zeros(size, dtype=np.bool_))
+    charges = ("total", "delta", "vega", "curvature", "theta", "concentration", "roll")
+    return GreeksResult(
+        **{name: np.zeros(size, dtype=np.int64) for name in charges},
+        **{name: np.zeros((size, underlyings), dtype=np.int64) for name in ("net", "charged")},
+        worst_set=np.zeros(size, dtype=np.int8),
+        undecided=np.zeros(size, dtype=np.bool_),
+    )
 
 
 def _multipliers(table: BatchTable, size: int, tiers: Sequence[int] | Integers | None) -> Integers:

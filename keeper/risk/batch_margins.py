@@ -25,7 +25,7 @@ Exact = npt.NDArray[np.object_]
 
 
 class Shortfalls(NamedTuple):
-    """Expected shortfall of the filtered and of the stressed days, shape (accounts, 2); value at risk; quanta."""
+    """Quanta: expected shortfall of filtered and of stressed days, shape (accounts, 2); value at risk."""
 
     parts: Integers
     value_at_risk: Integers
@@ -59,12 +59,16 @@ class BatchMargins:
         """E: the larger of the filtered part and a share of the stressed one."""
         share = self.table.source.methodology.expected_shortfall.stressed_ppm
         filtered, stressed = self.shortfalls.parts.T
-        return np.maximum(filtered, stressed // PPM * share + -(-(stressed % PPM * share) // PPM))
+        scaled = stressed // PPM * share + -(-(stressed % PPM * share) // PPM)
+        return np.asarray(np.maximum(filtered, scaled))
 
     @cached_property
     def core(self) -> Integers:
         """Core margin, quanta."""
-        return np.maximum(np.maximum(self.greeks.total, self.scan.charge), self.shortfall) + self.greeks.roll
+        greeks: Integers = self.greeks.total
+        scan: Integers = self.scan.charge
+        largest = np.maximum(np.maximum(greeks, scan), self.shortfall)
+        return np.asarray(largest + self.greeks.roll)
 
     @cached_property
     def initial(self) -> Exact:

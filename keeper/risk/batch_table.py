@@ -11,7 +11,8 @@ from keeper.markets.instrument import Instrument
 from keeper.pricing.kernels import Floats
 from keeper.risk.compiled_greeks import Units, Weights
 from keeper.risk.compiled_marks import Terms
-from keeper.risk.compiled_scan import Cells, Layout, Tail
+from keeper.risk.compiled_scan import Cells, Layout
+from keeper.risk.compiled_shortfall import Tail
 from keeper.risk.concentration import threshold
 from keeper.risk.parameters import PPM
 from keeper.risk.scan import Integers

@@ -6,9 +6,13 @@ thread pool of a library comes between them.
 """
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
+import numpy.typing as npt
 from numba import njit
+
+# elements are machine numbers inside a kernel: neither NumPy's scalars nor Python's integers
+Array = npt.NDArray[Any]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -19,7 +19,7 @@ Pair = tuple[float, float]
 _SPLITTER = 134_217_729.0  # 2**27 + 1
 # of the sizes involved: over a thousand operations at 2**-100 each stay below
 _TOLERANCE = 2.0**-88
-UNDECIDED = np.int64(-1)
+UNDECIDED = -1
 
 
 @compiled
@@ -64,7 +64,7 @@ def root_up(square: Pair, size: float, unit: float, second_unit: float) -> int:
         unit, second_unit: whole numbers.
     """
     if size == 0.0:
-        return np.int64(0)
+        return 0
     error = size * _TOLERANCE
     guess = np.ceil(np.sqrt(max(square[0], 0.0) / (unit * second_unit)))
     for _ in range(4):
@@ -81,7 +81,7 @@ def root_up(square: Pair, size: float, unit: float, second_unit: float) -> int:
     below = _difference(guess - 1.0, square, unit, second_unit)
     if above <= error or below >= -error:
         return UNDECIDED
-    return np.int64(guess)
+    return int(guess)
 
 
 @compiled

@@ -7,13 +7,10 @@ Quadratic forms are summed as pairs of doubles and their roots rounded up by com
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from keeper.pricing.kernels import Floats
-from keeper.risk.compiled import compiled
+from keeper.risk.compiled import Array, compiled
 from keeper.risk.compiled_exact import UNDECIDED, Pair, add, part_up, product, root_up, scale
-from keeper.risk.compiled_scan import COINS, ROUNDER, Positions, Rows
-from keeper.risk.scan import Integers
+from keeper.risk.compiled_scan import COINS, ROUNDER, Positions
 
 _PPM = 1_000_000
 _CORRELATION = 1e15
@@ -23,14 +20,14 @@ _TO_TENOR = 1e9  # correlations of underlyings are ppm, of expiries 1e-15
 
 
 class Units(NamedTuple):
-    """Instruments: indices of underlying, tenor and bucket; delta, vega, curvature and theta of one unit, quanta,
-    shape (n, 4).
+    """Instruments: indices of underlying, tenor and bucket; delta, vega, curvature and theta of one unit,
+    quanta, shape (n, 4).
     """
 
-    underlying: Rows
-    tenor: Rows
-    bucket: Rows
-    rates: Floats
+    underlying: Array
+    tenor: Array
+    bucket: Array
+    rates: Array
 
 
 class Weights(NamedTuple):
@@ -39,33 +36,33 @@ class Weights(NamedTuple):
     (ppm), -1 for none. `shares`: of buckets, curvature's sum, curvature's root, delta with vega; ppm.
     """
 
-    delta: Floats
-    vega: Floats
-    curvature: Floats
-    roll: Integers
-    spot: Integers
-    limit: Integers
-    row: Rows
-    sets: Floats
+    delta: Array
+    vega: Array
+    curvature: Array
+    roll: Array
+    spot: Array
+    limit: Array
+    row: Array
+    sets: Array
     shares: tuple[int, int, int, int]
 
 
 class GreeksResult(NamedTuple):
-    """Quanta per account; `worst_set` indexes the correlation sets; `net` and `charged` (accounts, underlyings)
-    are |net delta| and the delta charge before its weight; `undecided` accounts hold nothing else of use.
+    """Quanta per account; `worst_set` indexes the correlation sets; `net` and `charged` of shape (accounts,
+    underlyings) are |net delta| and the delta charge before its weight; of `undecided` ones nothing counts.
     """
 
-    total: Integers
-    delta: Integers
-    vega: Integers
-    curvature: Integers
-    theta: Integers
-    concentration: Integers
-    roll: Integers
-    worst_set: npt.NDArray[np.int8]
-    net: Integers
-    charged: Integers
-    undecided: npt.NDArray[np.bool_]
+    total: Array
+    delta: Array
+    vega: Array
+    curvature: Array
+    theta: Array
+    concentration: Array
+    roll: Array
+    worst_set: Array
+    net: Array
+    charged: Array
+    undecided: Array
 
 
 class _Scratch(NamedTuple):
@@ -73,16 +70,16 @@ class _Scratch(NamedTuple):
     correlated underlying its row, weight and signed net delta, shape (3, underlyings).
     """
 
-    tenor: Rows
-    sums: Floats
-    listed: Floats
+    tenor: Array
+    sums: Array
+    listed: Array
 
 
 _DELTA, _CURVATURE, _TOTAL_VEGA, _FIRST_BUCKET = range(4)
 
 
 @compiled
-def form(values: Floats, tenors: Rows, count: int, matrix: Floats) -> tuple[Pair, float]:
+def form(values: Array, tenors: Array, count: int, matrix: Array) -> tuple[Pair, float]:
     """Quadratic form of whole numbers below 2**52, and the sum of the sizes of its terms."""
     total, size = (0.0, 0.0), 0.0
     for i in range(count):
@@ -129,17 +126,17 @@ def _charge_account(
         for i in range(count):
             delta = scratch.sums[_DELTA, i]
             net += delta
-            out.roll[account] += part_up(np.int64(abs(delta)), weights.roll[scratch.tenor[i]], _PPM)
+            out.roll[account] += part_up(int(abs(delta)), weights.roll[scratch.tenor[i]], _PPM)
         square, terms = form(scratch.sums[_DELTA], scratch.tenor, count, weights.delta)
         charged = root_up(square, terms, _CORRELATION, 1.0)
         vega = _vega(scratch, count, weights)
         root = _curvature_root(scratch, count, weights)
-        excess = np.int64(0)
+        excess = 0
         if charged >= 0:
             charge = part_up(charged, weights.spot[underlying], _PPM)
-            excess = _excess(np.int64(abs(net)), charge, weights.limit[underlying])
+            excess = _excess(int(abs(net)), charge, weights.limit[underlying])
         is_decided = is_decided and min(charged, vega, root, excess) >= 0
-        weight = np.float64(weights.spot[underlying])
+        weight = float(weights.spot[underlying])
         if weights.row[underlying] >= 0:
             own = add(own, scale(square, weight * weight))
             size += terms * weight * weight
@@ -149,11 +146,11 @@ def _charge_account(
         elif charged >= 0:
             apart += charge
         out.vega[account] += vega
-        out.curvature[account] += max(np.int64(0), np.int64(scratch.sums[_CURVATURE, :count].sum()) + root)
-        out.theta[account] += max(np.int64(0), -np.int64(theta))
+        out.curvature[account] += max(0, int(scratch.sums[_CURVATURE, :count].sum()) + root)
+        out.theta[account] += max(0, -int(theta))
         out.concentration[account] += excess
         if out.net.shape[1] > 0:
-            out.net[account, underlying], out.charged[account, underlying] = np.int64(abs(net)), charged
+            out.net[account, underlying], out.charged[account, underlying] = int(abs(net)), charged
     joint, out.worst_set[account] = _joint(own, size, listed, scratch.listed, weights)
     out.delta[account] = joint + apart + out.concentration[account]
     out.total[account] = -1
@@ -190,10 +187,10 @@ def _exposure(p: Positions, units: Units, j: int, end: int, scratch: _Scratch) -
 @compiled
 def _vega(scratch: _Scratch, count: int, weights: Weights) -> int:
     """Vega charge of one underlying."""
-    share = np.float64(weights.shares[0])
+    share = float(weights.shares[0])
     square, size = form(scratch.sums[_TOTAL_VEGA], scratch.tenor, count, weights.vega)
     if size == 0.0 and not np.any(scratch.sums[_FIRST_BUCKET:, :count]):
-        return np.int64(0)
+        return 0
     square, size = scale(square, share), size * share
     for bucket in range(_BUCKETS):
         part, part_size = form(scratch.sums[_FIRST_BUCKET + bucket], scratch.tenor, count, weights.vega)
@@ -205,7 +202,7 @@ def _vega(scratch: _Scratch, count: int, weights: Weights) -> int:
 @compiled
 def _curvature_root(scratch: _Scratch, count: int, weights: Weights) -> int:
     """The root in the curvature charge of one underlying."""
-    linear, share = np.float64(weights.shares[1]), np.float64(weights.shares[2])
+    linear, share = float(weights.shares[1]), float(weights.shares[2])
     square, size = form(scratch.sums[_CURVATURE], scratch.tenor, count, weights.curvature)
     square = scale(scale(square, share), share)
     return root_up(square, size * share * share, _CORRELATION, linear * linear)
@@ -215,9 +212,9 @@ def _curvature_root(scratch: _Scratch, count: int, weights: Weights) -> int:
 def _excess(net: int, charge: int, limit: int) -> int:
     """What concentration adds: charge * (sqrt(net / limit) - 1), or UNDECIDED."""
     if net <= limit:
-        return np.int64(0)
-    square = scale((np.float64(net), 0.0), float(_RATIO) * float(_RATIO))
-    ratio = root_up(square, square[0], np.float64(limit), 1.0)
+        return 0
+    square = scale((float(net), 0.0), float(_RATIO) * float(_RATIO))
+    ratio = root_up(square, square[0], float(limit), 1.0)
     # a remainder below 1e9 times more would not fit 63 bits
     if ratio < 0 or ratio > 9 * _RATIO:
         return UNDECIDED
@@ -225,9 +222,9 @@ def _excess(net: int, charge: int, limit: int) -> int:
 
 
 @compiled
-def _joint(own: Pair, own_size: float, count: int, listed: Floats, weights: Weights) -> tuple[int, int]:
+def _joint(own: Pair, own_size: float, count: int, listed: Array, weights: Weights) -> tuple[int, int]:
     """Joint delta charge of the correlated underlyings in the worst set, and the set."""
-    best, worst = np.int64(-1), 0
+    best, worst = -1, 0
     for index in range(len(weights.sets)):
         square, size = own, own_size
         for i in range(count):
@@ -252,7 +249,7 @@ def _norm(delta: int, vega: int, share: int) -> int:
     """sqrt(D**2 + V**2 + 2 * share * D * V), rounded up."""
     if delta == 0 or vega == 0:
         return delta + vega
-    d, v = np.float64(delta), np.float64(vega)
+    d, v = float(delta), float(vega)
     squares = scale(add(product(d, d), product(v, v)), float(_PPM))
     cross = scale(product(d, v), 2.0 * share)
     return root_up(add(squares, cross), squares[0] + cross[0], float(_PPM), 1.0)

@@ -7,16 +7,13 @@ its knots, or one and the final slope, span there. In doubles this errs by a few
 the sizes involved: where a mark is that near to a bound, the account is marked for the exact integers.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from keeper.markets.instrument import Kind
-from keeper.pricing.kernels import Floats
-from keeper.risk.compiled import compiled
-from keeper.risk.compiled_scan import Positions, Rows
-from keeper.risk.scan import Integers
+from keeper.risk.compiled import Array, compiled
+from keeper.risk.compiled_scan import Positions
 
 LIMB_BITS = 27
 _LIMB = (1 << LIMB_BITS) - 1
@@ -26,22 +23,22 @@ _FUTURE, _CALL, _PUT = int(Kind.FUTURE), int(Kind.CALL), int(Kind.PUT)
 
 
 class Terms(NamedTuple):
-    """Instruments: `series` is shared by those of one underlying and expiry; mark, strike and settlement forward,
-    1e-8 USD.
+    """Instruments: `series` is shared by those of one underlying and expiry; mark, strike and settlement
+    forward, 1e-8 USD.
     """
 
-    series: Rows
-    kind: Rows
-    mark: Integers
-    strike: Floats
-    forward: Floats
+    series: Array
+    kind: Array
+    mark: Array
+    strike: Array
+    forward: Array
 
 
 class MarkResult(NamedTuple):
     """Sums of quantity * mark in parts, shape (accounts, 3), the highest first; accounts to check exactly."""
 
-    parts: Integers
-    undecided: npt.NDArray[np.bool_]
+    parts: Array
+    undecided: Array
 
 
 @compiled
@@ -70,7 +67,7 @@ def mark(p: Positions, terms: Terms, span: tuple[int, int], out: MarkResult) -> 
 
 
 @compiled
-def _payoff(terms: Terms, row: int) -> float:
+def _payoff(terms: Terms, row: int) -> Any:
     """At the settlement forward, per unit."""
     if terms.kind[row] <= _FUTURE:
         return terms.forward[row]
@@ -79,7 +76,7 @@ def _payoff(terms: Terms, row: int) -> float:
 
 
 @compiled
-def _is_inside(p: Positions, terms: Terms, first: int, last: int, knots: Floats) -> bool:
+def _is_inside(p: Positions, terms: Terms, first: int, last: int, knots: Array) -> bool:
     """Whether the mark of one expiry's legs lies inside its bracket for certain. `knots`: room for prices and
     payoffs, from zero up.
     """
@@ -112,7 +109,7 @@ def _is_inside(p: Positions, terms: Terms, first: int, last: int, knots: Floats)
 
 
 @compiled
-def _envelopes(knots: Floats, count: int, slope: float, forward: float) -> tuple[float, float]:
+def _envelopes(knots: Array, count: int, slope: float, forward: float) -> tuple[float, float]:
     """Least and largest value at `forward` on a line between two knots, or from one along the final slope."""
     low, high = np.inf, -np.inf
     for i in range(count):

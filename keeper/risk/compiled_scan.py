@@ -1,4 +1,4 @@
-"""Profit and loss of many books in every scenario, and the worst of them: the kernels of scan and shortfall.
+"""Profit and loss of many books in every scenario, and the worst of them: the kernels of the scan.
 
 Cells are profits of one unit in quanta, one row of columns per instrument, all rows in one array. A leg's
 profit in a scenario is quantity * cell rounded to a whole number: adding and subtracting 1.5 * 2**52 rounds
@@ -6,16 +6,11 @@ halves to even, as `keeper.risk.book` does. Sums of whole numbers below 2**53 ar
 order. Rows are summed four at a time over unsigned indices, which lets the compiler use the widest vectors.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from keeper.pricing.kernels import Floats
-from keeper.risk.compiled import compiled
-from keeper.risk.scan import Integers
-
-Rows = npt.NDArray[np.int32]
+from keeper.risk.compiled import Array, compiled
 
 # rounds every double below 2**51 to a whole number
 ROUNDER = 1.5 * 2.0**52
@@ -28,26 +23,26 @@ _MOST_QUANTITY = 2**53
 
 
 class Positions(NamedTuple):
-    """Legs of all accounts: those of account a are indptr[a] to indptr[a + 1], ascending by row; 1e-8 coins."""
+    """Legs of all accounts, 1e-8 coins: account a has indptr[a] to indptr[a + 1], ascending by row."""
 
-    indptr: Integers
-    rows: Rows
-    quantities: Integers
+    indptr: Array
+    rows: Array
+    quantities: Array
 
 
 class Cells(NamedTuple):
     """Profits of one unit, quanta: `start` of a row's columns by instrument, `width` (a multiple of 8)."""
 
-    values: Floats
-    start: Integers
-    width: Integers
+    values: Array
+    start: Array
+    width: Array
 
 
 class Layout(NamedTuple):
     """Offset group and underlying of each instrument, as indices."""
 
-    group: Rows
-    underlying: Rows
+    group: Array
+    underlying: Array
 
 
 class ScanResult(NamedTuple):
@@ -55,29 +50,19 @@ class ScanResult(NamedTuple):
     underlying its profit there. The last three may have no columns: then they are left out.
     """
 
-    charge: Integers
-    loss: Integers
-    column: Rows
-    profit: Integers
-
-
-class Tail(NamedTuple):
-    """The worst scenarios of each part of a set: `count` whole ones weigh `weight`, the next one `rest`, of
-    `mass`; `quantile` is the rank of the value at risk, from 0.
-    """
-
-    begin: Integers
-    end: Integers
-    count: Integers
-    weight: Integers
-    rest: Integers
-    mass: Integers
-    quantile: int
+    charge: Array
+    loss: Array
+    column: Array
+    profit: Array
 
 
 @compiled
-def fits(p: Positions, peaks: Floats, span: tuple[int, int], out: npt.NDArray[np.bool_]) -> None:
-    """Whether all sums of each account stay where doubles are exact; `peaks`: most that one unit adds to any."""
+def fits(p: Positions, peaks: Array, span: tuple[int, int], out: Array) -> None:
+    """Whether all sums of each account stay where doubles are exact.
+
+    Args:
+        peaks: most that one unit adds to any sum, quanta, by row.
+    """
     for account in range(span[0], span[1]):
         total, most = 0.0, 0
         for j in range(p.indptr[account], p.indptr[account + 1]):
@@ -87,7 +72,7 @@ def fits(p: Positions, peaks: Floats, span: tuple[int, int], out: npt.NDArray[np
 
 
 @compiled
-def accumulate(p: Positions, cells: Cells, first: int, last: int, sums: Floats) -> None:
+def accumulate(p: Positions, cells: Cells, first: int, last: int, sums: Array) -> None:
     """Profits of legs `first` to `last` in every column."""
     values = cells.values
     columns = np.uint64(cells.width[p.rows[first]])
@@ -112,7 +97,7 @@ def accumulate(p: Positions, cells: Cells, first: int, last: int, sums: Floats) 
 
 
 @compiled
-def least(sums: Floats, columns: int, lanes: Floats) -> float:
+def least(sums: Array, columns: int, lanes: Array) -> Any:
     """The least sum: eight running minima, which the compiler keeps in one vector."""
     for k in range(_LANES):
         lanes[k] = sums[k]
@@ -126,7 +111,7 @@ def least(sums: Floats, columns: int, lanes: Floats) -> float:
 
 
 @compiled
-def _add_part(net: Floats, sums: Floats, columns: int, share: float) -> None:
+def _add_part(net: Array, sums: Array, columns: int, share: float) -> None:
     """Losses in full, gains by their share (ppm), rounded down: profit // ppm * share + ...; every quotient
     and product here is below 2**53, and no quotient is near enough to the next whole number to round to it.
     """
@@ -177,46 +162,5 @@ def scan(
                 out.column[account, group], out.loss[account, group] = column, max(0.0, -worst)
                 for k in range(begin, j):
                     exact = p.quantities[k] / COINS * cells.values[cells.start[p.rows[k]] + column]
-                    out.profit[account, layout.underlying[p.rows[k]]] += np.int64((exact + ROUNDER) - ROUNDER)
+                    out.profit[account, layout.underlying[p.rows[k]]] += int((exact + ROUNDER) - ROUNDER)
         out.charge[account] = charge
-
-
-@compiled
-def shortfall(
-    p: Positions, cells: Cells, tail: Tail, span: tuple[int, int], out: Integers, risk: Integers
-) -> None:
-    """Expected shortfall of each part of the scenario set, quanta, into `out` of shape (accounts, parts); the
-    value at risk of the first part into `risk`.
-    """
-    sums = np.empty(cells.width.max())
-    kept = np.empty(max(tail.count.max() + 1, tail.quantile + 1))
-    for account in range(span[0], span[1]):
-        first, last = p.indptr[account], p.indptr[account + 1]
-        if first == last:
-            continue
-        accumulate(p, cells, first, last, sums)
-        for part in range(len(tail.count)):
-            rank = tail.quantile if part == 0 else 0
-            size = max(tail.count[part] + 1, rank + 1)
-            _keep_least(sums, tail.begin[part], tail.end[part], kept, size)
-            total = 0
-            for k in range(tail.count[part]):
-                total -= np.int64(kept[k]) * tail.weight[part]
-            total -= np.int64(kept[tail.count[part]]) * tail.rest[part]
-            out[account, part] = max(0, -(-total // tail.mass[part]))
-            if part == 0:
-                risk[account] = max(0, -np.int64(kept[rank]))
-
-
-@compiled
-def _keep_least(sums: Floats, begin: int, end: int, kept: Floats, size: int) -> None:
-    """The `size` least sums, ascending, by insertion: few of many arrive once the first are in."""
-    kept[:size] = np.inf
-    for s in range(begin, end):
-        value = sums[s]
-        if value < kept[size - 1]:
-            k = size - 1
-            while k > 0 and kept[k - 1] > value:
-                kept[k] = kept[k - 1]
-                k -= 1
-            kept[k] = value
