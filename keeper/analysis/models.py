@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from json import dumps
 from typing import Any, Protocol
 
 from keeper.analysis.history import PriceHistory
-from keeper.analysis.plimsoll_model import PlimsollModel, methodology_of
 from keeper.analysis.regime import Regimes
 from keeper.analysis.requirement_buffer import Buffer, buffer_of
 from keeper.portfolio.market_state import MarketState
 from keeper.portfolio.portfolio import Portfolio
 from keeper.presets import plimsoll, registry
+from keeper.risk.methodology import Methodology
 
 OURS = plimsoll.NAME
 
@@ -55,8 +56,22 @@ def choices(names: Sequence[str], overrides: Mapping[str, Mapping[str, Any]]) ->
 def model_of(choice: ModelChoice, history: PriceHistory) -> Model:
     """The model of a choice."""
     if choice.preset == OURS:
-        return PlimsollModel(choice.name, Regimes(history, methodology_of(choice.overrides)))
+        parameters = dumps(plimsoll.load_parameters(choice.overrides))
+        return PlimsollModel(choice.name, Regimes(history, Methodology.from_json(parameters)))
     return PresetModel(choice.name, registry.model(choice.preset, choice.overrides))
+
+
+@dataclass(frozen=True)
+class PlimsollModel:
+    """Our methodology with the scenario sets and regimes of each day."""
+
+    name: str
+    regimes: Regimes
+
+    def buffers(self, portfolios: Sequence[Portfolio], market: MarketState, day: date) -> list[Buffer | None]:
+        """See `Model`."""
+        found = plimsoll.requirements(portfolios, market, self.regimes.methodology_on(day))
+        return [buffer_of(p, r, market) for p, r in zip(portfolios, found, strict=True)]
 
 
 @dataclass(frozen=True)
