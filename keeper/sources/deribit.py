@@ -1,0 +1,81 @@
+"""Deribit as a source: index, perpetual and options of each coin.
+
+The spot is the venue's index. The perpetual only bears witness: the farther its mark lies from the index, the
+less the index is trusted, and beyond a limit not at all.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from keeper.sources.deribit_feeds import CoinState, Feed
+from keeper.sources.deribit_rest import DeribitError
+from keeper.sources.option_quote import OptionQuote
+from keeper.sources.source import PPM, ExpiryQuote, Listed, Observation
+from keeper.units.constants import BASIS_POINTS
+
+_PRICE_UNIT = 10**8
+_MAX_AHEAD_SECONDS = 60
+
+Fit = Callable[[Sequence[OptionQuote], int, Sequence[int]], Mapping[int, ExpiryQuote]]
+
+
+class DeribitSource:
+    """Spots, forwards and fitted surfaces of the coins that it is told the underlyings are."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        underlyings: Mapping[int, str],
+        fit: Fit,
+        venue: str = "deribit",
+        max_basis_bps: int = 500,
+        max_option_age: int = 900,
+    ) -> None:
+        """Args:
+        fit: from option quotes, the time and the expiries wanted to quotes of these.
+        max_basis_bps: of the perpetual's mark from the index.
+        max_option_age: seconds; older option quotes are not fitted.
+        """
+        self.venue = venue
+        self._feed = feed
+        self._underlyings = dict(underlyings)
+        self._fit = fit
+        self._max_basis_bps = max_basis_bps
+        self._max_option_age = max_option_age
+
+    def observe(self, now: int, listed: Listed) -> Observation:
+        """The venue at chain time `now`; as old as its oldest index.
+
+        Raises:
+            LookupError: a listed underlying cannot be observed, or the venue's clock is ahead of the chain's.
+        """
+        spots, confidences, ages = {}, {}, [0]
+        expiries: dict[tuple[int, int], ExpiryQuote] = {}
+        for underlying in sorted(set(listed) & set(self._underlyings)):
+            coin, wanted = self._underlyings[underlying], listed[underlying]
+            state = self._feed.state(coin, now, bool(wanted))
+            ages.append(self._age(coin, state.time, now))
+            spots[underlying] = round(state.index * _PRICE_UNIT)
+            confidences[underlying] = self._confidence(coin, state)
+            if wanted:
+                young = [q for q in state.options if now - q.timestamp <= self._max_option_age]
+                found = self._fit(young, now, sorted(wanted))
+                expiries |= {(underlying, e): quote for e, quote in found.items()}
+        return Observation(self.venue, now, max(ages), spots, expiries, confidences_ppm=confidences)
+
+    def _age(self, coin: str, time: int, now: int) -> int:
+        if time > now + _MAX_AHEAD_SECONDS:
+            raise DeribitError(f"{self.venue}: {coin} is {time - now} seconds ahead of our chain")
+        return max(now - time, 0)
+
+    def _confidence(self, coin: str, state: CoinState) -> int:
+        basis = abs(state.perpetual / state.index - 1.0) * BASIS_POINTS
+        if basis > self._max_basis_bps:
+            text = f"perpetual of {coin} at {state.perpetual:g}, index {state.index:g}"
+            raise DeribitError(f"{self.venue}: {text}: {basis:.0f} bps apart, at most {self._max_basis_bps}")
+        return int(PPM * (1.0 - _beyond_calm(basis, self._max_basis_bps)))
+
+
+def _beyond_calm(basis: float, limit: int) -> float:
+    """0 up to a tenth of the limit, which funding brings back, then rising to 1 at the limit."""
+    calm = limit / 10
+    return max(basis - calm, 0.0) / (limit - calm)
