@@ -16,6 +16,7 @@ from keeper.portfolio.portfolio import Holding, Portfolio, Position
 from keeper.presets import derive_srm
 from keeper.presets.parameters import load_parameters
 from keeper.presets.requirement import Requirement
+from keeper.pricing import black76
 
 NOW = 1_672_531_200
 DAY = 86_400
@@ -251,6 +252,27 @@ def test_evaluate__case_of_the_venue__same_whole_dollars(
     result = evaluate(portfolio, feeds)
     assert whole(result.equity - result.maintenance) == maintenance
     assert whole(result.equity - result.initial) == initial
+
+
+@pytest.mark.parametrize(
+    ("kind", "strike", "share"),
+    [("C", 2_100.0, 0.10), ("C", 3_000.0, 0.10), ("C", 1_500.0, 0.15), ("P", 1_950.0, 0.125)],
+)
+def test_evaluate__isolated_short__formula_to_the_last_digits(kind: str, strike: float, share: float) -> None:
+    result = evaluate(Portfolio((eth("0111", strike, kind, -2.0),)), Feeds())
+    value = 2.0 * float(
+        black76.price(
+            is_call=kind == "C",
+            forward=ETH + ETH_BASIS["0111"],
+            strike=strike,
+            years=(seconds("0111") - NOW) / 31_536_000,
+            vol=0.5,
+        )
+    )
+    assert math.isclose(result.mark, -value, rel_tol=1e-12)
+    # its mark is in equity already
+    assert math.isclose(result.maintenance, 2.0 * 0.075 * ETH, rel_tol=1e-12)
+    assert math.isclose(result.initial, 2.0 * share * ETH, rel_tol=1e-12)
 
 
 def test_evaluate__defined_risk__names_the_rule() -> None:
