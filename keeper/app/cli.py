@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from keeper.app.commands.compare import compare
 from keeper.app.commands.example import example
 from keeper.app.commands.margin import margin
+from keeper.app.commands.what_if import what_if
 
 app = typer.Typer(name="plimsoll", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -171,6 +173,8 @@ def status(
 # risk commands: one module each, whose heavy imports wait inside functions, so that --help stays quick
 app.command("example")(example)
 app.command("margin")(margin)
+app.command("compare")(compare)
+app.command("what-if")(what_if)
 
 
 def _print_table(found: dict[str, Any]) -> None:
