@@ -58,8 +58,8 @@ def page_of(found: Mapping[str, Any]) -> str:
 def _table(found: Mapping[str, Any]) -> Table:
     times = found["timestamp"]
     span = " → ".join(dict.fromkeys(iso_text(times[when]) for when in ("before", "after")))
-    table = Table("USD", "before", "after", "change", title=f"{found['portfolio']} · {found['model']}
-{span}")
+    title = f"{found['portfolio']} · {found['model']} · {span}"
+    table = Table("USD", "before", "after", "change", title=title)
     for column in table.columns[1:]:
         column.justify = "right"
     for text, key in _ROWS.items():
