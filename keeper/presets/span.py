@@ -11,7 +11,9 @@ and time, per coin of net delta. Net option value is in `Requirement.equity`, so
 requirement; the initial one is `initial_factor` times that. Perpetuals and futures have linear arrays.
 
 A clearing house publishes risk arrays and parameters every day: `risk_arrays` takes arrays by instrument
-name, everything else is computed by Black-76. There is no spot-month charge, for nothing here is delivered.
+name, everything else is computed by Black-76. Collateral takes a haircut and hedges nothing. There is no
+spot-month charge, for nothing here is delivered. The weights of the composite delta are the ones commonly
+quoted; they matter to calendar charges and credits alone.
 `spreads` lists inter-commodity spreads by priority: {"legs": {"BTC": 1, "ETH": 20}, "credit": 0.5}.
 
 Source: CME, "CME SPAN: Standard Portfolio Analysis of Risk" and "Components of SPAN".
@@ -78,15 +80,23 @@ def evaluate(portfolio: Portfolio, market: MarketState, parameters: Mapping[str,
     found = {x: _commodity(book(portfolio, market, x), parameters) for x in symbols(portfolio)}
     spreads = _credit_spreads(found, parameters["spreads"])
     mark = sum(x.option_value + x.unrealised for x in found.values()) + portfolio.unsettled
-    collateral = sum(x.amount * market.underlying(x.asset).spot for x in portfolio.collateral)
+    values = {
+        x.asset: x.amount * market.underlying(x.asset).spot / market.settlement_price
+        for x in portfolio.collateral
+    }
+    haircuts = sum(v * entry(parameters["haircut"], x) for x, v in values.items())
     risk = sum(x.risk for x in found.values())
     return Requirement(
         model=NAME,
         mark=mark,
-        equity=portfolio.cash + mark + collateral / market.settlement_price,
-        initial=risk * parameters["initial_factor"],
-        maintenance=risk,
-        breakdown={"commodities": {k: _detail(x) for k, x in found.items()}, "spreads": spreads},
+        equity=portfolio.cash + mark + sum(values.values()),
+        initial=risk * parameters["initial_factor"] + haircuts,
+        maintenance=risk + haircuts,
+        breakdown={
+            "commodities": {k: _detail(x) for k, x in found.items()},
+            "spreads": spreads,
+            "haircuts": haircuts,
+        },
     )
 
 

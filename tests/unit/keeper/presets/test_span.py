@@ -154,8 +154,9 @@ def test_evaluate__cash_and_collateral__count_in_equity() -> None:
         is_call=True, forward=1e5, strike=110_000.0, years=(DECEMBER - NOW) / 31_536_000, vol=0.5
     )
     assert math.isclose(result.equity, 500.0 + 8_000.0 + float(value), rel_tol=1e-12)
+    assert result.breakdown["haircuts"] == 0.3 * 8_000.0
     # a long option never needs more than its value
-    assert 0.0 < result.maintenance <= float(value)
+    assert 0.0 < result.maintenance - 2_400.0 <= float(value)
 
 
 def test_evaluate__malformed_array_or_spread__error() -> None:
