@@ -12,12 +12,14 @@ from keeper.pricing.ssvi import Quotes, Ssvi
 from keeper.pricing.svi_arbitrage import arbitrage
 from keeper.pricing.svi_calibration import fit_freely, reweighted
 from keeper.pricing.svi_objective import Objective
-from keeper.pricing.svi_slice import Svi
+from keeper.pricing.svi_slice import Svi, from_integers
 from keeper.pricing.svi_solver import is_fair, polished, without_arbitrage
 
 LEAST_QUOTES = 5
 # of crossing a neighbour, in rounds: both give way a little before either must
-_PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+_PENALTIES = np.geomspace(0.01, 30.0, 12)
+# an SSVI slice may bend towards quotes from this many on
+_LEAST_BENDING = 3
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ def calibrate_surface(expiries: Sequence[Quotes], warm_start: Sequence[Svi | Non
             _refit(work, index, work[index - 1].x)
     return CalibratedSurface(
         shared,
-        tuple(CalibratedSlice(w.x, w.method, _problems(free, i, w.x)) for i, w in enumerate(work)),
+        tuple(
+            CalibratedSlice(_published(w.x), w.method, _problems(free, i, w.x)) for i, w in enumerate(work)
+        ),
     )
 
 
@@ -89,7 +93,9 @@ def _first(quotes: Quotes, prior: Svi, start: Svi | None) -> _Work:
         return _Work(*fit_freely(*quotes, prior, start), "svi")
     weight = np.sqrt(quotes.weights)
     weight = weight / np.sqrt(np.sum((weight * quotes.variance) ** 2))
-    return _Work(Objective(quotes.k, quotes.variance, weight, prior.at_money, prior=prior), prior, "ssvi")
+    objective = Objective(quotes.k, quotes.variance, weight, prior.at_money, prior=prior)
+    bent = np.unique(quotes.k).size >= _LEAST_BENDING
+    return _Work(objective, polished(objective, [prior], 0.0) if bent else prior, "ssvi")
 
 
 def _fits(work: Sequence[_Work], near: int) -> bool:
@@ -119,6 +125,10 @@ def _refit(work: Sequence[_Work], index: int, floor: Svi | None) -> None:
     each = work[index]
     objective = reweighted(each.objective, each.x) if each.method == "svi" else each.objective
     each.x = without_arbitrage(replace(objective, floor=floor, on_path=False), [each.x])
+
+
+def _published(x: Svi) -> Svi:
+    return from_integers(x.quantise())
 
 
 def _problems(free: Sequence[Svi], index: int, final: Svi) -> tuple[str, ...]:

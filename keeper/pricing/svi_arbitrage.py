@@ -50,9 +50,9 @@ def arbitrage(
         slices: raw SVI of each expiry, (a, b, rho, m, sigma).
         parameters: one slice more, by itself or after the others.
     """
-    slices = [Svi(*x) for x in (*slices, *([] if parameters is None else [parameters]))]
-    problems = [f"{text} (slice {i})" for i, x in enumerate(slices) for text in slice_arbitrage(x)]
-    for i, (near, far) in enumerate(zip(slices, slices[1:], strict=False)):
+    surface = [Svi(*x) for x in (*slices, *([] if parameters is None else [parameters]))]
+    problems = [f"{text} (slice {i})" for i, x in enumerate(surface) for text in slice_arbitrage(x)]
+    for i, (near, far) in enumerate(zip(surface, surface[1:], strict=False)):
         if falls(near, far):
             problems.append(f"svi: calendar arbitrage (slices {i} and {i + 1})")
     return problems

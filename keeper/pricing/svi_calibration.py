@@ -74,13 +74,19 @@ def fit_freely(
         found.insert(0, warm_start)
     objective = Objective(k, w, weight, float(np.interp(0.0, *_sorted(k, w))), prior=prior)
     best = polished(objective, found, 0.0)
+    fits = [(objective, best)]
     for _ in range(_REWEIGHTINGS):
+        objective, best = fits[-1]
         robust = reweighted(objective, best)
         if np.allclose(robust.weight, objective.weight, rtol=1e-3):
             break
-        objective = robust
-        best = polished(objective, [best], 0.0, quick=True)
-    return objective, best
+        fits.append((robust, polished(robust, [best], 0.0, quick=True)))
+    return min(fits, key=lambda fit: median_error(*fit))
+
+
+def median_error(objective: Objective, x: Svi) -> float:
+    """Median of the weighted absolute errors, no quote left out."""
+    return float(np.median(np.abs(replace(objective, weight=objective.full_weight).errors(x))))
 
 
 def reweighted(objective: Objective, found: Svi) -> Objective:

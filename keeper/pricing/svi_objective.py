@@ -1,12 +1,15 @@
 """What a slice is fitted to, as residuals: quotes, and the conditions it must keep as penalties.
 
-A point is (a, p, q, m, s) with b (1 - rho) = 2 * logistic(p), b (1 + rho) = 2 * logistic(q), sigma = exp(s):
-Lee's bound and |rho| < 1 hold everywhere.
+A point is (a, p, q, m, s) with b (1 - rho) = L * logistic(p), b (1 + rho) = L * logistic(q), L just below 2,
+and sigma = exp(s): Lee's bound and |rho| < 1 hold everywhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from keeper.pricing.kernels import Floats
 from keeper.pricing.svi_arbitrage import LEE_BOUND
@@ -14,13 +17,24 @@ from keeper.pricing.svi_path import calendar_gap
 from keeper.pricing.svi_slice import Svi, butterfly, nodes, shape
 
 MIN_SIGMA = 1e-4
+_STEEPEST = LEE_BOUND - 1e-6
 # aim a little inside the conditions: published integers are rounded, nodes move with the slice
 _BUTTERFLY_MARGIN = 2e-3
 _GAP_MARGIN = 1e-4
 _LEAST_DENSITY = -10.0  # of g: where variance is negative it has no size
 _STEP = 1e-6
-# of the sum of the quotes' weights: a wing twice the prior's costs about what an error of .2 % everywhere does
+# of the quotes' together: a wing twice the prior's costs about what an error of .2 % everywhere does
 _PRIOR_WEIGHT = 2e-3
+
+
+class Slices(NamedTuple):
+    """Raw SVI of several points at once."""
+
+    a: Floats
+    b: Floats
+    rho: Floats
+    m: Floats
+    sigma: Floats
 
 
 @dataclass(frozen=True)
@@ -55,12 +69,13 @@ class Objective:
         return self.weight if self.full is None else self.full
 
     def residuals(self, points: Floats, penalty: float) -> Floats:
-        """One row a point: errors of the quotes, the departure from the prior, then the violations times `penalty`, if that is not zero.
+        """One row a point: errors of the quotes, the departure from the prior, then the violations times
+        `penalty`, if that is not zero.
 
         Args:
             points: shape (n, 5).
         """
-        slices = Svi(*(x[:, None] for x in slice_of(points)))
+        slices = slices_of(points)
         parts = [(shape(slices, self.k).variance - self.w) * self.weight]
         if self.prior is not None:
             parts.append(self._departure(slices, self.prior))
@@ -78,14 +93,14 @@ class Objective:
         rows = self.residuals(points, penalty)
         return np.asarray(((rows[1:] - rows[0]) / np.diag(points[1:] - point)[:, None]).T)
 
-    def _departure(self, slices: Svi, prior: Svi) -> Floats:
+    def _departure(self, slices: Slices, prior: Svi) -> Floats:
         """From the prior beyond the quotes, as a share of its variance."""
         k = nodes(prior)[::10]
         outside = k[(k < np.min(self.k)) | (k > np.max(self.k))]
         expected = shape(prior, outside).variance
         return np.asarray(_PRIOR_WEIGHT * (shape(slices, outside).variance - expected) / expected)
 
-    def _violations(self, slices: Svi) -> Floats:
+    def _violations(self, slices: Slices) -> Floats:
         k = nodes(Svi(1.1 * self.at_money, 0.0, 0.0, 0.0, 1.0))
         curve = shape(slices, k)
         dip = curve.variance / self.at_money
@@ -97,24 +112,29 @@ class Objective:
             parts.append(self._growth(self.floor, slices, k))
         if self.ceiling is not None:
             parts.append(self._growth(slices, self.ceiling, nodes(self.ceiling)))
-        return np.minimum(np.concatenate(parts, axis=1), 0.0)
+        return np.asarray(np.minimum(np.concatenate(parts, axis=1), 0.0))
 
-    def _growth(self, near: Svi, far: Svi, k: Floats) -> Floats:
-        grown = calendar_gap(near, far, k, self.on_path) / self.at_money
-        return np.broadcast_to(grown - _GAP_MARGIN, (max(np.size(near.a), np.size(far.a)), k.size))
+    def _growth(self, near: Sequence[npt.ArrayLike], far: Sequence[npt.ArrayLike], k: Floats) -> Floats:
+        return calendar_gap(near, far, k, self.on_path) / self.at_money - _GAP_MARGIN
 
 
-def slice_of(points: Floats) -> Svi:
-    """Raw SVI of points, shape (n, 5): arrays of length n."""
-    a, p, q, m, s = points.T
-    left, right = (LEE_BOUND / (1.0 + np.exp(-np.clip(x, -40.0, 40.0))) for x in (p, q))
+def slice_of(point: Floats) -> Svi:
+    """Raw SVI of one point."""
+    a, b, rho, m, sigma = (float(x[0, 0]) for x in slices_of(point[None, :]))
+    return Svi(a, b, rho, m, sigma)
+
+
+def slices_of(points: Floats) -> Slices:
+    """Raw SVI of points, shape (n, 5): arrays of shape (n, 1)."""
+    a, p, q, m, s = (x[:, None] for x in points.T)
+    left, right = (_STEEPEST / (1.0 + np.exp(-np.clip(x, -40.0, 40.0))) for x in (p, q))
     b = (left + right) / 2.0
     rho = np.clip((right - left) / (2.0 * b), -1.0 + 1e-12, 1.0 - 1e-12)
-    return Svi(a, b, rho, m, np.exp(np.clip(s, np.log(MIN_SIGMA), 5.0)))
+    return Slices(a, b, rho, m, np.exp(np.clip(s, np.log(MIN_SIGMA), 5.0)))
 
 
 def point_of(x: Svi) -> Floats:
     """The point of a slice; wings at Lee's bound or flat are moved just inside."""
-    shares = (np.clip(x.b * (1.0 + sign * x.rho) / LEE_BOUND, 1e-9, 1.0 - 1e-9) for sign in (-1.0, 1.0))
+    shares = (np.clip(x.b * (1.0 + sign * x.rho) / _STEEPEST, 1e-9, 1.0 - 1e-9) for sign in (-1.0, 1.0))
     p, q = (float(np.log(y / (1.0 - y))) for y in shares)
     return np.array([x.a, p, q, x.m, np.log(max(x.sigma, MIN_SIGMA))])

@@ -1,5 +1,6 @@
 """Raw SVI between two expiries: a path of slices along which total variance does not fall."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,19 +12,20 @@ from keeper.pricing.svi_slice import Svi, shape
 
 class Path(NamedTuple):
     """w(k) = level + slope * k + |(b * k - centre, width)|: convex in these five numbers together, for
-    every k. Arrays broadcast.
+    every k.
     """
 
-    level: npt.ArrayLike
-    slope: npt.ArrayLike
-    b: npt.ArrayLike
-    centre: npt.ArrayLike
-    width: npt.ArrayLike
+    level: Floats
+    slope: Floats
+    b: Floats
+    centre: Floats
+    width: Floats
 
 
-def path(x: Svi) -> Path:
-    """The five numbers of a slice; a slice of arrays gives arrays."""
-    return Path(x.a - x.b * x.rho * x.m, x.b * x.rho, x.b, x.b * x.m, x.b * x.sigma)
+def path(parameters: Sequence[npt.ArrayLike]) -> Path:
+    """The five numbers of a slice; of arrays, arrays."""
+    a, b, rho, m, sigma = (np.asarray(x, dtype=np.float64) for x in parameters)
+    return Path(*(np.asarray(x) for x in (a - b * rho * m, b * rho, b, b * m, b * sigma)))
 
 
 def interpolate(near: Svi, far: Svi, share: float) -> Svi:
@@ -33,27 +35,33 @@ def interpolate(near: Svi, far: Svi, share: float) -> Svi:
     `path_gap` is not negative it therefore never falls: no calendar arbitrage anywhere in between.
     """
     pairs = zip(path(near), path(far), strict=True)
-    level, slope, b, centre, width = (float(p + (q - p) * share) for p, q in pairs)  # type: ignore[operator]
+    level, slope, b, centre, width = (float(p + (q - p) * share) for p, q in pairs)
     m = centre / b
     return Svi(level + slope * m, b, slope / b, m, width / b)
 
 
-def path_gap(near: Svi, far: Svi, log_moneyness: npt.ArrayLike) -> Floats:
+def path_gap(
+    near: Sequence[npt.ArrayLike], far: Sequence[npt.ArrayLike], log_moneyness: npt.ArrayLike
+) -> Floats:
     """Rate at which total variance starts to grow from `near` towards `far`; not above w_far - w_near.
 
-    Either slice may hold arrays, which broadcast against `log_moneyness`.
+    The parameters of either may be arrays, which broadcast against `log_moneyness`.
     """
     k = np.asarray(log_moneyness, dtype=np.float64)
-    start = Path(*(np.asarray(x, dtype=np.float64) for x in path(near)))
-    end = Path(*(np.asarray(x, dtype=np.float64) for x in path(far)))
+    start, end = path(near), path(far)
     x, y = start.b * k - start.centre, end.b * k - end.centre
     length = np.sqrt(x * x + start.width**2)
     growth = (x * y + start.width * end.width) / length - length
     return np.asarray(end.level - start.level + (end.slope - start.slope) * k + growth)
 
 
-def calendar_gap(near: Svi, far: Svi, log_moneyness: npt.ArrayLike, on_path: bool) -> Floats:
-    """Growth of total variance from one slice to a later one; with `on_path` its least rate along the path."""
+def calendar_gap(
+    near: Sequence[npt.ArrayLike],
+    far: Sequence[npt.ArrayLike],
+    log_moneyness: npt.ArrayLike,
+    on_path: bool,
+) -> Floats:
+    """Growth of total variance from one slice to a later one; with `on_path` its least along the path."""
     if on_path:
         return path_gap(near, far, log_moneyness)
     return np.asarray(shape(far, log_moneyness).variance - shape(near, log_moneyness).variance)

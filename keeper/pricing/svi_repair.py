@@ -67,7 +67,8 @@ def _change(before: Svi, after: Svi, floor: Svi | None) -> str:
     if floor is not None and "parameters outside their domain" not in reasons and falls(floor, before):
         reasons.append("calendar arbitrage")
     what = ", ".join(reasons) or "total variance falls between it and the slice before"
-    return f"{what}; variance at the money {before.at_money:.6g} -> {after.at_money:.6g}, {_largest(before, after)}"
+    moved = f"variance at the money {before.at_money:.6g} -> {after.at_money:.6g}"
+    return f"{what}; {moved}, {_largest(before, after)}"
 
 
 def _largest(before: Svi, after: Svi) -> str:

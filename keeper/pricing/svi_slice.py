@@ -73,7 +73,11 @@ def butterfly(curve: Shape, log_moneyness: npt.ArrayLike) -> Floats:
     """Gatheral's g(k) of any smile; -inf where the variance is not positive."""
     k = np.asarray(log_moneyness, dtype=np.float64)
     w = np.where(curve.variance > 0.0, curve.variance, 1.0)
-    g = (1.0 - k * curve.first / (2.0 * w)) ** 2 - curve.first**2 / 4.0 * (1.0 / w + 0.25) + curve.second / 2.0
+    g = (
+        (1.0 - k * curve.first / (2.0 * w)) ** 2
+        - curve.first**2 / 4.0 * (1.0 / w + 0.25)
+        + curve.second / 2.0
+    )
     return np.asarray(np.where(curve.variance > 0.0, g, -np.inf))
 
 

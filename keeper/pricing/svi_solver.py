@@ -52,7 +52,7 @@ def polished(objective: Objective, found: Sequence[Svi], penalty: float, quick: 
         for start in found
     ]
     best = min(runs, key=lambda run: float(run.cost))
-    return Svi(*(float(y[0]) for y in slice_of(best.x[None, :])))
+    return slice_of(best.x)
 
 
 def without_arbitrage(objective: Objective, found: Sequence[Svi]) -> Svi:

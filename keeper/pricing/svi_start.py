@@ -1,7 +1,7 @@
 """Where a calibration starts: the best slices over a grid of (m, sigma).
 
-For given m and sigma the slice is linear in (a, b (1 - rho), b (1 + rho)), and Lee's bound and |rho| <= 1 are a
-box: the quasi-explicit step of S. De Marco and C. Martini, "Quasi-explicit calibration of Gatheral's SVI
+For given m and sigma the slice is linear in (a, b (1 - rho), b (1 + rho)), and Lee's bound and |rho| <= 1 are
+a box: the quasi-explicit step of S. De Marco and C. Martini, "Quasi-explicit calibration of Gatheral's SVI
 model", Zeliade white paper (2009). All grid points are solved at once.
 """
 

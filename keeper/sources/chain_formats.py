@@ -126,31 +126,32 @@ def _index_chain(row: Row) -> OptionQuote:
     )
 
 
+def _columns(*names: str) -> frozenset[str]:
+    return frozenset(name for text in names for name in text.split())
+
+
 SHAPES: Sequence[Shape] = (
     Shape(
         "Deribit chain",
-        frozenset(
-            "snapshot_ts currency option_type strike expiry underlying_price bid_price ask_price mark_price".split()
+        _columns(
+            "snapshot_ts currency option_type strike expiry underlying_price bid_price ask_price",
+            "mark_price",
         ),
         _chain,
     ),
     Shape(
         "Deribit tickers",
-        frozenset(
-            "ts instrument_name underlying_price bid_price ask_price mark_price bid_iv ask_iv mark_iv".split()
-        ),
+        _columns("ts instrument_name underlying_price bid_price ask_price mark_price bid_iv ask_iv mark_iv"),
         _ticker,
     ),
     Shape(
         "vols by time to expiry",
-        frozenset(
-            "snapshot_ts ticker ttm_years forward discount_factor option_type strike bid_iv ask_iv".split()
-        ),
+        _columns("snapshot_ts ticker ttm_years forward discount_factor option_type strike bid_iv ask_iv"),
         _vol_chain,
     ),
     Shape(
         "vols by expiry date",
-        frozenset("date expiry ttm_years strike bid_iv ask_iv forward".split()),
+        _columns("date expiry ttm_years strike bid_iv ask_iv forward"),
         _index_chain,
     ),
 )
