@@ -19,7 +19,7 @@ _INSTRUMENT_SHIFT = 128
 _UNDERLYING_BITS = 16
 _EXPIRY_BITS = 40
 _STRIKE_BITS = 64
-_KIND_BITS = 8
+KIND_BITS = 8
 _QUANTITY_MASK = 2**128 - 1
 _QUANTITY_SIGN = 2**127
 
@@ -66,7 +66,7 @@ class Instrument:
             underlying=packed >> _UNDERLYING_SHIFT,
             expiry=packed >> _EXPIRY_SHIFT & (1 << _EXPIRY_BITS) - 1,
             strike=packed >> _STRIKE_SHIFT & (1 << _STRIKE_BITS) - 1,
-            kind=Kind(packed & (1 << _KIND_BITS) - 1),
+            kind=Kind(packed & (1 << KIND_BITS) - 1),
         )
 
     def require_valid(self) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from keeper.markets.instrument import Leg
+from keeper.markets.instrument import KIND_BITS, Leg
 from keeper.pricing.kernels import Floats
+from keeper.risk.addons import Addons, Bucket
 from keeper.risk.scan import Integers
 from keeper.risk.table import RiskTable, Unit, spot_of
 from keeper.units.constants import WAD
@@ -37,11 +38,13 @@ class Book:
         exposures: by underlying.
         profits: profit and loss in every scenario of the scan, by offset group and underlying.
         history: profit and loss of everything in every scenario of the expected shortfall.
+        addons: what grows in proportion to the legs; coins beside the book do not enter it.
     """
 
     exposures: Mapping[int, Exposure]
     profits: Mapping[int, Mapping[int, Integers]]
     history: Integers
+    addons: Addons
 
 
 def book_of(legs: Sequence[Leg], table: RiskTable) -> Book:
@@ -63,7 +66,25 @@ def book_of(legs: Sequence[Leg], table: RiskTable) -> Book:
         exact = table.groups[group].profit[[unit.row for unit, _ in rows]]
         quantities = np.array([quantity for _, quantity in rows])
         profits[group][underlying] = whole(quantities[:, None] * exact).sum(axis=0)
-    return Book(exposures, profits, _history(legs, table))
+    return Book(exposures, profits, _history(legs, table), _addons(legs, table))
+
+
+def _addons(legs: Sequence[Leg], table: RiskTable) -> Addons:
+    perps = confidence = 0
+    spreads: dict[Bucket, int] = defaultdict(int)
+    strikes: dict[int, int] = defaultdict(int)
+    rates: dict[int, float] = {}
+    for leg in legs:
+        unit, size = table.units[leg.instrument], abs(leg.quantity) / WAD
+        perps += _whole(size * unit.addons.perp)
+        confidence += _whole(size * unit.addons.confidence)
+        spreads[unit.liquidity] += _whole(size * unit.addons.spread)
+        if unit.addons.naked:
+            key = leg.instrument >> KIND_BITS
+            strikes[key] += leg.quantity
+            rates[key] = unit.addons.naked
+    naked = sum(_whole(-net / WAD * rates[key]) for key, net in strikes.items() if net < 0)
+    return Addons(naked, perps, confidence, spreads)
 
 
 def _history(legs: Sequence[Leg], table: RiskTable) -> Integers:
@@ -86,6 +107,7 @@ def with_spot(book: Book, underlying: int, amount: int, table: RiskTable) -> Boo
         {**book.exposures, underlying: replace(before, delta=delta)},
         {**book.profits, unit.group: {**group, underlying: profit}},
         book.history + whole(quantity * table.history[unit.line]),
+        book.addons,
     )
 
 

@@ -1,4 +1,5 @@
-"""The core margin of a book: the largest of Greeks charge, scan and expected shortfall, plus basis and roll.
+"""The core margin of a book: the largest of Greeks charge, scan and expected shortfall, plus basis, roll
+and the add-ons that grow in proportion.
 
 Apart from concentration it is subadditive and homogeneous, up to the rounding of a few quanta per leg.
 """
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keeper.markets.instrument import Leg
+from keeper.risk.addons import Addons
 from keeper.risk.book import Book
 from keeper.risk.expected_shortfall import Shortfall, shortfall_of
 from keeper.risk.greeks_charge import GreeksCharge, SmileCharge, combine, delta_charge, smile_charge
@@ -27,6 +29,7 @@ class Core:
     scan: int
     shortfall: Shortfall
     roll: int
+    addons: Addons
 
     @property
     def binding(self) -> str:
@@ -48,13 +51,14 @@ def core_of(book: Book, table: RiskTable, smile: SmileCharge | None = None) -> C
     scan, shortfall = scan_charge(book, table), shortfall_of(book.history, methodology)
     roll = sum(roll_charges(book, table).values())
     largest = max(greeks.total, scan, shortfall.total)
-    total = (largest + roll) * methodology.quantum_e8 * PRICE_UNIT
-    return Core(total, greeks, scan, shortfall, roll)
+    total = (largest + roll + book.addons.total) * methodology.quantum_e8 * PRICE_UNIT
+    return Core(total, greeks, scan, shortfall, roll, book.addons)
 
 
 def core_detail(core: Core, book: Book, legs: Sequence[Leg], table: RiskTable) -> dict[str, Any]:
     """Charges and binding scenarios; JSON-ready, integers as text."""
     return {
+        "addons": core.addons.detail(),
         "binding": core.binding,
         "core": str(core.total),
         "greeks": core.greeks.detail(),

@@ -27,6 +27,7 @@ class UnitGreeks(NamedTuple):
         curvature: -1/2 gamma F**2 sigma**2 h with the expiry's at-the-money vol, times the linear weight;
             negative for a long option.
         theta: change in value over the horizon; negative for a long option.
+        dollar_vega: change in value for a relative vol move of 1.00, unweighted.
     """
 
     delta: Floats
@@ -34,6 +35,7 @@ class UnitGreeks(NamedTuple):
     vega: Floats
     curvature: Floats
     theta: Floats
+    dollar_vega: Floats
 
 
 def unit_greeks(c: Contracts, parameters: GreeksParameters) -> UnitGreeks:
@@ -49,13 +51,15 @@ def unit_greeks(c: Contracts, parameters: GreeksParameters) -> UnitGreeks:
     floored = black76.greeks(**terms, years=np.maximum(c.years, horizon), vol=c.vol)
     live = np.where(c.option, c.live, 0.0)
     variance = c.at_money_vol * c.at_money_vol * horizon
+    dollar_vega = live * floored.vega * c.vol
     gamma = live * floored.gamma * c.forward * c.forward
     return UnitGreeks(
         delta=np.asarray(c.live * c.forward * np.where(c.option, now.delta, 1.0)),
         bucket=_buckets(np.where(c.is_call, floored.delta, floored.delta + 1.0), parameters.wing_ppm / PPM),
-        vega=np.asarray(live * floored.vega * c.vol * _vega_weight(c, parameters)),
+        vega=np.asarray(dollar_vega * _vega_weight(c, parameters)),
         curvature=np.asarray((-0.5 * parameters.curvature_linear_ppm / PPM) * gamma * variance),
         theta=np.asarray(live * floored.theta * horizon),
+        dollar_vega=np.asarray(dollar_vega),
     )
 
 

@@ -1,8 +1,8 @@
 """Initial and maintenance margin of accounts and of single instruments.
 
-IM = multiplier * Core; MM = max(.80 * Core, .75 * IM). Both are uncapped: a defined-risk book is capped at
-its worst loss on-chain, last, because a capped margin is not subadditive. Collateral that hedges the book
-lowers both (see `keeper.risk.collateral`).
+Formulas and bounds are in `keeper.risk.levels`. Margins are uncapped: a defined-risk book is capped at its
+worst loss on-chain, last, because a capped margin is not subadditive. Collateral that hedges the book lowers
+both (see `keeper.risk.collateral`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,20 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from keeper.markets.instrument import Instrument, Leg, leg_of, word
-from keeper.risk.book import Book, book_of
+from keeper.risk.book import book_of
 from keeper.risk.collateral import Collateral, Pledge, pledge
 from keeper.risk.concentration import Reach, reach
 from keeper.risk.core import core_detail, core_of
-from keeper.risk.methodology import Methodology
-from keeper.risk.parameters import PPM
+from keeper.risk.levels import bound_of, levels_of, unit_levels
 from keeper.risk.payoff import expiry_bounds
 from keeper.risk.table import RiskTable, build_table
 from keeper.units.constants import PRICE_UNIT, WAD
 
 __all__ = ["Margin", "RiskTable", "UnitMargins", "account_margin", "build_table", "unit_margins"]
-
-# the leaf has 64 bits for the marginal multiplier
-_MOST_MARGINAL = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -74,16 +70,19 @@ def account_margin(
         LookupError: an instrument or a collateral's underlying is not in the table.
         OverflowError: a leg's profit and loss does not fit; the account cannot be margined.
     """
-    methodology = table.methodology
-    multiplier = methodology.multiplier_ppm(tier)
     book = book_of(legs, table)
-    initial = _required(book, collateral, table, multiplier, is_initial=True)
-    maintenance = _required(book, collateral, table, multiplier, is_initial=False)
-    bound = _scaled(_reach(book, initial, maintenance, table), multiplier)
+    multiplier = table.methodology.multiplier_ppm(tier)
+    levels = levels_of(book.addons, multiplier, table.market, table.methodology)
+    initial = pledge(book, collateral, table, lambda of: of.initial_haircut, levels.initial)
+    maintenance = pledge(book, collateral, table, lambda of: of.maintenance_haircut, levels.maintenance)
+    bound = _bound(initial, maintenance, table, multiplier)
     breakdown = {
         **core_detail(initial.core, initial.book, [*legs], table),
+        **levels.detail(initial.core.total, book.addons),
         "collateral": _collateral_detail(collateral, initial, maintenance),
-        "multiplier_ppm": multiplier,
+        "initial": str(initial.required),
+        "maintenance": str(maintenance.required),
+        "marginal": str(bound.marginal),
     }
     return Margin(
         mark=mark_of(legs, table),
@@ -96,31 +95,12 @@ def account_margin(
     )
 
 
-def _required(
-    book: Book, collateral: Sequence[Collateral], table: RiskTable, multiplier: int, *, is_initial: bool
-) -> Pledge:
-    """Initial or maintenance margin with the collateral pledged that lowers it most."""
-
-    def margin(core: int) -> int:
-        initial, maintenance = _margins(core, multiplier, table.methodology)
-        return initial if is_initial else maintenance
-
-    def haircut(of: Collateral) -> int:
-        return of.initial_haircut if is_initial else of.maintenance_haircut
-
-    return pledge(book, collateral, table, haircut, margin)
-
-
-def _reach(book: Book, initial: Pledge, maintenance: Pledge, table: RiskTable) -> Reach:
+def _bound(initial: Pledge, maintenance: Pledge, table: RiskTable, multiplier: int) -> Reach:
     """How far both margins bound those of a larger account."""
-    states = [pledged.core.greeks.delta.positions for pledged in (initial, maintenance)]
-    return reach(states, [u.underlying for u in table.market.underlyings], table.methodology)
-
-
-def _scaled(bound: Reach, multiplier: int) -> Reach:
-    """With the account's tier: stand-alone margins are those of a multiplier of one."""
-    marginal = -(-bound.marginal * max(multiplier, PPM) // PPM)
-    return Reach(marginal, bound.max_added) if marginal <= _MOST_MARGINAL else Reach(_MOST_MARGINAL, 0)
+    cores = [initial.core, maintenance.core]
+    positions = [core.greeks.delta.positions for core in cores]
+    growth = reach(positions, [u.underlying for u in table.market.underlyings], table.methodology)
+    return bound_of(growth, [core.total for core in cores], multiplier, table.methodology)
 
 
 def _collateral_detail(
@@ -166,18 +146,14 @@ def unit_margins(table: RiskTable, instruments: Iterable[int]) -> tuple[UnitMarg
     """
     result = []
     for packed in sorted(set(instruments)):
-        long, short = (core_of(book_of([Leg(packed, sign * WAD)], table), table) for sign in (1, -1))
-        (im_long, mm_long), (im_short, mm_short) = (
-            _margins(core.total, PPM, table.methodology) for core in (long, short)
-        )
+        (im_long, mm_long), (im_short, mm_short) = (_unit(packed, sign * WAD, table) for sign in (1, -1))
         mark = table.marks[packed] * PRICE_UNIT
         result.append(UnitMargins(packed, mark, im_long, mm_long, im_short, mm_short))
     return tuple(result)
 
 
-def _margins(core: int, multiplier_ppm: int, methodology: Methodology) -> tuple[int, int]:
-    """IM and MM, WAD, rounded up."""
-    initial = -(-core * multiplier_ppm // PPM)
-    of_core = -(-core * methodology.maintenance.of_core_ppm // PPM)
-    of_initial = -(-initial * methodology.maintenance.of_initial_ppm // PPM)
-    return initial, max(of_core, of_initial)
+def _unit(instrument: int, quantity: int, table: RiskTable) -> tuple[int, int]:
+    book = book_of([Leg(instrument, quantity)], table)
+    core = core_of(book, table).total
+    levels = unit_levels(book.addons, table.market, table.methodology)
+    return levels.initial(core), levels.maintenance(core)

@@ -16,14 +16,18 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 from keeper.risk.correlation import Matrix, least_eigenvalue, nearest
+from keeper.risk.methodology_rules import broken_rules
 from keeper.risk.parameters import (
     PPM,
+    AddonParameters,
     CorrelationParameters,
     ExpectedShortfallParameters,
     GreeksParameters,
+    LiquidityParameters,
     MaintenanceParameters,
     RollParameters,
     ScanParameters,
+    SizeParameters,
     SpotParameters,
     UnderlyingParameters,
 )
@@ -50,6 +54,9 @@ class Methodology:
     greeks: GreeksParameters
     expected_shortfall: ExpectedShortfallParameters
     correlations: CorrelationParameters
+    addons: AddonParameters
+    liquidity: LiquidityParameters
+    sizes: SizeParameters
     roll: RollParameters
     maintenance: MaintenanceParameters
     tiers_ppm: tuple[int, ...]
@@ -77,6 +84,9 @@ class Methodology:
                 greeks=GreeksParameters(**data["greeks"]),
                 expected_shortfall=ExpectedShortfallParameters(**data["expected_shortfall"]),
                 correlations=_correlations(data["correlations"]),
+                addons=AddonParameters(**data["addons"]),
+                liquidity=LiquidityParameters(**data["liquidity"]),
+                sizes=_sizes(data["sizes"]),
                 roll=RollParameters(**data["roll"]),
                 maintenance=MaintenanceParameters(**data["maintenance"]),
                 tiers_ppm=tuple(data["tiers_ppm"]),
@@ -87,7 +97,9 @@ class Methodology:
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"methodology: malformed parameters: {error}") from error
-        methodology._check()
+        broken = broken_rules(methodology)
+        if broken:
+            raise ValueError("methodology: " + "; ".join(broken))
         return methodology
 
     @classmethod
@@ -207,77 +219,6 @@ class Methodology:
             raise ValueError(f"methodology: no credit tier {tier}")
         return self.tiers_ppm[tier]
 
-    def _check(self) -> None:
-        rules = {
-            **self._general_rules(),
-            **self._scan_rules(),
-            **self._greeks_rules(),
-            **self._shortfall_rules(),
-        }
-        broken = [rule for rule, holds in rules.items() if not holds]
-        if broken:
-            raise ValueError("methodology: " + "; ".join(broken))
-
-    def _general_rules(self) -> dict[str, bool]:
-        ratio = self.maintenance.of_core_ppm * PPM // min(self.tiers_ppm, default=1)
-        spots = [*(u.spot for u in self.underlyings), self.other]
-        return {
-            "version must be 3": self.version == 3,
-            "quantum must be positive": 0 < self.quantum_e8 <= 10**8,
-            # at .80 maintenance would equal initial margin
-            "tiers must be at least .85": all(t >= 850_000 for t in self.tiers_ppm) and bool(self.tiers_ppm),
-            "maintenance must not exceed initial margin": max(self.maintenance.of_initial_ppm, ratio) <= PPM,
-            "added margin must be positive and fit 128 bits": 0 < self.max_added_im < 2**127,
-            "underlyings must be distinct": len(self._spots) == len(self.underlyings),
-            "ranges and weights must lie in (0, 1)": all(
-                0 < x < PPM for s in spots for x in (s.range_ppm, s.weight_ppm)
-            ),
-            "thresholds must be positive": all(s.threshold_usd > 0 for s in spots),
-        }
-
-    def _scan_rules(self) -> dict[str, bool]:
-        scan = self.scan
-        shocks = (scan.vol_down_ppm, scan.twist_ppm, scan.skew_ppm)
-        return {
-            "grid needs at least one step": 1 <= scan.grid_steps <= 100,
-            "twist needs the spot moves of half the range": scan.grid_steps % 2 == 0,
-            "tails must lie above -1 and differ from 0": all(t > -PPM and t != 0 for t in scan.tails_ppm),
-            "vol must stay positive": all(0 <= x < PPM for x in shocks),
-            "offset must lie in [0, 1]": 0 <= scan.offset_ppm <= PPM,
-        }
-
-    def _greeks_rules(self) -> dict[str, bool]:
-        g = self.greeks
-        assumed = (self.correlations.majors_ppm, self.correlations.others_ppm)
-        pairs = [value for _, _, value in self.correlations.pairs]
-        shares = (g.bucket_ppm, g.tenor_base_ppm, g.delta_vega_ppm, g.low_factor_ppm)
-        return {
-            "horizon must be positive": g.horizon_seconds > 0,
-            # below, net delta says too little about the delta charge to bound what concentration adds
-            "expiry correlation must lie in [.5, 1)": PPM // 2 <= g.expiry_base_ppm < PPM,
-            "correlations must lie in [0, 1]": all(0 <= x <= PPM for x in (*shares, *assumed, *pairs)),
-            "vega tenors must be positive": min(g.vega_reference_days, g.vega_min_days) > 0,
-            "vega weight and decay must not be negative": min(g.vega_weight_ppm, g.tenor_decay_ppm) >= 0,
-            "a wing ends below a delta of .5": 0 <= g.wing_ppm < PPM // 2,
-            "curvature needs linear above root weight": g.curvature_linear_ppm > g.curvature_root_ppm >= 0,
-            "high correlations are not below the base": g.high_factor_ppm >= PPM,
-            "reach must be positive": 0 < g.reach_ppm <= PPM,
-        }
-
-    def _shortfall_rules(self) -> dict[str, bool]:
-        p = self.expected_shortfall
-        given = "0x" + self.scenarios.hash().hex()
-        return {
-            "scenarios must be those that the parameters name": p.scenarios == given,
-            "tails must lie in (0, 1)": all(0 < x < PPM for x in (p.tail_ppm, p.var_ppm)),
-            "volatility scales must surround one": 0 < p.scale_low_ppm <= PPM <= p.scale_high_ppm <= 10 * PPM,
-            "shares must lie in [0, 1]": all(
-                0 <= x <= PPM for x in (p.stressed_ppm, p.scale_floor_ppm, p.vol_least_ppm)
-            ),
-            "volatility must remember": 0 < p.volatility_decay_ppm < PPM,
-            "the proxy must have moves": p.proxy in self.scenarios.moves and 0 < p.proxy_ppm <= 10 * PPM,
-        }
-
 
 def _plain(value: Any) -> Any:
     """Groups of parameters as dictionaries."""
@@ -289,6 +230,10 @@ def _plain(value: Any) -> Any:
 def _correlations(data: dict[str, Any]) -> CorrelationParameters:
     pairs = tuple((first, second, value) for first, second, value in data["pairs"])
     return CorrelationParameters(**{**data, "pairs": pairs})
+
+
+def _sizes(data: dict[str, Any]) -> SizeParameters:
+    return SizeParameters(**{**data, "tiers": tuple((start, share) for start, share in data["tiers"])})
 
 
 def _underlying(data: dict[str, Any]) -> UnderlyingParameters:

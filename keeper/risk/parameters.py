@@ -135,8 +135,65 @@ class ExpectedShortfallParameters:
 
 
 @dataclass(frozen=True)
+class AddonParameters:
+    """Add-ons that grow in proportion to the book.
+
+    Attributes:
+        naked_ppm: of spot, per option net short at its strike.
+        perp_ppm: of the notional of perpetuals: a day's funding and a move away from the index.
+        confidence_ppm: confidence of a price below which the missing share of the notional is charged.
+        depeg_from_ppm, depeg_factor_ppm: price of the settlement coin below which the factor of the initial
+            margin rises, and by how much per unit of price.
+    """
+
+    naked_ppm: int
+    perp_ppm: int
+    confidence_ppm: int
+    depeg_from_ppm: int
+    depeg_factor_ppm: int
+
+
+@dataclass(frozen=True)
+class LiquidityParameters:
+    """The cost of closing a book: half-spreads, and impact that grows with the root of the size.
+
+    Attributes:
+        perp_ppm, future_ppm: half-spread of the notional; delta_ppm: of an option's dollar delta.
+        vega_ppm: half-spread of an option in relative vol; wing_ppm: factor on it in the wings.
+        linear_depth_ppm, option_depth_ppm: half-spread cost of a bucket at which its impact costs as much
+            again, as a share of the underlying's concentration threshold.
+        most_ppm: impact is at most this share of the half-spreads.
+        of_maintenance_ppm: share of the add-on in the maintenance margin.
+    """
+
+    perp_ppm: int
+    future_ppm: int
+    delta_ppm: int
+    vega_ppm: int
+    wing_ppm: int
+    linear_depth_ppm: int
+    option_depth_ppm: int
+    most_ppm: int
+    of_maintenance_ppm: int
+
+
+@dataclass(frozen=True)
+class SizeParameters:
+    """Marginal tiers on the core margin.
+
+    Attributes:
+        tiers: (core margin in USD, share of what is above it, ppm), ascending in both.
+        reach_ppm: an account may add this share of its core margin (of the first tier, where that is more)
+            before it needs a new leaf.
+    """
+
+    tiers: tuple[tuple[int, int], ...]
+    reach_ppm: int
+
+
+@dataclass(frozen=True)
 class MaintenanceParameters:
-    """MM = max(of_core * Core, of_initial * IM)."""
+    """MM = max(of_core * (Core + size add-on) + its share of liquidity, of_initial * IM)."""
 
     of_core_ppm: int
     of_initial_ppm: int

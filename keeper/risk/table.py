@@ -11,6 +11,7 @@ from keeper.markets.instrument import Instrument, Kind
 from keeper.pricing.kernels import Floats
 from keeper.pricing.market import Market
 from keeper.risk import scan, tenors
+from keeper.risk.addons import LINEAR, AddonRates, Bucket, unit_rates
 from keeper.risk.expected_shortfall import history_profits
 from keeper.risk.greeks import unit_greeks
 from keeper.risk.methodology import Methodology
@@ -28,6 +29,8 @@ class Unit(NamedTuple):
         bucket: moneyness bucket of its vega.
         rates: delta, vega, curvature and theta as `keeper.risk.greeks` defines them.
         line: its row in the table's history.
+        addons: charges that grow in proportion.
+        liquidity: the bucket of its half-spread.
     """
 
     underlying: int
@@ -37,6 +40,8 @@ class Unit(NamedTuple):
     bucket: int
     rates: Rates
     line: int
+    addons: AddonRates
+    liquidity: Bucket
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,8 @@ def _with_group(table: RiskTable, key: int, members: Mapping[int, Instrument]) -
     prices = np.rint(scan.values(terms) * scan.PRICE_SCALE).astype(np.int64)
     greeks = unit_greeks(terms, methodology.greeks)
     rates = np.stack([greeks.delta, greeks.vega, greeks.curvature, greeks.theta]) / quantum
+    perp = np.array([i.kind == Kind.PERP for i in members.values()])
+    addons = unit_rates(terms, perp, greeks, table.market, methodology) / quantum
     index = {expiry: i for i, expiry in enumerate(table.tenors.expiries)}
     marks, units = dict(table.marks), dict(table.units)
     for row, (packed, instrument) in enumerate(members.items()):
@@ -133,6 +140,12 @@ def _with_group(table: RiskTable, key: int, members: Mapping[int, Instrument]) -
             bucket=int(greeks.bucket[row]),
             rates=(delta, vega, curvature, theta),
             line=len(units),
+            addons=AddonRates(*(float(x) for x in addons[:, row])),
+            liquidity=(
+                instrument.underlying,
+                index[instrument.expiry],
+                int(greeks.bucket[row]) if instrument.strike else LINEAR,
+            ),
         )
     groups = {**table.groups, key: Group(scenario_set, profit)}
     return RiskTable(table.market, methodology, groups, table.tenors, marks, units, table.history)

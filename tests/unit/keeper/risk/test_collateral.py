@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper.markets.instrument import Kind, Leg
+from keeper.risk.book import book_of, with_spot
 from keeper.risk.collateral import Collateral
+from keeper.risk.core import core_of
+from keeper.risk.levels import levels_of
 from keeper.risk.margin import Margin, account_margin, build_table
 from keeper.risk.methodology import Methodology
 from keeper.units.constants import WAD
@@ -52,6 +55,10 @@ def pledged(found: Margin, which: str = "initial") -> list[float]:
     return [int(row[f"pledged_{which}"]) / WAD for row in found.breakdown["collateral"]]
 
 
+# three perps: .0002 * 6000, and impact at a depth of .0004 * 12M USD
+LIQUIDITY = 1.2 * (1 + (1.2 / 4_800) ** 0.5)
+
+
 def test_margin__short_perp_covered_by_the_same_coins__nothing() -> None:
     # spot and perp cancel in every charge; the haircut given back only lowers a margin of zero
     found = margin([Leg(perp(2), -3 * WAD)], eth(3))
@@ -60,12 +67,13 @@ def test_margin__short_perp_covered_by_the_same_coins__nothing() -> None:
 
 
 def test_margin__short_perp_half_covered__by_hand() -> None:
-    # all 1.5 coins pledged: 1.5 coins short need .185 * 2000 each, less a haircut of 10 % of 3000
+    # all 1.5 coins pledged: 1.5 coins short need .185 * 2000 each, less a haircut of 10 % of 3000; the coins
+    # leave the perpetuals' add-on of .005 * 6000 and their liquidity as they are
     found = margin([Leg(perp(2), -3 * WAD)], eth(1.5))
     assert pledged(found) == [1.5]
-    assert found.initial / WAD == pytest.approx(1.5 * 2_000 * 0.185 - 300, abs=1e-4)
-    # maintenance: .80 of it, less 5 %
-    assert found.maintenance / WAD == pytest.approx(1.5 * 2_000 * 0.148 - 150, abs=1e-4)
+    assert found.initial / WAD == pytest.approx(555 + 30 + LIQUIDITY - 300, abs=1e-4)
+    # maintenance: .80 of it, half of the liquidity, less 5 %
+    assert found.maintenance / WAD == pytest.approx(0.8 * 585 + LIQUIDITY / 2 - 150, abs=1e-4)
 
 
 def test_margin__covered_call__less_than_naked_and_than_a_haircut() -> None:
@@ -120,7 +128,7 @@ def test_margin__hedge_across_underlyings__both_tokens_pledged() -> None:
 def test_margin__tier_above_one__scales_before_the_haircut_comes_back() -> None:
     legs = [Leg(perp(2), -3 * WAD)]
     found = margin(legs, eth(1.5), tier=1)
-    assert found.initial / WAD == pytest.approx(1.15 * 1.5 * 2_000 * 0.185 - 300, abs=1e-4)
+    assert found.initial / WAD == pytest.approx(1.15 * 585 + LIQUIDITY - 300, abs=1e-4)
 
 
 def test_collateral__unlisted_underlying__lookup_error() -> None:
@@ -178,8 +186,10 @@ def test_margin__trades_beside_coins__bounded_by_their_own_margin(
 ) -> None:
     before, after = margin(held, eth(amount)), margin(merged(held, trades), eth(amount))
     alone = margin(trades)
-    assert after.initial <= before.initial + alone.initial + CENT
-    assert after.maintenance <= before.maintenance + alone.maintenance + CENT
+    # what the impact of the trades' own half-spreads may add at most
+    steeper = int(alone.breakdown["liquidity"]["half_spreads"]) * 375 // 1000 * 10**12
+    assert after.initial <= before.initial + alone.initial + steeper + CENT
+    assert after.maintenance <= before.maintenance + alone.maintenance + steeper + CENT
 
 
 @settings(max_examples=60, deadline=None)
@@ -193,10 +203,12 @@ def test_margin__share_of_everything__at_most_its_share(legs: list[Leg], amount:
 @settings(max_examples=30, deadline=None)
 @given(books, coins)
 def test_margin__every_amount_tried__none_needs_less(legs: list[Leg], amount: float) -> None:
-    # pledging s by hand: the coins as a perp, the haircut given back
+    # pledging s by hand: the coins beside the book, the haircut given back
+    book = book_of(legs, TABLE)
+    levels = levels_of(book.addons, 10**6, TABLE.market, TABLE.methodology)
     found = margin(legs, eth(amount)).initial
     chooser = random.Random(7)
     for share in (0.0, 1.0, *(chooser.random() for _ in range(20))):
         s = round(amount * share * 10**8) * 10**10
-        hedged = margin(merged(legs, [Leg(perp(2), s)]) if s else legs).initial
+        hedged = levels.initial(core_of(with_spot(book, 2, s, TABLE), TABLE).total)
         assert found <= max(0, hedged - s * 2_000 * 1_000 // 10_000) + CENT

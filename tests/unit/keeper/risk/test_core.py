@@ -1,4 +1,4 @@
-"""The core margin: the larger charge, and basis and roll on top."""
+"""The core margin: the largest charge, and basis, roll and proportional add-ons on top."""
 
 from keeper.markets.instrument import Kind, Leg
 from keeper.risk.book import book_of, with_spot
@@ -19,7 +19,9 @@ def test_core_of__one_perp__scan_and_roll() -> None:
     # .18 and .14 and .005 of 2000; the square root of the delta charge rounds up
     assert (core.scan, core.roll) == (360 * 10**6, 10 * 10**6)
     assert 280 * 10**6 <= core.greeks.total <= 280 * 10**6 + 3
-    assert (core.total, core.binding) == (370 * WAD, "scan")
+    # and .005 of it for funding and the perpetual's index
+    assert core.addons.total == 10 * 10**6
+    assert (core.total, core.binding) == (380 * WAD, "scan")
 
 
 def test_core_of__known_smile__same_margin() -> None:

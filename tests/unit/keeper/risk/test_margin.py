@@ -55,8 +55,9 @@ DUST = 200_000 * 10**10
 
 
 def crowded() -> Methodology:
-    """Thresholds that books of a few units exceed: 500 USD per 1 %."""
+    """Thresholds that books of a few units exceed: 500 USD per 1 %, and size tiers to match."""
     data = json.loads(METHODOLOGY.to_json())
+    data["sizes"]["tiers"] = [[2_000, 100_000], [20_000, 250_000], [200_000, 500_000]]
     for underlying in data["underlyings"]:
         underlying["spot"]["threshold_usd"] = 500
     return Methodology.from_json(json.dumps(data))
@@ -99,21 +100,23 @@ def perp(underlying: int) -> int:
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_account_margin__one_eth_perp__range_plus_flat_roll(sign: int) -> None:
+def test_account_margin__one_eth_perp__range_roll_perpetual_and_liquidity(sign: int) -> None:
     spot = MARKET.underlying(2).effective * 10**10
     margin = account_margin([Leg(perp(2), sign * WAD)], TABLE)
     assert margin.mark == sign * spot
-    assert margin.core == pytest.approx(spot * 185 / 1000, abs=2 * QUANTUM)
-    assert margin.initial == margin.core
-    assert margin.maintenance == pytest.approx(spot * 148 / 1000, abs=2 * QUANTUM)
+    assert margin.core == pytest.approx(spot * 190 / 1000, abs=2 * QUANTUM)
+    half_spread = 0.0002 * spot
+    liquidity = half_spread * (1 + (half_spread / (0.0004 * 12e6 * WAD)) ** 0.5)
+    assert margin.initial == pytest.approx(margin.core + liquidity, abs=3 * QUANTUM)
+    assert margin.maintenance == pytest.approx(spot * 152 / 1000 + liquidity / 2, abs=4 * QUANTUM)
 
 
 def test_account_margin__long_eth_short_btc__gain_offsets_sixty_percent() -> None:
     eth, btc = (MARKET.underlying(u).effective for u in (2, 1))
     margin = account_margin([Leg(perp(1), -WAD), Leg(perp(2), 10 * WAD)], TABLE)
     up = btc * 0.16 - 0.6 * 10 * eth * 0.18
-    roll = 0.005 * (btc + 10 * eth)
-    assert margin.core / 1e10 == pytest.approx(up + roll, rel=1e-9)
+    roll_and_perps = (0.005 + 0.005) * (btc + 10 * eth)
+    assert margin.core / 1e10 == pytest.approx(up + roll_and_perps, rel=1e-9)
 
 
 def test_account_margin__sol__never_offsets() -> None:
@@ -124,7 +127,9 @@ def test_account_margin__sol__never_offsets() -> None:
 def test_account_margin__tiers__scale_initial_and_keep_maintenance_below() -> None:
     legs = [Leg(perp(2), WAD)]
     margins = [account_margin(legs, TABLE, tier) for tier in range(4)]
-    assert [round(m.initial / m.core, 6) for m in margins] == [1.0, 1.15, 0.95, 0.9]
+    liquidity = margins[0].initial - margins[0].core
+    found = [round((m.initial - liquidity) / m.core, 6) for m in margins]
+    assert found == [1.0, 1.15, 0.95, 0.9]
     assert all(m.maintenance <= m.initial for m in margins)
 
 
@@ -144,11 +149,15 @@ def test_account_margin__absurd_quantity__overflow_error() -> None:
         account_margin([Leg(perp(1), 2**96)], TABLE)
 
 
-def test_unit_margins__every_instrument__equal_its_own_account() -> None:
+def test_unit_margins__every_instrument__its_own_account_with_liquidity_at_its_steepest() -> None:
     for unit in unit_margins(TABLE, UNIVERSE):
         for sign, im, mm in ((1, unit.im_long, unit.mm_long), (-1, unit.im_short, unit.mm_short)):
             margin = account_margin([Leg(unit.instrument, sign * WAD)], TABLE)
-            assert (im, mm, unit.mark) == (margin.initial, margin.maintenance, sign * margin.mark)
+            liquidity = margin.breakdown["liquidity"]
+            steepest = -(-int(liquidity["half_spreads"]) * 1_375 // 1_000)
+            assert im == margin.initial + (steepest - int(liquidity["charge"])) * QUANTUM
+            assert im >= mm >= margin.maintenance
+            assert unit.mark == sign * margin.mark
 
 
 @settings(max_examples=200, deadline=None)
@@ -227,11 +236,12 @@ def test_marginal__share_of_another_account_within_reach__bounded_by_its_margin(
     )
 
 
-def test_marginal__crowded_books__both_above_and_at_one_occur() -> None:
-    held = [[Leg(perp(2), q * WAD)] for q in (1, 40, 400)]
+def test_marginal__crowded_books__both_above_and_at_the_least_occur() -> None:
+    held = [[Leg(perp(2), q * WAD)] for q in (1, 5, 20)]
     found = [account_margin(book, CROWDED) for book in held]
-    assert found[0].marginal == WAD
-    assert WAD < found[1].marginal < found[2].marginal
+    # liquidity at its steepest, whatever the book
+    assert found[0].marginal == WAD * 1_375 // 1_000
+    assert found[0].marginal < found[1].marginal < found[2].marginal
     assert all(margin.max_added > 0 for margin in found)
 
 
@@ -243,10 +253,15 @@ def test_marginal__beyond_what_a_leaf_can_state__no_reach() -> None:
 def test_breakdown__short_straddle__names_the_charge_that_binds() -> None:
     legs = [Leg(i, -WAD) for i in UNIVERSE if Instrument.unpack(i).strike == MARKET.underlying(2).effective]
     breakdown = account_margin(legs, TABLE).breakdown
-    greeks, scan = int(breakdown["greeks"]["charge"]), int(breakdown["scan"][0]["loss"])
-    assert breakdown["binding"] == ("greeks" if greeks > scan else "scan")
+    charges = {
+        "greeks": int(breakdown["greeks"]["charge"]),
+        "scan": int(breakdown["scan"][0]["loss"]),
+        "shortfall": int(breakdown["shortfall"]["charge"]),
+    }
+    assert charges[breakdown["binding"]] == max(charges.values())
     roll = sum(int(charge) for charge in breakdown["roll"].values())
-    assert int(breakdown["core"]) == (max(greeks, scan) + roll) * QUANTUM
+    addons = sum(int(charge) for charge in breakdown["addons"].values())
+    assert int(breakdown["core"]) == (max(charges.values()) + roll + addons) * QUANTUM
     assert breakdown["greeks"]["correlation_set"] in {"base", "high", "low"}
     assert json.loads(json.dumps(breakdown)) == breakdown
 
