@@ -12,6 +12,7 @@ import typer
 from keeper.app.commands.compare import compare
 from keeper.app.commands.example import example
 from keeper.app.commands.margin import margin
+from keeper.app.commands.surface import surface
 from keeper.app.commands.what_if import what_if
 
 app = typer.Typer(name="plimsoll", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -175,6 +176,7 @@ app.command("example")(example)
 app.command("margin")(margin)
 app.command("compare")(compare)
 app.command("what-if")(what_if)
+app.command("surface")(surface)
 
 
 def _print_table(found: dict[str, Any]) -> None:

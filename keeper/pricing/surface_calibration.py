@@ -2,7 +2,7 @@
 arbitrage between them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from keeper.pricing.svi_slice import Svi, from_integers
 from keeper.pricing.svi_solver import is_fair, polished, without_arbitrage
 
 LEAST_QUOTES = 5
+Progress = Callable[[float], None]
 # of crossing a neighbour, in rounds: both give way a little before either must
 _PENALTIES = np.geomspace(0.01, 30.0, 12)
 # an SSVI slice may bend towards quotes from this many on
@@ -54,7 +55,11 @@ class _Work:
     method: str
 
 
-def calibrate_surface(expiries: Sequence[Quotes], warm_start: Sequence[Svi | None] = ()) -> CalibratedSurface:
+def calibrate_surface(
+    expiries: Sequence[Quotes],
+    warm_start: Sequence[Svi | None] = (),
+    progress: Progress = lambda share: None,
+) -> CalibratedSurface:
     """Slices without arbitrage, next to the quotes.
 
     An SSVI surface is fitted to all quotes. It is an expiry's slice where there are fewer than five, and
@@ -64,19 +69,24 @@ def calibrate_surface(expiries: Sequence[Quotes], warm_start: Sequence[Svi | Non
     Args:
         expiries: quotes, nearest expiry first, each with at least one.
         warm_start: the last fit's slices, by expiry.
+        progress: told the share of the work that is done.
 
     Raises:
         ValueError: no expiry, or one without quotes.
     """
     shared, thetas = ssvi.calibrate(expiries)
     starts = [*warm_start, *[None] * len(expiries)]
-    work = [_first(e, shared.slice(t), s) for e, t, s in zip(expiries, thetas, starts, strict=False)]
+    work = []
+    for quotes, theta, start in zip(expiries, thetas, starts, strict=False):
+        work.append(_first(quotes, shared.slice(theta), start))
+        progress(len(work) / len(expiries) / 2.0)
     free = [w.x for w in work]
     for index, each in enumerate(work):
         if not is_fair(each.x):
             _refit(work, index, None)
-    for penalty in _PENALTIES:
+    for done, penalty in enumerate(_PENALTIES, start=1):
         _soften(work, penalty)
+        progress(0.5 + done / len(_PENALTIES) / 2.0)
     for index in range(1, len(work)):
         if not _fits(work, index - 1):
             _refit(work, index, work[index - 1].x)

@@ -9,7 +9,7 @@ import numpy as np
 from keeper.pricing.forward import put_call_parity
 from keeper.pricing.ssvi import Quotes
 from keeper.pricing.surface import Surface, Tenor
-from keeper.pricing.surface_calibration import CalibratedSlice, calibrate_surface
+from keeper.pricing.surface_calibration import CalibratedSlice, Progress, calibrate_surface
 from keeper.pricing.svi_slice import Svi, total_variance
 from keeper.sources.option_quote import Chain, OptionQuote
 from keeper.sources.smile_quotes import SmileQuotes, smile_quotes
@@ -60,12 +60,18 @@ class ChainFit:
     unquoted: tuple[int, ...]
 
 
-def fit_chain(chain: Chain, underlying: str | None = None, last: Surface | None = None) -> ChainFit:
+def fit_chain(
+    chain: Chain,
+    underlying: str | None = None,
+    last: Surface | None = None,
+    progress: Progress = lambda share: None,
+) -> ChainFit:
     """The surface of one underlying of a chain, free of arbitrage.
 
     Args:
         underlying: may be left out where the chain has one.
         last: the last good surface: where the fit starts, and all there is where there are no quotes.
+        progress: told the share of the work that is done.
 
     Raises:
         LookupError: no such underlying, or several and none is named.
@@ -85,7 +91,7 @@ def fit_chain(chain: Chain, underlying: str | None = None, last: Surface | None 
             raise ValueError(f"chains: no quote of {name} says anything of a vol; give the last good surface")
         return ChainFit(name, chain.timestamp, spot, (), last, unquoted)
     started = [_slice_of(last, s.expiry) for s in usable]
-    fitted = calibrate_surface([Quotes(s.k, s.variance, s.weights) for s in usable], started)
+    fitted = calibrate_surface([Quotes(s.k, s.variance, s.weights) for s in usable], started, progress)
     slices = tuple(_slice_fit(s, c) for s, c in zip(usable, fitted.slices, strict=True))
     tenors = [Tenor(s.quotes.expiry, s.quotes.years, s.quotes.forward, s.parameters) for s in slices]
     return ChainFit(name, chain.timestamp, spot, slices, Surface(tuple(tenors)), unquoted)
