@@ -237,7 +237,7 @@ def test_marginal__share_of_another_account_within_reach__bounded_by_its_margin(
 
 
 def test_marginal__crowded_books__both_above_and_at_the_least_occur() -> None:
-    held = [[Leg(perp(2), q * WAD)] for q in (1, 5, 20)]
+    held = [[Leg(perp(2), q * WAD)] for q in (1, 40, 200)]
     found = [account_margin(book, CROWDED) for book in held]
     # liquidity at its steepest, whatever the book
     assert found[0].marginal == WAD * 1_375 // 1_000
