@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from keeper.app.config import Config
+from keeper.app.sources import open_sources, rules_of
 from keeper.chain import deployment as deployments
 from keeper.chain.contracts import Protocol
 from keeper.chain.deployment import Deployment
@@ -12,7 +13,8 @@ from keeper.chain.keys import open_keystore
 from keeper.chain.liquidation import LiquidationReader
 from keeper.chain.node import Node
 from keeper.risk.methodology import Methodology
-from keeper.sources.recorded import RecordedSource
+from keeper.sources.consensus import combine, gather
+from keeper.sources.verdicts import Verdict
 
 _MAX_SKEW_SECONDS = 60
 _DEVNETS = (1337, 31337)  # their clock runs as the driver pleases
@@ -128,6 +130,17 @@ class Checks:
         return f"{skew:+d} seconds from ours"
 
     def _check_source(self) -> str:
-        now = self._node.head().timestamp
-        found = [RecordedSource(venue).observe(now, {1: []}) for venue in self._config.source.venues]
-        return ", ".join(f"{o.venue} {o.spots[1] / 10**8:.2f}" for o in found)
+        """Every underlying's spot by all sources together, and which of them could not be believed."""
+        head = self._node.head()
+        symbols = self._protocol().symbols(head.hash)
+        sources = open_sources(self._config.source, self._node, symbols)
+        listed: dict[int, list[int]] = {underlying: [] for underlying in symbols}
+        try:
+            observations, failures = gather(sources.all, head.timestamp, listed)
+            found, report = combine(observations, listed, rules_of(self._config.source), failures)
+        finally:
+            sources.close()
+        spots = ", ".join(f"{symbols[u]} {spot / 10**8:.2f}" for u, spot in sorted(found.spots.items()))
+        names = sorted({e.source for e in report.entries if e.verdict == Verdict.USED})
+        rejected = "; ".join(map(str, report.rejected))
+        return f"{spots} of {', '.join(names)}" + (f"; not used: {rejected}" if rejected else "")

@@ -6,8 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from keeper.app.section import Section
+from keeper.app.source_config import SourceSection
 from keeper.units.constants import WAD
 
 Role = Literal["proposer", "attester", "settler", "liquidator", "api"]
@@ -15,12 +17,6 @@ Role = Literal["proposer", "attester", "settler", "liquidator", "api"]
 
 class ConfigError(RuntimeError):
     """The configuration cannot be used; the text names everything that is wrong."""
-
-
-class Section(BaseModel):
-    """Unknown keys are refused: a typing error must not become a default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class KeeperSection(Section):
@@ -39,17 +35,6 @@ class ChainSection(Section):
     rpc: str
     deployment: Path
     timeout_seconds: float = Field(default=5.0, gt=0, le=60)
-
-
-class SourceSection(Section):
-    """Its own market data: recorded venues, or several with the median spot."""
-
-    kind: Literal["recorded"] = "recorded"
-    venues: Annotated[list[str], Field(min_length=1)]
-    spot_bps: int = Field(default=50, gt=0)
-    forward_bps: int = Field(default=75, gt=0)
-    vol: float = Field(default=0.05, gt=0)
-    max_age_seconds: int = Field(default=3_600, gt=0)
 
 
 class ProposerSection(Section):
@@ -164,7 +149,7 @@ def _problems(config: Config) -> list[str]:
     if not config.chain.rpc.startswith(("http://", "https://")):
         problems.append("chain.rpc: must start with http:// or https://")
     problems += [f"proposer.attesters: {u} is not a URL" for u in config.proposer.attesters if "://" not in u]
-    return problems
+    return problems + config.source.problems()
 
 
 def _anchored(config: Config, folder: Path) -> Config:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keeper.app.config import Config
+from keeper.app.sources import Sources, open_sources, rules_of
 from keeper.chain import deployment as deployments
 from keeper.chain.contracts import Protocol
 from keeper.chain.index import Index, IndexingError
@@ -29,7 +30,6 @@ from keeper.observability.logs import logger
 from keeper.observability.metrics import Metrics
 from keeper.risk.methodology import Methodology
 from keeper.sources.market_check import Tolerance
-from keeper.sources.recorded import RecordedSource
 from keeper.store.database import Database
 
 _STOP_SECONDS = 10
@@ -54,6 +54,7 @@ class Keeper:
     last_tick: float = 0.0
     problem: str = "starting"
     metrics: Metrics = field(default_factory=Metrics)
+    sources: Sources = Sources(())
 
     def tick(self) -> str | None:
         """One round of every duty; returns why an epoch was proposed. Transient failures are kept, not
@@ -117,6 +118,7 @@ class Keeper:
         """Give everything back."""
         if self.attesters is not None:
             self.attesters.close()
+        self.sources.close()
         self.database.close()
 
     def _follow(self) -> None:
@@ -141,17 +143,18 @@ def build(config: Config) -> Keeper:
     protocol = Protocol(node, deployment)
     methodology = Methodology.load(config.methodology) if config.methodology else Methodology.default()
     source = config.source
-    symbols = protocol.symbols(node.head().hash)
+    sources = open_sources(source, node, protocol.symbols(node.head().hash))
     tolerance = Tolerance(source.spot_bps, source.forward_bps, source.vol, source.max_age_seconds)
     desk = Desk(
         protocol=protocol,
         index=Index(protocol, database),
-        sources=tuple(RecordedSource(venue, symbols) for venue in source.venues),
+        sources=sources.all,
         methodology=methodology,
         statements=Statements(database, methodology),
         tolerance=tolerance,
+        rules=rules_of(source),
     )
-    return _with_roles(config, Keeper(config, database, desk, signer))
+    return _with_roles(config, Keeper(config, database, desk, signer, sources=sources))
 
 
 def _with_roles(config: Config, keeper: Keeper) -> Keeper:

@@ -4,18 +4,19 @@ The spot is the venue's index. The perpetual only bears witness: the farther its
 less the index is trusted, and beyond a limit not at all.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
+from keeper.pricing.surface import Surface
+from keeper.sources.chain_observation import observe_chain
 from keeper.sources.deribit_feeds import CoinState, Feed
 from keeper.sources.deribit_rest import DeribitError
 from keeper.sources.option_quote import OptionQuote
-from keeper.sources.source import PPM, ExpiryQuote, Listed, Observation
-from keeper.units.constants import BASIS_POINTS
+from keeper.sources.source import PPM, Listed, Observation
+from keeper.units.constants import BASIS_POINTS, SECONDS_PER_YEAR
 
 _PRICE_UNIT = 10**8
 _MAX_AHEAD_SECONDS = 60
-
-Fit = Callable[[Sequence[OptionQuote], int, Sequence[int]], Mapping[int, ExpiryQuote]]
 
 
 class DeribitSource:
@@ -25,20 +26,18 @@ class DeribitSource:
         self,
         feed: Feed,
         underlyings: Mapping[int, str],
-        fit: Fit,
         venue: str = "deribit",
         max_basis_bps: int = 500,
         max_option_age: int = 900,
     ) -> None:
         """Args:
-        fit: from option quotes, the time and the expiries wanted to quotes of these.
         max_basis_bps: of the perpetual's mark from the index.
         max_option_age: seconds; older option quotes are not fitted.
         """
         self.venue = venue
         self._feed = feed
         self._underlyings = dict(underlyings)
-        self._fit = fit
+        self._last: dict[str, Surface] = {}  # where the next fit starts
         self._max_basis_bps = max_basis_bps
         self._max_option_age = max_option_age
 
@@ -49,18 +48,29 @@ class DeribitSource:
             LookupError: a listed underlying cannot be observed, or the venue's clock is ahead of the chain's.
         """
         spots, confidences, ages = {}, {}, [0]
-        expiries: dict[tuple[int, int], ExpiryQuote] = {}
-        for underlying in sorted(set(listed) & set(self._underlyings)):
+        quotes: list[OptionQuote] = []
+        known = sorted(set(listed) & set(self._underlyings))
+        for underlying in known:
             coin, wanted = self._underlyings[underlying], listed[underlying]
             state = self._feed.state(coin, now, bool(wanted))
             ages.append(self._age(coin, state.time, now))
             spots[underlying] = round(state.index * _PRICE_UNIT)
             confidences[underlying] = self._confidence(coin, state)
-            if wanted:
-                young = [q for q in state.options if now - q.timestamp <= self._max_option_age]
-                found = self._fit(young, now, sorted(wanted))
-                expiries |= {(underlying, e): quote for e, quote in found.items()}
+            quotes += self._young(coin, state, now) if wanted else []
+        expiries, self._last = observe_chain(
+            quotes, now, {u: listed[u] for u in known}, self._underlyings, self._last
+        )
         return Observation(self.venue, now, max(ages), spots, expiries, confidences_ppm=confidences)
+
+    def _young(self, coin: str, state: CoinState, now: int) -> list[OptionQuote]:
+        """Quotes to fit, with their time to expiry from now. An old surface is not a new one: without quotes
+        there is none.
+        """
+        limit = self._max_option_age
+        young = [q for q in state.options if now - q.timestamp <= limit and q.expiry > now]
+        if not young:
+            raise DeribitError(f"{self.venue}: no option quote of {coin} is younger than {limit} seconds")
+        return [replace(q, years=(q.expiry - now) / SECONDS_PER_YEAR) for q in young]
 
     def _age(self, coin: str, time: int, now: int) -> int:
         if time > now + _MAX_AHEAD_SECONDS:

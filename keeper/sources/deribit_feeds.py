@@ -1,16 +1,19 @@
 """One coin's state at Deribit: asked for over REST, or as a stream has told it."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from keeper.sources.deribit_messages import Ticker, quote_of_summary, quote_of_ticker
+from keeper.sources.deribit_messages import IndexUpdate, Ticker, quote_of_summary, quote_of_ticker
 from keeper.sources.deribit_rest import DeribitError, DeribitRest
 from keeper.sources.deribit_stream import DeribitStream, index_channel, ticker_channel
 from keeper.sources.option_quote import OptionQuote
 
 # coins whose options and perpetual are inverse; those of others are settled in USDC
 _INVERSE = frozenset({"BTC", "ETH"})
+_LEAST_SHARE = 0.5  # of the options, before a surface is made of them
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -58,31 +61,52 @@ class StreamFeed:
     """Reads what a stream has sent; which options there are is asked over REST, now and then."""
 
     def __init__(
-        self, stream: DeribitStream, client: DeribitRest, coins: Sequence[str], seconds: int = 3_600
+        self,
+        stream: DeribitStream,
+        client: DeribitRest,
+        coins: Sequence[str],
+        seconds: int = 3_600,
+        patience: float = 5.0,
     ) -> None:
-        """Args: coins: all that will be asked for; seconds: between two looks at the list of options."""
+        """Args:
+        coins: all that will be asked for.
+        seconds: between two looks at the list of options.
+        patience: seconds from now that the first words are waited for.
+        """
         self._stream = stream
         self._client = client
         self._coins = tuple(coins)
         self._seconds = seconds
+        self._deadline = time.monotonic() + patience
         self._listed_at: dict[str, int] = {}
         self._options: dict[str, tuple[str, ...]] = dict.fromkeys(coins, ())
         self._watch()
 
     def state(self, coin: str, now: int, with_options: bool) -> CoinState:
-        """As old as the older of index and perpetual. Raises DeribitError."""
+        """As old as the older of index and perpetual. Raises DeribitError, also while half of the options
+        have not been told of yet: a surface of a part of them would be another one.
+        """
         self._refresh(now)
-        index = self._stream.board.indices().get(_index_of(coin))
-        tickers = self._stream.board.tickers()
-        ticker = tickers.get(perpetual_of(coin))
-        if index is None or ticker is None:
-            raise DeribitError(
-                f"deribit: nothing of {coin} yet: {self._stream.problem or 'the stream is young'}"
-            )
+        index, perpetual, tickers = self._told(coin)
         names = self._options[coin] if with_options else ()
-        found = [quote_of_ticker(tickers[name]) for name in names if name in tickers]
-        time = min(index.timestamp, ticker.timestamp) // 1_000
-        return _state(ticker, index.price, time, [q for q in found if q is not None])
+        told = [name for name in names if name in tickers]
+        if len(told) < _LEAST_SHARE * len(names):
+            raise DeribitError(f"deribit: only {len(told)} of {len(names)} options of {coin} told of yet")
+        found = [quote_of_ticker(tickers[name]) for name in told]
+        moment = min(index.timestamp, perpetual.timestamp) // 1_000
+        return _state(perpetual, index.price, moment, [q for q in found if q is not None])
+
+    def _told(self, coin: str) -> tuple[IndexUpdate, Ticker, dict[str, Ticker]]:
+        """Index, perpetual and all tickers; waits a little for the stream's first words."""
+        while True:
+            tickers = self._stream.board.tickers()
+            index, ticker = self._stream.board.indices().get(_index_of(coin)), tickers.get(perpetual_of(coin))
+            if index is not None and ticker is not None:
+                return index, ticker, tickers
+            if time.monotonic() > self._deadline:
+                reason = self._stream.problem or "the stream is young"
+                raise DeribitError(f"deribit: nothing of {coin} yet: {reason}")
+            time.sleep(_LOOK_SECONDS)
 
     def _refresh(self, now: int) -> None:
         """Look for new options when it is time."""

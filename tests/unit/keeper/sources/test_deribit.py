@@ -1,21 +1,23 @@
 """Deribit as a source, on states that are given to it."""
 
-from collections.abc import Mapping, Sequence
-
 import pytest
 
 from keeper.sources.deribit import DeribitSource
 from keeper.sources.deribit_feeds import CoinState
 from keeper.sources.option_quote import OptionQuote
-from keeper.sources.source import ExpiryQuote
+from keeper.sources.smile_distance import standard_vols
 from tests.support.flat_market import DAY, NOW
 
 SOON = NOW + 30 * DAY
 ETH = 2
 
 
-def option(strike: float, timestamp: int = NOW) -> OptionQuote:
-    return OptionQuote("ETH", SOON, strike, True, timestamp, 30 / 365, forward=2_010.0, mark_vol=0.6)
+def option(strike: float, timestamp: int = NOW, vol: float = 0.6) -> OptionQuote:
+    return OptionQuote("ETH", SOON, strike, strike > 2_010, timestamp, 1.0, forward=2_010.0, mark_vol=vol)
+
+
+STRIKES = (1_400.0, 1_700.0, 1_900.0, 2_000.0, 2_100.0, 2_400.0, 2_800.0)
+FLAT = tuple(option(k) for k in STRIKES)
 
 
 class Given:
@@ -30,31 +32,42 @@ class Given:
         return self.given
 
 
-def state(index: float = 2_000.0, perpetual: float = 2_000.5, time: int = NOW - 3) -> CoinState:
-    return CoinState(index, perpetual, time, (option(2_000.0), option(2_100.0, NOW - 901)))
+def state(
+    index: float = 2_000.0,
+    perpetual: float = 2_000.5,
+    time: int = NOW - 3,
+    options: tuple[OptionQuote, ...] = FLAT,
+) -> CoinState:
+    return CoinState(index, perpetual, time, options)
 
 
-def source(given: CoinState) -> tuple[DeribitSource, list[int]]:
-    """The source, and how many quotes each fit was given."""
-    fitted: list[int] = []
-
-    def fit(quotes: Sequence[OptionQuote], now: int, expiries: Sequence[int]) -> Mapping[int, ExpiryQuote]:
-        fitted.append(len(quotes))
-        return {e: ExpiryQuote(201_000_000_000, (1, 2, 3, 4, 5)) for e in expiries}
-
-    return DeribitSource(Given(given), {ETH: "ETH", 3: "SOL"}, fit), fitted
+def source(given: CoinState) -> tuple[DeribitSource, Given]:
+    feed = Given(given)
+    return DeribitSource(feed, {ETH: "ETH", 3: "SOL"}), feed
 
 
-def test_observe__spot_is_the_index__and_the_surface_of_young_quotes() -> None:
-    made, fitted = source(state())
+def test_observe__spot_is_the_index__and_the_surface_of_the_quotes() -> None:
+    made, _ = source(state())
     found = made.observe(NOW, {1: [], ETH: [SOON]})
     assert (found.spots, found.age, found.confidences_ppm) == ({ETH: 2_000 * 10**8}, 3, {ETH: 10**6})
-    assert list(found.expiries) == [(ETH, SOON)] and fitted == [1]
+    quote = found.expiries[(ETH, SOON)]
+    assert quote.forward == pytest.approx(2_010 * 10**8, rel=1e-6)
+    assert standard_vols(quote.svi, 30 / 365) == pytest.approx([0.6] * 5, abs=0.005)
+
+
+def test_observe__old_option_quotes__not_fitted() -> None:
+    wild = tuple(option(k, NOW - 901, vol=1.5) for k in STRIKES)
+    made, _ = source(state(options=wild[:3] + FLAT))
+    found = made.observe(NOW, {ETH: [SOON]}).expiries[(ETH, SOON)]
+    assert standard_vols(found.svi, 30 / 365) == pytest.approx([0.6] * 5, abs=0.005)
+    made, _ = source(state(options=wild))
+    with pytest.raises(LookupError, match="no option quote of ETH is younger than 900 seconds"):
+        made.observe(NOW, {ETH: [SOON]})
 
 
 def test_observe__no_expiries__options_not_asked_for() -> None:
-    made, fitted = source(state())
-    assert made.observe(NOW, {ETH: []}).expiries == {} and fitted == []
+    made, feed = source(state())
+    assert made.observe(NOW, {ETH: []}).expiries == {} and feed.asked == [("ETH", False)]
 
 
 @pytest.mark.parametrize(
