@@ -51,7 +51,9 @@ def calibrate_tenor(rows: list[Row], floor: svi.Svi | None) -> tuple[dict[str, A
     strike = np.array([float(r["strike"]) for r in rows])
     is_call = np.array([r["option_type"] == "call" for r in rows])
     price = np.array([float(r["mark_price"]) for r in rows]) * forward
-    vol = black76.implied_vol(is_call=is_call, forward=forward, strike=strike, years=years, price=price)
+    vol = black76.implied_vol(
+        is_call=is_call, forward=forward, strike=strike, years=years, price=price, invalid="nan"
+    )
     keep = (
         np.where(is_call, strike >= forward, strike < forward)
         & (price > LEAST_PRICE * forward)

@@ -8,7 +8,7 @@ in USD, `years` of 365 days, `vol` annualised (0.6 = 60 %), `discount` the value
 which take a compiled path, have the same bits as small ones. `implied_vol` is for calibration.
 """
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -133,8 +133,9 @@ def implied_vol(
             discounted forward (call) or strike (put); an argument is not finite; a time, forward, strike or
             discount is not positive.
     """
-    (call, *numbers), size, shape = _flat(is_call, forward, strike, years, price, discount)
-    x = implied_vol_arrays.Quotes(call, *numbers)
+    call = np.asarray(is_call, dtype=np.bool_)
+    arrays, size, shape = _flat(call, *_floats(forward, strike, years, price, discount))
+    x = implied_vol_arrays.Quotes(*arrays)
     if size < COMPILED_FROM:
         vol, status = implied_vol_arrays.implied_vol(x, size)
     else:
@@ -146,9 +147,9 @@ def implied_vol(
     return _shaped(vol, shape)
 
 
-def _rows(rows: int, *arguments: npt.ArrayLike) -> tuple[Floats, ...]:
-    (call, *numbers), size, shape = _flat(*arguments)
-    x = Arguments(call, *numbers)
+def _rows(rows: int, is_call: npt.ArrayLike, *arguments: npt.ArrayLike) -> tuple[Floats, ...]:
+    arrays, size, shape = _flat(np.asarray(is_call, dtype=np.bool_), *_floats(*arguments))
+    x = Arguments(*arrays)
     if size < COMPILED_FROM:
         found, valid = black76_arrays.sheet(x, rows, size)
     else:
@@ -156,24 +157,23 @@ def _rows(rows: int, *arguments: npt.ArrayLike) -> tuple[Floats, ...]:
 
         found, valid = compiled_black76.sheet(x, rows, size)
     if not valid:
-        raise ValueError(
-            "pricing: an argument is not finite, or a forward, time, vol or discount is negative"
-        )
+        if all(np.isfinite(array).all() for array in x):
+            raise ValueError("pricing: negative forward, years, vol or discount")
+        raise ValueError("pricing: argument is not finite")
     return tuple(_shaped(row, shape) for row in found)
 
 
-def _flat(
-    is_call: npt.ArrayLike, *arguments: npt.ArrayLike
-) -> tuple[tuple[npt.NDArray[np.bool_], *tuple[Floats, ...]], int, tuple[int, ...]]:
+def _floats(*arguments: npt.ArrayLike) -> tuple[Floats, ...]:
+    return tuple(np.asarray(x, dtype=np.float64) for x in arguments)
+
+
+def _flat(*arrays: npt.NDArray[Any]) -> tuple[list[npt.NDArray[Any]], int, tuple[int, ...]]:
     """Flat arrays, of length 1 where all options share the value; how many options; and their shape."""
-    arrays = (np.asarray(is_call, dtype=np.bool_), *(np.asarray(x, dtype=np.float64) for x in arguments))
     shape = np.broadcast_shapes(*(x.shape for x in arrays))
-    flat = tuple(
-        np.ascontiguousarray(x if x.size == 1 else np.broadcast_to(x, shape)).reshape(-1) for x in arrays
-    )
-    return flat, int(np.prod(shape)), shape
+    spread = (x if x.size == 1 else np.broadcast_to(x, shape) for x in arrays)
+    return [np.ascontiguousarray(x).reshape(-1) for x in spread], int(np.prod(shape)), shape
 
 
 def _shaped(flat: Floats, shape: tuple[int, ...]) -> Floats:
     # [()] makes scalars of results without axes
-    return flat.reshape(shape)[()]  # type: ignore[no-any-return]
+    return flat.reshape(shape)[()]

@@ -99,15 +99,3 @@ def test_greeks__finite_differences__agree() -> None:
     assert float(g.gamma) == pytest.approx(second, rel=1e-4)
     assert float(g.vega) == pytest.approx((moved("vol", 1e-5) - moved("vol", -1e-5)) / 2e-5, rel=1e-7)
     assert float(g.theta) == pytest.approx(-(moved("years", 1e-6) - moved("years", -1e-6)) / 2e-6, rel=1e-6)
-
-
-def test_implied_vol__round_trip__recovers_vol() -> None:
-    strike = np.array([50.0, 80.0, 100.0, 150.0, 400.0])
-    price = black76.price(is_call=strike > 90, forward=100, strike=strike, years=0.1, vol=0.6)
-    back = black76.implied_vol(is_call=strike > 90, forward=100, strike=strike, years=0.1, price=price)
-    assert np.max(np.abs(back - 0.6)) < 1e-12
-
-
-def test_implied_vol__price_outside_bounds__nan() -> None:
-    vol = black76.implied_vol(is_call=True, forward=100, strike=[90, 100], years=1, price=[9.0, 101.0])
-    assert np.all(np.isnan(vol))
