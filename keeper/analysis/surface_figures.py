@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keeper.pricing.kernels import Floats
-from keeper.pricing.svi_slice import total_variance
+from keeper.pricing.svi_slice import nodes, total_variance
 from keeper.sources.chain_fit import ChainFit, SliceFit
 
 Figure = dict[str, Any]
@@ -41,10 +41,13 @@ def smile_figure(fit: SliceFit) -> Figure:
         _line("fit", q.forward * np.exp(k), 100.0 * vol, "--equity"),
     ]
     shapes = [_vertical(q.forward)]
-    top = 100.0 * float(np.max([np.max(vol), np.max(q.reference)]))
+    seen = 100.0 * np.concatenate([vol, q.reference])
     layout = {
         "xaxis": {"title": {"text": "strike, USD"}, "type": "linear"},
-        "yaxis": {"title": {"text": "vol, %"}, "range": [0.0, 1.15 * top]},
+        "yaxis": {
+            "title": {"text": "vol, %"},
+            "range": [0.85 * float(np.min(seen)), 1.1 * float(np.max(seen))],
+        },
         "shapes": shapes,
         "hovermode": "closest",
     }
@@ -52,17 +55,20 @@ def smile_figure(fit: SliceFit) -> Figure:
 
 
 def variance_figure(slices: Sequence[SliceFit]) -> Figure:
-    """Total variance by moneyness: without calendar arbitrage no line crosses one of an earlier expiry."""
+    """Total variance by moneyness, each expiry over the nodes at which it is checked: without calendar
+    arbitrage no line crosses one of an earlier expiry.
+    """
     traces = []
+    reach = min(1.5, max((float(nodes(s.parameters)[-1]) for s in slices), default=1.5))
     for index, fit in enumerate(slices):
-        reach = _DEVIATIONS * np.sqrt(slices[-1].parameters.at_money)
-        k = np.linspace(-reach, reach, _POINTS)
+        checked = nodes(fit.parameters)
+        k = np.linspace(checked[0], checked[-1], _POINTS)
         w = total_variance(parameters=fit.parameters, log_moneyness=k)
         color = _SERIES[index % len(_SERIES)]
         dash = _DASHES[index // len(_SERIES) % len(_DASHES)]
         traces.append(_line(day(fit.quotes.expiry), k, w, color, 1.6, dash, digits=7))
     layout = {
-        "xaxis": {"title": {"text": "ln(strike / forward)"}, "type": "linear", "range": [-1.5, 1.5]},
+        "xaxis": {"title": {"text": "ln(strike / forward)"}, "type": "linear", "range": [-reach, reach]},
         "yaxis": {"title": {"text": "total variance"}, "type": "log", "exponentformat": "power"},
         "hovermode": "closest",
         "showlegend": len(slices) <= 2 * len(_SERIES),
@@ -95,7 +101,7 @@ def surface_figure(fit: ChainFit) -> Figure:
         "xaxis": {"title": {"text": "ln(K/F) in standard deviations"}},
         "yaxis": {"title": {"text": "days to expiry"}, "type": "log", "tickvals": list(_DAYS)},
         "zaxis": {"title": {"text": "vol, %"}},
-        "camera": {"eye": {"x": -1.5, "y": 1.6, "z": 0.75}},
+        "camera": {"eye": {"x": -1.25, "y": 1.3, "z": 0.6}},
         "aspectratio": {"x": 1.1, "y": 1.1, "z": 0.7},
     }
     return {"data": [trace], "layout": {"scene": scene, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}}}

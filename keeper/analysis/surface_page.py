@@ -76,8 +76,8 @@ def _underlying(fit: ChainFit) -> str:
     return (
         f'<section id="{name}"><h2>{name}</h2><div class="tiles">{tiles}</div><p></p>'
         f'<div class="card">{table}</div></section>'
-        f'<section><h2>Total variance</h2><p class="caption">By forward moneyness. No line crosses that of an'
-        f" earlier expiry: there is no calendar arbitrage.</p>"
+        f'<section><h2>Total variance</h2><p class="caption">By forward moneyness, each expiry over five'
+        " standard deviations. No line crosses that of an earlier expiry: there is no calendar arbitrage.</p>"
         f'<div class="card">{_plot(f"total variance of {fit.underlying}", "tall")}</div></section>'
         f'<section><h2>Surface</h2><p class="caption">Between expiries total variance is linear in time.</p>'
         f'<div class="card">{_plot(f"surface of {fit.underlying}", "tall")}</div></section>'

@@ -108,6 +108,7 @@ def _slice(fit: "SliceFit") -> dict[str, Any]:
 def _print(fits: "list[ChainFit]") -> None:
     from time import gmtime, strftime
 
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
@@ -116,9 +117,10 @@ def _print(fits: "list[ChainFit]") -> None:
     console = Console(highlight=False)
     for fit in fits:
         when = strftime("%Y-%m-%d %H:%M UTC", gmtime(fit.timestamp))
-        table = Table(title=f"{fit.underlying}, {when}")
-        for name in ("expiry", "days", "forward", "quotes", "of", "ATM vol", "median error", "inside", "fit"):
-            table.add_column(name, justify="left" if name in {"expiry", "fit"} else "right")
+        table = Table(title=f"{fit.underlying}, {when}", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+        for name in ("expiry", "days", "forward", "quotes", "ATM vol", "error", "inside", "fit", "arbitrage"):
+            left = name in {"expiry", "fit", "arbitrage"}
+            table.add_column(name, justify="left" if left else "right", no_wrap=True)
         for piece in fit.slices:
             table.add_row(*_cells(piece))
         console.print(table)
@@ -132,14 +134,14 @@ def _cells(fit: "SliceFit") -> list[str]:
     quotes = fit.quotes
     return [
         strftime("%Y-%m-%d", gmtime(quotes.expiry)),
-        f"{365 * quotes.years:.2f}",
-        f"{quotes.forward:,.2f}",
-        str(quotes.k.size),
-        str(sum(quotes.states.values())),
+        f"{365 * quotes.years:.1f}",
+        f"{quotes.forward:,.1f}",
+        f"{quotes.k.size}/{sum(quotes.states.values())}",
         f"{fit.at_money_vol:.1%}",
         f"{fit.median_error:.2f}",
         "" if fit.inside != fit.inside else f"{fit.inside:.0%}",
-        fit.method + (", repaired" if fit.problems else ""),
+        fit.method,
+        "removed" if fit.problems else "none",
     ]
 
 
@@ -152,7 +154,7 @@ def _notes(fit: "ChainFit", problems: list[str]) -> list[str]:
     for piece in fit.slices:
         states.update(piece.quotes.states)
         ignored.update(piece.quotes.ignored)
-    lines = [f"Arbitrage: {'; '.join(problems) or 'none'}."]
+    lines = [f"Arbitrage left: {'; '.join(problems) or 'none'}. Errors: medians, vol points."]
     lines.append("Quotes: " + ", ".join(f"{n} {state}" for state, n in states.most_common()) + ".")
     if ignored:
         lines.append("Ignored: " + ", ".join(f"{n} ({why})" for why, n in ignored.most_common()) + ".")
