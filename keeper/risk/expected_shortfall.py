@@ -83,17 +83,24 @@ def shortfall_of(profits: Integers, methodology: Methodology) -> Shortfall:
         profits: its profit and loss in every scenario of the set, quanta, shape (scenarios,).
     """
     parameters, count = methodology.expected_shortfall, methodology.scenarios.filtered
-    filtered = expected_shortfall(profits[:count], parameters.tail_ppm)
+    ordered = np.sort(profits[:count])
+    filtered = _average_loss(ordered, parameters.tail_ppm)
     stressed = expected_shortfall(profits[count:], parameters.tail_ppm)
     total = max(filtered, -(-stressed * parameters.stressed_ppm // PPM))
-    return Shortfall(total, filtered, stressed, value_at_risk(profits[:count], parameters.var_ppm))
+    return Shortfall(total, filtered, stressed, _loss_at(ordered, parameters.var_ppm))
 
 
 def expected_shortfall(profits: Integers, tail_ppm: int) -> int:
     """Average loss of the worst `tail_ppm` of the scenarios, quanta, rounded up, not negative."""
-    worst, weights = tail(profits, tail_ppm)
-    mass = len(profits) * tail_ppm
-    total = sum(-int(profits[i]) * w for i, w in zip(worst, weights, strict=True))
+    return _average_loss(np.sort(profits), tail_ppm)
+
+
+def _average_loss(ordered: Integers, tail_ppm: int) -> int:
+    mass = len(ordered) * tail_ppm
+    whole, rest = divmod(mass, PPM)
+    # whole numbers of Python: thirteen quanta of 62 bits do not fit 64
+    worst = ordered[: whole + 1].tolist()
+    total = -sum(worst[:whole]) * PPM - worst[whole] * rest
     return max(0, -(-total // mass))
 
 
@@ -110,5 +117,8 @@ def value_at_risk(profits: Integers, share_ppm: int) -> int:
     """The loss that at most `share_ppm` of the scenarios reach or exceed, quanta, not negative: with 500
     scenarios and 1 % the fifth worst.
     """
-    position = max(len(profits) * share_ppm // PPM, 1) - 1
-    return max(0, -int(np.partition(profits, position)[position]))
+    return _loss_at(np.sort(profits), share_ppm)
+
+
+def _loss_at(ordered: Integers, share_ppm: int) -> int:
+    return max(0, -int(ordered[max(len(ordered) * share_ppm // PPM, 1) - 1]))
