@@ -18,6 +18,8 @@ def binding_text(requirement: Requirement) -> str:
 
 
 def _plimsoll(breakdown: Mapping[str, Any]) -> str:
+    if "pockets" in breakdown:
+        return "; ".join(f"{name}: {_plimsoll(pocket)}" for name, pocket in breakdown["pockets"].items())
     binding = breakdown["binding"]
     if binding == "scan":
         return "scan: " + "; ".join(g["scenario"] for g in breakdown["scan"] if g["loss"] > 0.0)

@@ -13,18 +13,16 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from keeper.markets.instrument import Instrument, Kind, Leg, word
+from keeper.markets.instrument import Instrument, Kind, Leg
 from keeper.portfolio.market_state import MarketState
 from keeper.portfolio.moments import day_text
-from keeper.portfolio.portfolio import Portfolio, Position
+from keeper.portfolio.portfolio import MarginMode, Portfolio, Position
 from keeper.presets.parameters import merge
-from keeper.presets.plimsoll_breakdown import breakdown
 from keeper.presets.plimsoll_market import Converted, collateral_of, convert, legs_of
+from keeper.presets.plimsoll_pockets import PocketMargin, pocket_name, pockets_of
 from keeper.presets.requirement import Requirement
-from keeper.pricing.market import Market
-from keeper.risk.margin import Margin, RiskTable, account_margin, build_table
+from keeper.risk.margin import RiskTable, build_table
 from keeper.risk.methodology import Methodology
-from keeper.risk.payoff import expiry_bounds
 from keeper.units.constants import PRICE_UNIT, WAD
 
 NAME = "plimsoll"
@@ -75,35 +73,52 @@ def requirements(
 def _requirement(
     portfolio: Portfolio, legs: Sequence[Leg], market: MarketState, converted: Converted, table: RiskTable
 ) -> Requirement:
-    margin = account_margin(legs, table, portfolio.tier, collateral_of(portfolio, converted.ids))
+    mode, collateral = portfolio.margin_mode, collateral_of(portfolio, converted.ids)
+    pockets = pockets_of(legs, table, mode, portfolio.tier, collateral)
     value = {h.asset: h.amount * market.underlying(h.asset).spot for h in portfolio.collateral}
     haircuts = {
         "initial": sum(value[h.asset] * h.initial_haircut for h in portfolio.collateral),
         "maintenance": sum(value[h.asset] * h.maintenance_haircut for h in portfolio.collateral),
     }
-    worst = worst_case(legs, converted.market)
-    most = None if worst is None else max(margin.mark - worst, 0)
-    mark = _mark(portfolio, legs, market, margin, table)
-    held = {(p.underlying, p.expiry) for p in portfolio.positions if p.is_option}
-    symbols = {number: symbol for symbol, number in converted.ids.items()}
+    mark = _mark(portfolio, legs, market, sum(pocket.margin.mark for pocket in pockets.values()), table)
     return Requirement(
         model=NAME,
         mark=mark,
         equity=portfolio.cash + portfolio.unsettled + mark + sum(value.values()),
-        initial=_capped(margin.initial, most) + haircuts["initial"],
-        maintenance=_capped(margin.maintenance, most) + haircuts["maintenance"],
+        initial=sum(pocket.initial for pocket in pockets.values()) + haircuts["initial"],
+        maintenance=sum(pocket.maintenance for pocket in pockets.values()) + haircuts["maintenance"],
         breakdown={
-            **breakdown(margin.breakdown, symbols, table.methodology),
-            "uncapped": {"initial": margin.initial / WAD, "maintenance": margin.maintenance / WAD},
-            "worst_loss": None if most is None else most / WAD,
+            "margin_mode": str(mode),
+            **_details(pockets, converted, table.methodology, mode),
             "haircuts": haircuts,
-            "smiles": {
-                f"{symbol}-{day_text(expiry)}": smile.detail()
-                for (symbol, expiry), smile in converted.smiles.items()
-                if (symbol, expiry) in held
-            },
+            "smiles": _smile_details(portfolio, converted),
         },
     )
+
+
+def _details(
+    pockets: Mapping[tuple[int, int], PocketMargin],
+    converted: Converted,
+    methodology: Methodology,
+    mode: MarginMode,
+) -> dict[str, Any]:
+    """The breakdown of the whole account; of an isolated one by pocket, under `pockets`."""
+    symbols = {number: symbol for symbol, number in converted.ids.items()}
+    if mode is MarginMode.CROSS:
+        return pockets[0, 0].detail(symbols, methodology)
+    details = {
+        pocket_name(key, symbols): pocket.detail(symbols, methodology) for key, pocket in pockets.items()
+    }
+    return {"pockets": details}
+
+
+def _smile_details(portfolio: Portfolio, converted: Converted) -> dict[str, Any]:
+    held = {(p.underlying, p.expiry) for p in portfolio.positions if p.is_option}
+    return {
+        f"{symbol}-{day_text(expiry)}": smile.detail()
+        for (symbol, expiry), smile in converted.smiles.items()
+        if (symbol, expiry) in held
+    }
 
 
 @lru_cache(maxsize=16)
@@ -112,9 +127,11 @@ def _methodology(text: str) -> Methodology:
 
 
 def _mark(
-    portfolio: Portfolio, legs: Sequence[Leg], market: MarketState, margin: Margin, table: RiskTable
+    portfolio: Portfolio, legs: Sequence[Leg], market: MarketState, full: int, table: RiskTable
 ) -> float:
-    """Options at their marks, perps and futures at their profit since entry."""
+    """Options at their marks, perps and futures at their profit since entry; `full` counts those at their
+    price, WAD.
+    """
     linear = sum(
         leg.quantity * table.marks[leg.instrument] * PRICE_UNIT // WAD
         for leg in legs
@@ -123,35 +140,10 @@ def _mark(
     profit = sum(
         p.quantity * (_price(p, market) - p.entry) for p in portfolio.positions if p.entry is not None
     )
-    return (margin.mark - linear) / WAD + profit
+    return (full - linear) / WAD + profit
 
 
 def _price(position: Position, market: MarketState) -> float:
     """Of a perp or future, USD."""
     underlying = market.underlying(position.underlying)
     return underlying.expiry(position.expiry).forward if position.expiry else underlying.perp
-
-
-def _capped(needed: int, most: int | None) -> float:
-    """USD; not more than the book can lose."""
-    return (needed if most is None else min(needed, most)) / WAD
-
-
-def worst_case(legs: Sequence[Leg], market: Market) -> int | None:
-    """The least that all expiries together can pay, gains not counted, WAD; None where there is no least.
-
-    Args:
-        legs: ascending by instrument.
-    """
-    book = [word(leg.instrument, leg.quantity) for leg in legs]
-    total, index = 0, 0
-    while index < len(book):
-        head = Instrument.unpack(legs[index].instrument)
-        if head.kind == Kind.PERP:
-            return None
-        forward = market.underlying(head.underlying).expiry(head.expiry).settlement_forward
-        bounds = expiry_bounds(book, index, forward, forward)
-        if not bounds.finite:
-            return None
-        total, index = total + min(bounds.worst, 0), bounds.next_index
-    return total

@@ -26,25 +26,34 @@ def breakdown(
         found: charges in quanta, amounts WAD, as text.
         symbols: by underlying.
 
-    Returns JSON-ready numbers in USD: `charges`, `scan` and `shortfall` with their binding scenarios, profit
-    by underlying and by leg in them, `underlyings`, `greeks` in parts, `why` in sentences.
+    Returns JSON-ready numbers in USD: `charges`, of which the largest of the first three and all others make
+    `core`; what turns it into the initial margin (`multiplier`, `depeg`, `liquidity`, `size`); `scan` and
+    `shortfall` with their binding scenarios, profit by underlying and by leg in them; `greeks` in parts;
+    `why` in sentences.
     """
     quantum = int(found["quantum_e8"]) * _USD
     scan = [_scan(group, quantum, symbols, methodology) for group in found["scan"]]
-    shortfall = _shortfall(found["shortfall"], quantum, symbols) if "shortfall" in found else None
+    shortfall = _shortfall(found["shortfall"], quantum, symbols)
     greeks = {
         name: int(value) * quantum if name != "correlation_set" else value
         for name, value in found["greeks"].items()
     }
-    charges = {"greeks": greeks.pop("charge"), "scan": sum(group["loss"] for group in scan)}
-    if shortfall is not None:
-        charges["shortfall"] = shortfall["charge"]
     roll = {_expiry_text(key, symbols): int(charge) * quantum for key, charge in found["roll"].items()}
     result = {
         "binding": found["binding"],
+        "charges": {
+            "greeks": greeks.pop("charge"),
+            "scan": sum(group["loss"] for group in scan),
+            "shortfall": shortfall["charge"],
+            "roll": sum(roll.values()),
+            **{name: int(charge) * quantum for name, charge in found["addons"].items()},
+        },
         "core": int(found["core"]) / WAD,
         "multiplier": found["multiplier_ppm"] / PPM,
-        "charges": {**charges, "roll": sum(roll.values())},
+        "depeg": found["depeg_ppm"] / PPM,
+        "liquidity": int(found["liquidity"]["charge"]) * quantum,
+        "size": int(found["size"]) / WAD,
+        "marginal": int(found["marginal"]) / WAD,
         "greeks": greeks,
         "scan": scan,
         "shortfall": shortfall,

@@ -8,11 +8,11 @@ import httpx
 from keeper.app.commands.margin_view import answer_of
 from keeper.attestation.snapshot import AccountState, Snapshot
 from keeper.network.client import get_json, get_text
-from keeper.presets.plimsoll import NAME, worst_case
-from keeper.presets.plimsoll_breakdown import breakdown
+from keeper.presets.plimsoll import NAME
+from keeper.presets.plimsoll_pockets import pocket_of_margin
 from keeper.presets.requirement import Requirement
 from keeper.pricing.market import Market
-from keeper.risk.margin import account_margin, build_table
+from keeper.risk.margin import Margin, account_margin, build_table
 from keeper.risk.methodology import Methodology
 from keeper.units.constants import BASIS_POINTS, PRICE_UNIT, WAD
 
@@ -55,21 +55,27 @@ def _requirement(
             [c.maintenance_haircut for c in state.collateral],
         )
     )
-    worst = worst_case(state.legs, market)
-    most = None if worst is None else max(mark - worst, 0)
-    needed = [int(leaf["initialMargin"]), int(leaf["maintenanceMargin"])]
-    capped = needed if most is None else [min(margin, most) for margin in needed]
-    symbols = {u.underlying: u.symbol for u in methodology.underlyings}
+    margin = Margin(
+        mark=mark,
+        core=int(served["breakdown"]["core"]),
+        initial=int(leaf["initialMargin"]),
+        maintenance=int(leaf["maintenanceMargin"]),
+        marginal=int(leaf["marginal"]),
+        max_added=int(leaf["maxAddedIM"]),
+        breakdown=served["breakdown"],
+    )
+    pocket = pocket_of_margin(margin, state.legs, market)
+    named = {u.underlying: u.symbol for u in methodology.underlyings}
+    symbols = {u.underlying: named.get(u.underlying, f"#{u.underlying}") for u in market.underlyings}
     return Requirement(
         model=NAME,
         mark=mark / WAD,
         equity=(cash + mark + sum(values)) / WAD,
-        initial=(capped[0] + initial) / WAD,
-        maintenance=(capped[1] + maintenance) / WAD,
+        initial=pocket.initial + initial / WAD,
+        maintenance=pocket.maintenance + maintenance / WAD,
         breakdown={
-            **breakdown(served["breakdown"], symbols, methodology),
-            "uncapped": {"initial": needed[0] / WAD, "maintenance": needed[1] / WAD},
-            "worst_loss": None if most is None else most / WAD,
+            "margin_mode": "cross",
+            **pocket.detail(symbols, methodology),
             "haircuts": {"initial": initial / WAD, "maintenance": maintenance / WAD},
         },
     )

@@ -9,7 +9,14 @@ from rich.table import Table
 from keeper.portfolio.moments import iso_text
 from keeper.presets.requirement import Requirement
 
-_TITLES = {"greeks": "Greeks charge", "shortfall": "expected shortfall", "roll": "basis and roll"}
+_TITLES = {
+    "greeks": "Greeks charge",
+    "shortfall": "expected shortfall",
+    "roll": "basis and roll",
+    "naked_shorts": "naked shorts",
+    "perps": "funding and basis of perps",
+    "confidence": "uncertain sources",
+}
 
 
 def answer_of(requirement: Requirement, name: str, timestamp: int) -> dict[str, Any]:
@@ -36,11 +43,12 @@ def print_margin(answer: Mapping[str, Any]) -> None:
     if answer["model"] != "plimsoll":
         console.print(_plain(breakdown))
         return
-    console.print(_charges(breakdown))
-    for table in _scenarios(breakdown):
-        console.print(table)
-    for sentence in breakdown["why"]:
-        console.print(sentence)
+    for name, pocket in breakdown.get("pockets", {"": breakdown}).items():
+        console.print(_charges(name, pocket, breakdown["haircuts"]["initial"] if not name else 0.0))
+        for table in _scenarios(pocket):
+            console.print(table)
+        for sentence in pocket["why"]:
+            console.print(sentence)
 
 
 def money(value: float) -> str:
@@ -65,25 +73,29 @@ def _account(answer: Mapping[str, Any]) -> Table:
     return table
 
 
-def _charges(breakdown: Mapping[str, Any]) -> Table:
-    """The charges that add up to the initial margin."""
-    table = Table("charge", "USD", "", title="charges")
+def _charges(pocket: str, breakdown: Mapping[str, Any], haircut: float) -> Table:
+    """The charges of one pocket, and how they add up to its initial margin."""
+    table = Table("charge", "USD", "", title=f"charges of {pocket}" if pocket else "charges")
     table.columns[1].justify = "right"
     for name, value in breakdown["charges"].items():
-        table.add_row(_TITLES.get(name, name), money(value), "binds" if name == breakdown["binding"] else "")
-    for name, value in breakdown["greeks"].items():
-        if isinstance(value, float):
-            table.add_row(f"  Greeks: {name}", money(value), "")
-    multiplied = breakdown["core"] * breakdown["multiplier"]
-    table.add_row(
-        "core margin", money(breakdown["core"]), f"the largest, and roll; times {breakdown['multiplier']:g}"
-    )
-    if breakdown["haircuts"]["initial"]:
-        table.add_row("haircuts of collateral", money(breakdown["haircuts"]["initial"]), "")
-        given_back = breakdown["uncapped"]["initial"] - multiplied
+        note = "binds" if name == breakdown["binding"] else ""
+        table.add_row(_TITLES.get(name, name), money(value), note)
+        if name == "greeks":
+            parts = {key: part for key, part in breakdown["greeks"].items() if isinstance(part, float)}
+            for key, part in parts.items():
+                table.add_row(f"  of {key}", money(part), "")
+    table.add_section()
+    factor = breakdown["multiplier"] * (1.0 + breakdown["depeg"])
+    table.add_row("core margin", money(breakdown["core"]), f"what binds and the rest; times {factor:g}")
+    table.add_row("liquidity", money(breakdown["liquidity"]), "")
+    table.add_row("size", money(breakdown["size"]), "")
+    gross = breakdown["core"] * factor + breakdown["liquidity"] + breakdown["size"]
+    if haircut:
+        table.add_row("haircuts of collateral", money(haircut), "")
+        given_back = breakdown["uncapped"]["initial"] - gross
         table.add_row("  of it given back", money(given_back), "for coins that hedge the legs")
     if breakdown["worst_loss"] is not None:
-        table.add_row("worst loss, which caps both", money(breakdown["worst_loss"]), "")
+        table.add_row("worst loss", money(breakdown["worst_loss"]), "caps the margins")
     return table
 
 

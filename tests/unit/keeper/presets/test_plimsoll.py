@@ -11,8 +11,9 @@ import pytest
 
 from keeper.markets.instrument import Kind
 from keeper.portfolio.market_state import Expiry, MarketState, Underlying
-from keeper.portfolio.portfolio import Holding, Portfolio, Position
+from keeper.portfolio.portfolio import Holding, MarginMode, Portfolio, Position
 from keeper.presets import plimsoll
+from keeper.presets.binding import binding_text
 from keeper.presets.plimsoll_market import convert, underlying_ids
 from keeper.presets.plimsoll_smile import fitted, smile_of
 from keeper.presets.requirement import Requirement
@@ -112,6 +113,45 @@ def test_requirement__bounded_losses__never_more_than_the_worst() -> None:
 def test_requirement__same_instrument_twice__as_once() -> None:
     assert found(call(-1.0), call(-1.5)).initial == found(call(-2.5)).initial
     assert found(call(-1.0), call(1.0)).initial == 0.0
+
+
+@pytest.mark.parametrize(
+    ("mode", "pockets"),
+    [
+        (MarginMode.ISOLATED_UNDERLYING, {"BTC", "ETH"}),
+        (MarginMode.ISOLATED_EXPIRY, {"BTC", f"BTC-{EXPIRY}", "ETH"}),
+    ],
+)
+def test_requirement__isolated__each_pocket_as_alone(mode: MarginMode, pockets: set[str]) -> None:
+    parts = {
+        f"BTC-{EXPIRY}": [call(-1.0), call(1.0, 81_000.0)],
+        "BTC": [Position("BTC", Kind.PERP, 1.0)],
+        "ETH": [Position("ETH", Kind.PERP, -20.0)],
+    }
+    if mode is MarginMode.ISOLATED_UNDERLYING:
+        parts["BTC"] += parts.pop(f"BTC-{EXPIRY}")
+    result = found(*(p for part in parts.values() for p in part), margin_mode=mode)
+    alone = [found(*part) for part in parts.values()]
+    assert result.breakdown["pockets"].keys() == pockets
+    assert result.initial == pytest.approx(sum(r.initial for r in alone), abs=1e-5)
+    assert result.maintenance == pytest.approx(sum(r.maintenance for r in alone), abs=1e-5)
+    assert binding_text(result).count("; ") >= len(pockets) - 1
+
+
+def test_requirement__breakdown__adds_up_to_the_initial_margin() -> None:
+    positions = (call(-3.0), Position("BTC", Kind.PERP, 1.0), Position("ETH", Kind.PERP, -20.0))
+    result = found(*positions, tier=1, state=replace(market(confidence=0.5), settlement_price=0.97))
+    parts = result.breakdown
+    charges = dict(parts["charges"])
+    largest = max(charges.pop(name) for name in ("greeks", "scan", "shortfall"))
+    assert parts["core"] == pytest.approx(largest + sum(charges.values()), abs=1e-5)
+    # a coin two cents below .99 raises the factor by 4 * .02
+    assert parts["depeg"] == pytest.approx(0.08)
+    expected = parts["core"] * 1.15 * 1.08 + parts["liquidity"] + parts["size"]
+    assert result.initial == pytest.approx(expected, abs=1e-5)
+    # three naked calls at .3 % of the spot, and half of the notional of options at a confidence of .5
+    assert charges["naked_shorts"] == pytest.approx(3 * 0.003 * 80_000)
+    assert charges["confidence"] > 0.0
 
 
 def test_requirement__tier__multiplies_the_core() -> None:
