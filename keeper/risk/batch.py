@@ -16,6 +16,7 @@ import numpy as np
 from keeper.risk.batch_margins import BatchMargins, Shortfalls
 from keeper.risk.batch_table import BatchTable
 from keeper.risk.books import Books
+from keeper.risk.compiled_addons import AddonResult, charge_addons
 from keeper.risk.compiled_greeks import GreeksResult, charge_greeks
 from keeper.risk.compiled_marks import MarkResult, mark
 from keeper.risk.compiled_scan import Positions, ScanResult, fits, scan
@@ -50,6 +51,7 @@ def batch_margins(
     size, positions = len(books), Positions(books.indptr, books.rows, books.quantities)
     kept = np.zeros(size, dtype=np.bool_)
     scanned = scan_result(table, size, detail=detail)
+    addons = _addon_result(size)
     greeks = _greeks_result(size, len(table.underlyings) if detail else 0)
     losses, risk = np.zeros((size, len(table.tail.whole)), dtype=np.int64), np.zeros(size, dtype=np.int64)
     marks = MarkResult(np.zeros((size, 3), dtype=np.int64), np.zeros(size, dtype=np.bool_))
@@ -60,13 +62,13 @@ def batch_margins(
         scan(positions, table.cells, table.layout, share, span, scanned)
         shortfall(positions, table.history, table.tail, span, losses, risk)
         charge_greeks(positions, table.units, table.weights, span, greeks)
+        charge_addons(positions, table.addons, span, addons)
         mark(positions, table.terms, span, marks)
 
     in_blocks(block, size, threads)
-    found = BatchMargins(
-        table, books, _multipliers(table, size, tiers), scanned, greeks, Shortfalls(losses, risk), marks
-    )
-    found.recompute(np.flatnonzero(~kept | greeks.undecided))
+    multipliers, shortfalls = _multipliers(table, size, tiers), Shortfalls(losses, risk)
+    found = BatchMargins(table, books, multipliers, scanned, greeks, shortfalls, addons, marks)
+    found.recompute(np.flatnonzero(~kept | greeks.undecided | addons.undecided))
     return found
 
 
@@ -100,6 +102,13 @@ def _greeks_result(size: int, underlyings: int) -> GreeksResult:
         **{name: np.zeros((size, underlyings), dtype=np.int64) for name in ("net", "charged")},
         worst_set=np.zeros(size, dtype=np.int8),
         undecided=np.zeros(size, dtype=np.bool_),
+    )
+
+
+def _addon_result(size: int) -> AddonResult:
+    charges = ("naked", "perps", "confidence", "liquidity")
+    return AddonResult(
+        **{name: np.zeros(size, dtype=np.int64) for name in charges}, undecided=np.zeros(size, dtype=np.bool_)
     )
 
 

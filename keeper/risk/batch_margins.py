@@ -11,15 +11,19 @@ from keeper.markets.instrument import Leg
 from keeper.risk.batch_table import BatchTable
 from keeper.risk.book import book_of
 from keeper.risk.books import Books
+from keeper.risk.compiled_addons import AddonResult
 from keeper.risk.compiled_greeks import GreeksResult
 from keeper.risk.compiled_marks import LIMB_BITS, MarkResult
 from keeper.risk.compiled_scan import ScanResult
 from keeper.risk.core import core_of
+from keeper.risk.levels import depeg
+from keeper.risk.liquidity import liquidity_charge
 from keeper.risk.margin import Margin, account_margin, mark_of
 from keeper.risk.parameters import PPM
 from keeper.risk.scan import Integers
 from keeper.risk.scan_charge import net_profit
-from keeper.units.constants import PRICE_UNIT
+from keeper.risk.sizes import size_charge
+from keeper.units.constants import PRICE_UNIT, WAD
 
 Exact = npt.NDArray[np.object_]
 
@@ -48,6 +52,7 @@ class BatchMargins:
     scan: ScanResult
     greeks: GreeksResult
     shortfalls: Shortfalls
+    addons: AddonResult
     marks: MarkResult
     recomputed: list[int] = field(default_factory=list)
 
@@ -68,22 +73,42 @@ class BatchMargins:
         greeks: Integers = self.greeks.total
         scan: Integers = self.scan.charge
         largest = np.maximum(np.maximum(greeks, scan), self.shortfall)
-        return np.asarray(largest + self.greeks.roll)
+        return np.asarray(largest + self.greeks.roll + self.proportional)
+
+    @cached_property
+    def proportional(self) -> Integers:
+        """Add-ons inside the core margin, quanta."""
+        naked: Integers = self.addons.naked
+        return np.asarray(naked + self.addons.perps + self.addons.confidence)
 
     @cached_property
     def initial(self) -> Exact:
-        """Initial margins, WAD, rounded up."""
-        core = self.core.astype(object) * (self.table.source.methodology.quantum_e8 * PRICE_UNIT)
-        return np.asarray(-(-core * self.multipliers.astype(object) // PPM))
+        """Initial margins, WAD, rounded up: as `keeper.risk.levels`."""
+        source = self.table.source
+        factor = PPM + depeg(source.market.settlement_price, source.methodology)
+        scaled = -(-self._wad(self.core) * self.multipliers.astype(object) * factor // PPM**2)
+        return np.asarray(scaled + self._wad(self.addons.liquidity) + self.sizes)
 
     @cached_property
     def maintenance(self) -> Exact:
-        """Maintenance margins, WAD, rounded up."""
-        methodology = self.table.source.methodology
-        core = self.core.astype(object) * (methodology.quantum_e8 * PRICE_UNIT)
-        of_core = -(-core * methodology.maintenance.of_core_ppm // PPM)
-        of_initial = -(-self.initial * methodology.maintenance.of_initial_ppm // PPM)
-        return np.asarray(np.maximum(of_core, of_initial))
+        """Maintenance margins, WAD, rounded up: as `keeper.risk.levels`."""
+        m = self.table.source.methodology
+        sized = -(-(self._wad(self.core) + self.sizes) * m.maintenance.of_core_ppm // PPM)
+        liquid = -(-self._wad(self.addons.liquidity) * m.liquidity.of_maintenance_ppm // PPM)
+        of_initial = -(-self.initial * m.maintenance.of_initial_ppm // PPM)
+        return np.asarray(np.maximum(sized + liquid, of_initial))
+
+    @cached_property
+    def sizes(self) -> Exact:
+        """Size add-ons, WAD."""
+        methodology, core = self.table.source.methodology, self._wad(self.core)
+        result = np.zeros(len(self), dtype=object)
+        # few books reach the first tier
+        first = min((start for start, _ in methodology.sizes.tiers), default=None)
+        if first is not None:
+            for account in np.flatnonzero(core > first * WAD).tolist():
+                result[account] = size_charge(core[account], methodology)
+        return result
 
     @cached_property
     def mark(self) -> Exact:
@@ -95,6 +120,9 @@ class BatchMargins:
         for account in {*np.flatnonzero(self.marks.undecided).tolist(), *self.recomputed}:
             result[account] = mark_of(self.legs(account), self.table.source)
         return result
+
+    def _wad(self, quanta: Integers) -> Exact:
+        return np.asarray(quanta.astype(object) * (self.table.source.methodology.quantum_e8 * PRICE_UNIT))
 
     def legs(self, account: int) -> list[Leg]:
         """One account's legs, ascending."""
@@ -113,6 +141,8 @@ class BatchMargins:
             "greeks": int(self.greeks.total[account]),
             "shortfall": int(self.shortfall[account]),
             "roll": int(self.greeks.roll[account]),
+            "addons": int(self.proportional[account]),
+            "liquidity": int(self.addons.liquidity[account]),
             "scenarios": {key: groups[key].scenarios[column].name for key, column in columns if column >= 0},
             "underlyings": {
                 underlying: profit
@@ -148,6 +178,10 @@ class BatchMargins:
         self.greeks.worst_set[account] = names.index(delta.correlation_set)
         self.shortfalls.parts[account] = core.shortfall.filtered, core.shortfall.stressed
         self.shortfalls.value_at_risk[account] = core.shortfall.value_at_risk
+        addons = core.addons
+        self.addons.naked[account], self.addons.perps[account] = addons.naked, addons.perps
+        self.addons.confidence[account] = addons.confidence
+        self.addons.liquidity[account] = liquidity_charge(addons.spreads, table.methodology)
         self.scan.charge[account] = core.scan
         if self.scan.loss.shape[1] == 0:
             return

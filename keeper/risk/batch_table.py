@@ -6,22 +6,29 @@ from fractions import Fraction
 from math import lcm
 
 import numpy as np
+import numpy.typing as npt
 
-from keeper.markets.instrument import Instrument
+from keeper.markets.instrument import KIND_BITS, Instrument
 from keeper.pricing.kernels import Floats
+from keeper.risk.addons import LINEAR
+from keeper.risk.compiled_addons import AddonTerms
 from keeper.risk.compiled_greeks import Units, Weights
 from keeper.risk.compiled_marks import Terms
 from keeper.risk.compiled_scan import Cells, Layout
 from keeper.risk.compiled_shortfall import Tail
 from keeper.risk.concentration import threshold
+from keeper.risk.greeks import BODY
+from keeper.risk.liquidity import depth_of, most_impact
 from keeper.risk.parameters import PPM
 from keeper.risk.scan import Integers
 from keeper.risk.table import RiskTable, Unit
 
+Rows = npt.NDArray[np.int32]
+
 # cells of a row, so that every row begins on a cache line of 64 bytes
 _ROW = 8
-# whole numbers that doubles and the parts of a mark hold
-_MOST_MARK = 2**53
+# what the parts of a mark hold
+_MOST_WHOLE = 2**53
 _MOST_LIMIT = 2**62
 
 
@@ -48,6 +55,7 @@ class BatchTable:
     units: Units
     weights: Weights
     terms: Terms
+    addons: AddonTerms
     peaks: Floats
 
 
@@ -62,11 +70,13 @@ def batch_table(table: RiskTable) -> BatchTable:
     cells, history = _scan_cells(rows, table), _history_cells(table)
     rates = np.array([u.rates for u in rows])
     terms = _terms(unpacked, table)
+    addons = _addon_terms(units, underlyings, owner, terms.series, table)
     peaks = np.maximum(np.abs(rates).max(axis=1), np.abs(table.history).max(axis=1))
+    peaks = np.maximum(peaks, addons.rates.max(axis=1))
     for key in groups:
         members = [u.line for u in rows if u.group == key]
         peaks[members] = np.maximum(peaks[members], np.abs(table.groups[key].profit).max(axis=1))
-    peaks[terms.mark >= _MOST_MARK] = np.inf
+    peaks[terms.mark >= _MOST_WHOLE] = np.inf
     return BatchTable(
         source=table,
         instruments=tuple(packed for packed, _ in units),
@@ -79,11 +89,12 @@ def batch_table(table: RiskTable) -> BatchTable:
         units=Units(owner, _indices([u.tenor for u in rows]), _indices([u.bucket for u in rows]), rates),
         weights=_weights(underlyings, table),
         terms=terms,
+        addons=addons,
         peaks=peaks,
     )
 
 
-def _indices(values: Sequence[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+def _indices(values: Sequence[int]) -> Rows:
     return np.array(values, dtype=np.int32)
 
 
@@ -153,8 +164,25 @@ def _weights(underlyings: Sequence[int], table: RiskTable) -> Weights:
     )
 
 
-def _whole(values: Sequence[int]) -> Integers:
+def _whole(values: npt.ArrayLike) -> Integers:
     return np.array(values, dtype=np.int64)
+
+
+def _addon_terms(
+    units: Sequence[tuple[int, Unit]], underlyings: Sequence[int], owner: Rows, series: Rows, table: RiskTable
+) -> AddonTerms:
+    methodology = table.methodology
+    strikes: dict[int, int] = {}
+    rows = [unit for _, unit in units]
+    return AddonTerms(
+        underlying=owner,
+        series=series,
+        strike=_indices([strikes.setdefault(packed >> KIND_BITS, len(strikes)) for packed, _ in units]),
+        bucket=_indices([unit.liquidity[2] for unit in rows]),
+        rates=np.array([unit.addons for unit in rows], dtype=np.float64),
+        depth=_whole([[depth_of((u, 0, kind), methodology) for kind in (LINEAR, BODY)] for u in underlyings]),
+        most=most_impact(methodology),
+    )
 
 
 def _terms(unpacked: Sequence[Instrument], table: RiskTable) -> Terms:

@@ -9,6 +9,8 @@ References: T. J. Dekker, "A floating-point technique for extending the availabl
 Mathematik 18 (1971), 224-242; D. E. Knuth, The Art of Computer Programming 2, 4.2.2 (the sum without error).
 """
 
+from typing import Any
+
 import numpy as np
 
 from keeper.risk.compiled import compiled
@@ -19,7 +21,11 @@ Pair = tuple[float, float]
 _SPLITTER = 134_217_729.0  # 2**27 + 1
 # of the sizes involved: over a thousand operations at 2**-100 each stay below
 _TOLERANCE = 2.0**-88
+# of a root in doubles: the quotient, the root and their sum each at 2**-53
+_DOUBLE_TOLERANCE = 2.0**-49
 UNDECIDED = -1
+_HALF, _MASK = np.uint64(32), np.uint64(2**32 - 1)
+_MOST_RATIO = 2.0**32 - 2.0
 
 
 @compiled
@@ -66,7 +72,12 @@ def root_up(square: Pair, size: float, unit: float, second_unit: float) -> int:
     if size == 0.0:
         return 0
     error = size * _TOLERANCE
-    guess = np.ceil(np.sqrt(max(square[0], 0.0) / (unit * second_unit)))
+    root = np.sqrt(max(square[0], 0.0) / (unit * second_unit))
+    guess = np.ceil(root)
+    # most roots are far from whole numbers: doubles decide these
+    doubt = root * _DOUBLE_TOLERANCE
+    if error < square[0] * _DOUBLE_TOLERANCE and np.ceil(root - doubt) == guess == np.ceil(root + doubt):
+        return int(guess)
     for _ in range(4):
         above = _difference(guess, square, unit, second_unit)
         if above < 0.0:
@@ -90,6 +101,34 @@ def _difference(root: float, square: Pair, unit: float, second_unit: float) -> f
     found = scale(scale(product(root, root), unit), second_unit)
     high, low = add(found, (-square[0], -square[1]))
     return high + low
+
+
+@compiled
+def ratio_root_up(amount: int, limit: int) -> int:
+    """Least c with c * c * limit >= amount * 1e18: sqrt(amount / limit) in 1e-9, rounded up; or UNDECIDED
+    where it is above 4.29. Both below 2**63.
+    """
+    guess = np.ceil(np.sqrt(amount * 1e18 / limit))
+    if guess >= _MOST_RATIO:
+        return UNDECIDED
+    target = _wide(np.uint64(amount), np.uint64(10**18))
+    # doubles are off by one at most
+    root = np.uint64(max(guess - 1.0, 0.0))
+    while True:
+        found = _wide(root * root, np.uint64(limit))
+        if found[0] > target[0] or (found[0] == target[0] and found[1] >= target[1]):
+            return int(root)
+        root += np.uint64(1)
+
+
+@compiled
+def _wide(a: Any, b: Any) -> tuple[Any, Any]:
+    """a * b of 64 bits each, without sign: the upper and the lower 64 bits."""
+    low = (a & _MASK) * (b & _MASK)
+    middle = (a >> _HALF) * (b & _MASK) + (low >> _HALF)
+    other = (a & _MASK) * (b >> _HALF) + (middle & _MASK)
+    upper = (a >> _HALF) * (b >> _HALF) + (middle >> _HALF) + (other >> _HALF)
+    return upper, (other << _HALF) | (low & _MASK)
 
 
 @compiled

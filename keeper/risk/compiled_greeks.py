@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keeper.risk.compiled import Array, compiled
-from keeper.risk.compiled_exact import UNDECIDED, Pair, add, part_up, product, root_up, scale
+from keeper.risk.compiled_exact import UNDECIDED, Pair, add, part_up, product, ratio_root_up, root_up, scale
 from keeper.risk.compiled_scan import COINS, ROUNDER, Positions
 
 _PPM = 1_000_000
@@ -213,12 +213,8 @@ def _excess(net: int, charge: int, limit: int) -> int:
     """What concentration adds: charge * (sqrt(net / limit) - 1), or UNDECIDED."""
     if net <= limit:
         return 0
-    square = scale((float(net), 0.0), float(_RATIO) * float(_RATIO))
-    ratio = root_up(square, square[0], float(limit), 1.0)
-    # a remainder below 1e9 times more would not fit 63 bits
-    if ratio < 0 or ratio > 9 * _RATIO:
-        return UNDECIDED
-    return part_up(charge, ratio - _RATIO, _RATIO)
+    ratio = ratio_root_up(net, limit)
+    return UNDECIDED if ratio < 0 else part_up(charge, ratio - _RATIO, _RATIO)
 
 
 @compiled

@@ -19,7 +19,8 @@ _PPM = 1e6
 _LANES = 8
 # quanta: what the rounding of one leg allows, a quarter of what a sum may have
 _MOST_SUM = 2.0**51
-_MOST_QUANTITY = 2**53
+# two of one strike still add up exactly
+_MOST_QUANTITY = 2**52
 
 
 class Positions(NamedTuple):

@@ -45,12 +45,21 @@ def liquidity_charge(spreads: Mapping[Bucket, int], methodology: Methodology) ->
 
 def bucket_charge(bucket: Bucket, cost: int, methodology: Methodology) -> int:
     """L of one bucket, quanta, rounded up."""
+    root = root_up(-(-cost * _UNIT**2 // depth_of(bucket, methodology)))
+    return cost + -(-cost * min(root, most_impact(methodology)) // _UNIT)
+
+
+def depth_of(bucket: Bucket, methodology: Methodology) -> int:
+    """d: the cost at which the market's depth is used up, quanta."""
     liquidity = methodology.liquidity
     share = liquidity.linear_depth_ppm if bucket[2] == LINEAR else liquidity.option_depth_ppm
     # the threshold is a dollar delta per 1.00, so of the position that moves by the threshold per 1 %
-    depth = max(threshold(methodology, bucket[0]) * share // (100 * PPM), 1)
-    impact = min(root_up(-(-cost * _UNIT**2 // depth)), liquidity.most_ppm * (_UNIT // PPM))
-    return cost + -(-cost * impact // _UNIT)
+    return max(threshold(methodology, bucket[0]) * share // (100 * PPM), 1)
+
+
+def most_impact(methodology: Methodology) -> int:
+    """c, 1e-9."""
+    return methodology.liquidity.most_ppm * (_UNIT // PPM)
 
 
 def steepest_ppm(methodology: Methodology) -> int:

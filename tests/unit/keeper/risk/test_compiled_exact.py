@@ -87,6 +87,20 @@ def test_root_up__cancelled_to_nothing__undecided() -> None:
     assert exact.root_up((0.0, 0.0), 1e20, 1.0, 1.0) == exact.UNDECIDED
 
 
+@unhurried
+@given(st.integers(0, 2**52), st.integers(1, 2**62))
+@example(9, 4)
+@example(0, 1)
+@example(2**52, 2**48)
+@example(2**52, 2**48 + 1)
+def test_ratio_root_up__any_ratio__exact_below_the_most(amount: int, limit: int) -> None:
+    found = exact.ratio_root_up(amount, limit)
+    if amount < 18 * limit:
+        assert found == ceil_root(-(-amount * 10**18 // limit))
+    else:
+        assert found in (ceil_root(-(-amount * 10**18 // limit)), exact.UNDECIDED)
+
+
 @pytest.mark.parametrize("share", [1, 999_999, 1_000_000, 9_000_000_000])
 @unhurried
 @given(st.integers(0, 2**51), st.sampled_from([10**6, 10**9]))
