@@ -101,7 +101,7 @@ def surface_figure(fit: ChainFit) -> Figure:
         "xaxis": {"title": {"text": "ln(K/F) in standard deviations"}},
         "yaxis": {"title": {"text": "days to expiry"}, "type": "log", "tickvals": list(_DAYS)},
         "zaxis": {"title": {"text": "vol, %"}},
-        "camera": {"eye": {"x": -1.25, "y": 1.3, "z": 0.6}},
+        "camera": {"eye": {"x": -1.4, "y": 1.45, "z": 0.7}, "center": {"x": 0.0, "y": 0.0, "z": -0.12}},
         "aspectratio": {"x": 1.1, "y": 1.1, "z": 0.7},
     }
     return {"data": [trace], "layout": {"scene": scene, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}}}

@@ -16,6 +16,8 @@ from keeper.pricing.svi_slice import Svi, from_integers
 from keeper.pricing.svi_solver import is_fair, polished, without_arbitrage
 
 LEAST_QUOTES = 5
+# quotes of a venue are far apart in quality: look for the least median error
+_TUNING = 0.5
 Progress = Callable[[float], None]
 # of crossing a neighbour, in rounds: both give way a little before either must
 _PENALTIES = np.geomspace(0.01, 30.0, 12)
@@ -59,6 +61,7 @@ def calibrate_surface(
     expiries: Sequence[Quotes],
     warm_start: Sequence[Svi | None] = (),
     progress: Progress = lambda share: None,
+    on_path: bool = False,
 ) -> CalibratedSurface:
     """Slices without arbitrage, next to the quotes.
 
@@ -70,6 +73,7 @@ def calibrate_surface(
         expiries: quotes, nearest expiry first, each with at least one.
         warm_start: the last fit's slices, by expiry.
         progress: told the share of the work that is done.
+        on_path: total variance must not fall anywhere on the paths of `svi.interpolate` either.
 
     Raises:
         ValueError: no expiry, or one without quotes.
@@ -78,7 +82,7 @@ def calibrate_surface(
     starts = [*warm_start, *[None] * len(expiries)]
     work = []
     for quotes, theta, start in zip(expiries, thetas, starts, strict=False):
-        work.append(_first(quotes, shared.slice(theta), start))
+        work.append(_first(quotes, shared.slice(theta), start, on_path))
         progress(len(work) / len(expiries) / 2.0)
     free = [w.x for w in work]
     for index, each in enumerate(work):
@@ -98,18 +102,19 @@ def calibrate_surface(
     )
 
 
-def _first(quotes: Quotes, prior: Svi, start: Svi | None) -> _Work:
+def _first(quotes: Quotes, prior: Svi, start: Svi | None, on_path: bool) -> _Work:
     if np.unique(quotes.k).size >= LEAST_QUOTES:
-        return _Work(*fit_freely(*quotes, prior, start), "svi")
+        objective, x = fit_freely(*quotes, prior, start, _TUNING)
+        return _Work(replace(objective, on_path=on_path), x, "svi")
     weight = np.sqrt(quotes.weights)
     weight = weight / np.sqrt(np.sum((weight * quotes.variance) ** 2))
-    objective = Objective(quotes.k, quotes.variance, weight, prior.at_money, prior=prior)
+    objective = Objective(quotes.k, quotes.variance, weight, prior.at_money, on_path=on_path, prior=prior)
     bent = np.unique(quotes.k).size >= _LEAST_BENDING
     return _Work(objective, polished(objective, [prior], 0.0) if bent else prior, "ssvi")
 
 
 def _fits(work: Sequence[_Work], near: int) -> bool:
-    return is_fair(work[near + 1].x, work[near].x, None, on_path=False)
+    return is_fair(work[near + 1].x, work[near].x, None, work[near].objective.on_path)
 
 
 def _soften(work: Sequence[_Work], penalty: float) -> None:
@@ -125,16 +130,16 @@ def _soften(work: Sequence[_Work], penalty: float) -> None:
 def _between(work: Sequence[_Work], index: int) -> Objective:
     """An expiry's objective with its neighbours as bounds."""
     each = work[index]
-    objective = reweighted(each.objective, each.x) if each.method == "svi" else each.objective
+    objective = reweighted(each.objective, each.x, _TUNING) if each.method == "svi" else each.objective
     floor = work[index - 1].x if index else None
     ceiling = work[index + 1].x if index + 1 < len(work) else None
-    return replace(objective, floor=floor, ceiling=ceiling, on_path=False)
+    return replace(objective, floor=floor, ceiling=ceiling)
 
 
 def _refit(work: Sequence[_Work], index: int, floor: Svi | None) -> None:
     each = work[index]
-    objective = reweighted(each.objective, each.x) if each.method == "svi" else each.objective
-    each.x = without_arbitrage(replace(objective, floor=floor, on_path=False), [each.x])
+    objective = reweighted(each.objective, each.x, _TUNING) if each.method == "svi" else each.objective
+    each.x = without_arbitrage(replace(objective, floor=floor), [each.x])
 
 
 def _published(x: Svi) -> Svi:

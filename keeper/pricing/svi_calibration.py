@@ -14,8 +14,9 @@ from keeper.pricing.svi_start import starts
 _LEAST_QUOTES = 5
 _STARTS = 3
 _REWEIGHTINGS = 6
-# Cauchy's constant, in robust standard deviations: errors beyond it lose their weight, and outliers all of it
-_CAUCHY = 0.5
+# Cauchy's constant of 95 % efficiency with normal errors, in robust standard deviations: errors beyond lose
+# their weight, and outliers all of it (Holland and Welsch, Communications in Statistics A6 (1977), 813-827)
+CAUCHY = 2.385
 _DEVIATIONS_PER_MAD = 1.4826
 _LEAST_DEVIATION = 1e-7  # share of the variance: below it errors are rounding
 
@@ -30,6 +31,7 @@ def calibrate(
     ceiling: Svi | None = None,
     on_path: bool = True,
     prior: Svi | None = None,
+    tuning: float = CAUCHY,
 ) -> Svi:
     """Robust weighted least squares under the conditions of no arbitrage.
 
@@ -47,12 +49,15 @@ def calibrate(
         prior: a slice without arbitrage that the fit is drawn to, weakly, beyond the quotes.
         on_path: total variance must not fall anywhere on the path that `interpolate` takes either.
 
+        tuning: robust standard deviations beyond which a quote loses its weight; small ones lead to the least
+            median error, large ones to least squares.
+
     Returns a slice free of arbitrage alone and after `floor`; before `ceiling` too where one exists.
 
     Raises:
         ValueError: fewer than five quotes with weight, or one that is not finite or not positive.
     """
-    objective, best = fit_freely(log_moneyness, variance, weights, prior, warm_start)
+    objective, best = fit_freely(log_moneyness, variance, weights, prior, warm_start, tuning)
     objective = replace(objective, floor=floor, ceiling=ceiling, on_path=on_path)
     return without_arbitrage(objective, [best, *starts(objective.k, objective.w, objective.weight, 1)])
 
@@ -63,6 +68,7 @@ def fit_freely(
     weights: npt.ArrayLike,
     prior: Svi | None = None,
     warm_start: Svi | None = None,
+    tuning: float = CAUCHY,
 ) -> tuple[Objective, Svi]:
     """The best slice with arbitrage left out of account, and the objective with what weight quotes keep.
 
@@ -77,7 +83,7 @@ def fit_freely(
     fits = [(objective, best)]
     for _ in range(_REWEIGHTINGS):
         objective, best = fits[-1]
-        robust = reweighted(objective, best)
+        robust = reweighted(objective, best, tuning)
         if np.allclose(robust.weight, objective.weight, rtol=1e-3):
             break
         fits.append((robust, polished(robust, [best], 0.0, quick=True)))
@@ -89,12 +95,12 @@ def median_error(objective: Objective, x: Svi) -> float:
     return float(np.median(np.abs(replace(objective, weight=objective.full_weight).errors(x))))
 
 
-def reweighted(objective: Objective, found: Svi) -> Objective:
+def reweighted(objective: Objective, found: Svi, tuning: float) -> Objective:
     """The objective with the weights that quotes keep beside a slice: what is far off it loses its weight."""
     full = objective.full_weight
     error = np.abs(replace(objective, weight=full).errors(found))
     deviation = max(_DEVIATIONS_PER_MAD * float(np.median(error)), _LEAST_DEVIATION / np.sqrt(error.size))
-    return replace(objective, weight=full / np.sqrt(1.0 + (error / (_CAUCHY * deviation)) ** 2), full=full)
+    return replace(objective, weight=full / np.sqrt(1.0 + (error / (tuning * deviation)) ** 2), full=full)
 
 
 def _quotes(k: npt.ArrayLike, w: npt.ArrayLike, weights: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
