@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import log, sqrt
-from statistics import fmean, median
+from statistics import median
+
+import numpy as np
 
 from keeper.portfolio.market_state import Expiry, MarketState
-from keeper.pricing import svi
+from keeper.pricing import ssvi, svi
 from keeper.pricing.svi import Svi
 
 _LEAST_QUOTES = 5
@@ -18,7 +20,8 @@ class Smile:
     """A slice of total variance in ln(K / forward), at the market's forward and time.
 
     Attributes:
-        source: "svi" as given, "fit" to at least five quotes, "flat" at the mean variance of fewer.
+        source: "svi" as given, "fit" of raw SVI to at least five quotes, "ssvi" of two to four, whose few
+            quotes leave it near a common shape, "flat" through a single one.
         errors: the slice's vol less the quoted one, by strike.
         problems: of arbitrage.
     """
@@ -52,10 +55,8 @@ def smile_of(expiry: Expiry, years: float) -> Smile:
         found, source = _moved(expiry, expiry.smile, years), "svi"
     elif not quotes:
         raise LookupError(f"market: no vols of expiry {expiry.expiry}: add vols or svi")
-    elif len(quotes) >= _LEAST_QUOTES:
-        found, source = _fitted([k for _, k, _ in quotes], [vol**2 * years for *_, vol in quotes]), "fit"
     else:
-        found, source = Svi(fmean(vol**2 * years for *_, vol in quotes), 0.0, 0.0, 0.0, 1.0), "flat"
+        found, source = _fitted([k for _, k, _ in quotes], [vol**2 * years for *_, vol in quotes])
     errors = tuple((strike, _vol(found, k, years) - vol) for strike, k, vol in quotes)
     return Smile(found, source, errors, tuple(svi.slice_arbitrage(found)))
 
@@ -67,8 +68,15 @@ def _moved(expiry: Expiry, smile: Svi, years: float) -> Svi:
     return svi.scale(moved, years / expiry.smile_years) if expiry.smile_years else moved
 
 
-def _fitted(log_moneyness: list[float], variance: list[float]) -> Svi:
-    return svi.calibrate(log_moneyness=log_moneyness, variance=variance)
+def _fitted(log_moneyness: list[float], variance: list[float]) -> tuple[Svi, str]:
+    """The slice through the quotes, and how it was found."""
+    if len(variance) == 1:
+        return Svi(variance[0], 0.0, 0.0, 0.0, 1.0), "flat"
+    if len(variance) >= _LEAST_QUOTES:
+        return svi.calibrate(log_moneyness=log_moneyness, variance=variance), "fit"
+    quotes = ssvi.Quotes(np.array(log_moneyness), np.array(variance), np.ones(len(variance)))
+    fit = ssvi.calibrate([quotes])
+    return fit.shared.slice(fit.thetas[0]), "ssvi"
 
 
 def _vol(found: Svi, k: float, years: float) -> float:

@@ -228,6 +228,13 @@ def test_smile_of__one_quote__flat_through_it() -> None:
     assert smile.errors[0][1] == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_smile_of__few_quotes__through_them_without_arbitrage(count: int) -> None:
+    smile = smile_of(Expiry(EXPIRY, 80_400.0, vols=VOLS[1 : 1 + count]), YEARS)
+    assert smile.source == "ssvi" and not smile.problems
+    assert max(abs(error) for _, error in smile.errors) < 0.01
+
+
 def test_smile_of__slice_of_another_forward_and_time__every_strike_keeps_its_vol() -> None:
     old = Expiry(EXPIRY, 80_400.0, smile=SMILE)
     moved = replace(old, forward=70_000.0, smile_forward=80_400.0, smile_years=YEARS)
