@@ -52,8 +52,32 @@ def test_snapshot__any_section_changed__other_hash() -> None:
         replace(snapshot, accounts=(changed, *snapshot.accounts[1:])),
         replace(snapshot, instruments=snapshot.instruments[:1]),
         replace(snapshot, market=replace(snapshot.market, timestamp=NOW + 1)),
+        replace(snapshot, market=replace(snapshot.market, settlement_price=99_000_000)),
+        with_eth(snapshot, volatility_scale_ppm=1_500_000),
+        with_eth(snapshot, confidence_ppm=400_000),
     ]
-    assert len({s.hash() for s in [snapshot, *variants]}) == 5
+    assert len({s.hash() for s in [snapshot, *variants]}) == len(variants) + 1
+    assert all(Snapshot.from_json(s.to_json()) == s for s in variants)
+
+
+def with_eth(snapshot: Snapshot, **changes: int) -> Snapshot:
+    """The snapshot with another state of ETH."""
+    btc, eth = snapshot.market.underlyings
+    return replace(snapshot, market=replace(snapshot.market, underlyings=(btc, replace(eth, **changes))))
+
+
+def test_build__doubtful_prices_and_depeg__higher_margins() -> None:
+    snapshot = make_snapshot()
+    plain = make_epoch(snapshot).margin(1)
+    depegged = replace(snapshot, market=replace(snapshot.market, settlement_price=97_000_000))
+    for changed in (with_eth(snapshot, confidence_ppm=400_000), depegged):
+        assert make_epoch(changed).margin(1).initial_margin > plain.initial_margin * 105 // 100
+
+
+@pytest.mark.parametrize("changes", [{"volatility_scale_ppm": 0}, {"confidence_ppm": 1_000_001}])
+def test_snapshot__impossible_state_of_an_underlying__refused(changes: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="market: bad volatility scale or confidence of underlying 2"):
+        with_eth(make_snapshot(), **changes)
 
 
 def with_coins(snapshot: Snapshot, *coins: Collateral) -> Snapshot:

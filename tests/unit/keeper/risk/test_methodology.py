@@ -1,11 +1,14 @@
 """The parameter file: round trip, rules, and correlation sets by hand."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from keeper.risk.correlation import exceeds
 from keeper.risk.methodology import Methodology
+from keeper.risk.scenario_set import ScenarioSet
 
 METHODOLOGY = Methodology.default()
 
@@ -30,10 +33,39 @@ def test_methodology__one_greek_parameter_changed__other_hash() -> None:
     assert Methodology.from_json(changed(greeks__reach_ppm=200_000)).hash() != METHODOLOGY.hash()
 
 
+def test_correlation_sets__estimated_pairs__loaded_and_valid() -> None:
+    # daily log returns of BTC, ETH and SOL at Binance, April 2023 to March 2025
+    pairs = [[1, 2, 799_800], [1, 3, 696_500], [2, 3, 650_400]]
+    loaded = Methodology.from_json(changed(correlations__pairs=pairs))
+    base = dict(loaded.correlation_sets)["base"]
+    assert [base[0][1], base[0][2], base[1][2]] == [value for _, _, value in pairs]
+    floor = 10**6 - loaded.greeks.expiry_base_ppm
+    assert all(exceeds(matrix, floor) for _, matrix in loaded.correlation_sets)
+    assert loaded.hash() != METHODOLOGY.hash()
+
+
+def test_load__scenarios_beside_the_file__stand_before_the_shipped_ones(tmp_path: Path) -> None:
+    shipped = ScenarioSet.default()
+    other = replace(shipped, references={s: r + 1 for s, r in shipped.references.items()})
+    named = changed(expected_shortfall__scenarios="0x" + other.hash().hex())
+    (tmp_path / "mine.json").write_text(named)
+    with pytest.raises(ValueError, match="scenarios must be those that the parameters name"):
+        Methodology.load(tmp_path / "mine.json")
+    (tmp_path / "mine.scenarios.json").write_text(other.to_json())
+    assert Methodology.load(tmp_path / "mine.json").scenarios == other
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"version": 2}, "version must be 3"),
+        ({"expected_shortfall__tail_ppm": 0}, "tails must lie in"),
+        ({"expected_shortfall__proxy": "XYZ"}, "the proxy must have moves"),
+        ({"addons__naked_ppm": -1}, "add-ons must lie in"),
+        ({"liquidity__wing_ppm": 1}, "wings must not be more liquid"),
+        ({"liquidity__option_depth_ppm": 0}, "depths must be positive"),
+        ({"sizes__tiers": [[5, 500_000], [9, 100_000]]}, "size shares must not fall"),
+        ({"sizes__tiers": [[9, 100_000], [5, 500_000]]}, "size tiers must ascend"),
         ({"tiers_ppm": [1_000_000, 800_000]}, "tiers must be at least .85"),
         ({"greeks__expiry_base_ppm": 1_000_000}, "expiry correlation must lie in"),
         ({"greeks__low_factor_ppm": -1}, "correlations must lie in"),
