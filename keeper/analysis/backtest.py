@@ -24,6 +24,9 @@ from keeper.risk.methodology import Methodology
 from keeper.sources.prices import DAY
 
 _CHUNK = 24
+_MONTH = 30
+# two volatility averages of a year and a half, and the sets' renewal
+_SCENARIO_DAYS = 700
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +115,14 @@ def run(
         maintenance=np.stack([m for _, m, _ in rows], axis=1),
         initial=np.stack([i for _, _, i in rows], axis=1),
     )
+
+
+def least_start(history: PriceHistory, *, joint: bool = True) -> int:
+    """The first row a backtest can start at: a month after prices begin (of every underlying, if joint), and
+    late enough for the filtered scenarios and one crisis before them.
+    """
+    first = history.index_of(history.first_joint_day()) if joint else 0
+    return max(first + _MONTH, _SCENARIO_DAYS)
 
 
 _Day = tuple[Floats, Floats, Floats]

@@ -105,10 +105,12 @@ def independence(hits: Flags) -> Test:
 
 def zone(exceedances: int, days: int, level: float) -> str:
     """Basel's traffic light: green while the binomial probability of at most as many exceedances is below
-    95 %, red from 99.99 % on. At 250 days and 1 %: green to four, red from ten.
+    95 %, red from 99.99 % on. At 250 days and 1 %: green to four, red from ten. None is always green.
     """
     from scipy.stats import binom
 
+    if exceedances == 0:
+        return "green"
     at_most = float(binom.cdf(exceedances, days, level))
     if at_most < _YELLOW:
         return "green"
