@@ -1,5 +1,5 @@
-"""`plimsoll`: init, run, once, check, status. Bad input ends in one sentence and exit code 1; nothing is
-sent."""
+"""`plimsoll`: the keeper's process (init, run, once, check, status) and the risk commands. Bad input ends in
+one sentence and exit code 1; nothing is sent."""
 
 import json
 import os
@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from keeper.app.commands.anomalies import anomalies
+from keeper.app.commands.backtest import backtest
 from keeper.app.commands.compare import compare
 from keeper.app.commands.example import example
 from keeper.app.commands.margin import margin
@@ -172,11 +174,13 @@ def status(
 
 
 # risk commands: one module each, whose heavy imports wait inside functions, so that --help stays quick
+app.command("backtest")(backtest)
 app.command("example")(example)
 app.command("margin")(margin)
 app.command("compare")(compare)
 app.command("what-if")(what_if)
 app.command("surface")(surface)
+app.add_typer(anomalies, name="anomalies")
 
 
 def _print_table(found: dict[str, Any]) -> None:
