@@ -46,6 +46,7 @@ def _scan_rules(m: "Methodology") -> dict[str, bool]:
         "grid needs at least one step": 1 <= scan.grid_steps <= 100,
         "twist needs the spot moves of half the range": scan.grid_steps % 2 == 0,
         "tails must lie above -1 and differ from 0": all(t > -PPM and t != 0 for t in scan.tails_ppm),
+        "the share of tails must lie in (0, 1]": 0 < scan.tail_share_ppm <= PPM,
         "vol must stay positive": all(0 <= x < PPM for x in shocks),
         "offset must lie in [0, 1]": 0 <= scan.offset_ppm <= PPM,
     }

@@ -17,7 +17,7 @@ class ScanParameters:
             power.
         vol_floor_ppm: least vol in the up state.
         short_power_ppm, long_power_ppm: the power at or below, and above, the reference tenor.
-        tails_ppm: extreme spot moves, weighted by range / move.
+        tails_ppm: extreme spot moves, weighted by tail_share * range / move, at most 1.
         twist_ppm: relative vol move at the ends of the term structure: clip(ln(days / reference) /
             ln(twist_scale)).
         skew_ppm: relative vol move per unit of log-moneyness, which is clipped to [-1, 1].
@@ -34,6 +34,7 @@ class ScanParameters:
     short_power_ppm: int
     long_power_ppm: int
     tails_ppm: tuple[int, ...]
+    tail_share_ppm: int
     twist_ppm: int
     twist_scale: int
     skew_ppm: int

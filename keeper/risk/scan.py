@@ -7,7 +7,7 @@ Scenarios of one offset group share an index. Each is a spot move, a state of th
   The strikes are those of the whole universe, not of one book: all accounts then share one scenario set,
       which makes the
   charge exactly subadditive;
-- tail: extreme moves with vols up, profit and loss weighted by range / |move|;
+- tail: extreme moves with vols up, profit and loss weighted by a share of range / |move|;
 - twist and skew: the term structure turns, the smile tilts or bends, at half the range down, at zero and up.
 
 Vols belong to strikes: the spot move does not move the smile. Only basic IEEE operations (see
@@ -194,7 +194,8 @@ def profit_and_loss(c: Contracts, scenario_set: Sequence[Scenario], methodology:
     tail = np.array([s.is_tail for s in scenario_set])[:, None]
     state = np.array([s.state for s in scenario_set])
     move = np.where(tail, moves, moves * ranges)
-    weight = np.where(tail, np.minimum(ranges / np.where(tail, np.abs(moves), 1.0), 1.0), 1.0)
+    share = methodology.scan.tail_share_ppm / PPM
+    weight = np.where(tail, np.minimum(share * ranges / np.where(tail, np.abs(moves), 1.0), 1.0), 1.0)
     vols = _shocked_vols(c, methodology.scan)[state]
     years = np.maximum(c.years - methodology.scan.decay_seconds / float(SECONDS_PER_YEAR), 0.0)
     shocked = revalue(c, c.forward * (1.0 + move), years, vols)

@@ -140,8 +140,8 @@ def test_build__empty_account__zero_margin() -> None:
 
 def test_build__new_account_tier__marginal_multiplier_covers_it() -> None:
     e = make_epoch()
-    # 1.15 / .90 for the tier is less than the steepest liquidity add-on
-    assert e.margin(1).marginal == e.margin(2).marginal == 1_375 * 10**15
+    # the steepest liquidity add-on; 1.15 of the tier over the least of all tiers, .90
+    assert (e.margin(1).marginal, e.margin(2).marginal) == (115 * 10**16, -(-115 * 10**18 // 90))
 
 
 def test_build__outside_the_band__posted_figures_differ() -> None:

@@ -187,7 +187,7 @@ def test_margin__trades_beside_coins__bounded_by_their_own_margin(
     before, after = margin(held, eth(amount)), margin(merged(held, trades), eth(amount))
     alone = margin(trades)
     # what the impact of the trades' own half-spreads may add at most
-    steeper = int(alone.breakdown["liquidity"]["half_spreads"]) * 375 // 1000 * 10**12
+    steeper = int(alone.breakdown["liquidity"]["half_spreads"]) * 150 // 1000 * 10**12
     assert after.initial <= before.initial + alone.initial + steeper + CENT
     assert after.maintenance <= before.maintenance + alone.maintenance + steeper + CENT
 

@@ -53,12 +53,12 @@ def test_levels__depeg__raises_the_factor_of_initial_margin() -> None:
 
 
 def test_unit_levels__any_unit__liquidity_at_its_steepest() -> None:
-    assert unit_levels(ADDONS, MARKET, METHODOLOGY).liquidity == 66 * WAD
+    assert unit_levels(ADDONS, MARKET, METHODOLOGY).liquidity == 552 * WAD // 10
 
 
 def test_bound_of__small_account__liquidity_binds() -> None:
     found = bound_of(Reach(WAD, 10**27), [0], 10**6, METHODOLOGY)
-    assert found == Reach(WAD * 1_375 // 1_000, 5 * MILLION * 9 // 10)
+    assert found == Reach(WAD * 115 // 100, 5 * MILLION * 9 // 10)
 
 
 def test_bound_of__tier_and_size__over_the_least_multiplier() -> None:

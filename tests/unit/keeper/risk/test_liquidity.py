@@ -29,12 +29,12 @@ books = st.dictionaries(st.sampled_from([PERPS, OPTIONS, (1, 0, LINEAR), (9, 1, 
 def test_bucket_charge__below_the_cap__root_of_the_share_of_the_depth(
     bucket: tuple[int, int, int], depth: int
 ) -> None:
-    cost = depth // 100
-    assert bucket_charge(bucket, cost, METHODOLOGY) == pytest.approx(cost * 1.1, rel=1e-8)
+    cost = depth // 400
+    assert bucket_charge(bucket, cost, METHODOLOGY) == pytest.approx(cost * 1.05, rel=1e-8)
 
 
 def test_bucket_charge__at_the_depth__no_more_than_the_cap() -> None:
-    assert bucket_charge(PERPS, LINEAR_DEPTH, METHODOLOGY) == LINEAR_DEPTH * 5 // 4
+    assert bucket_charge(PERPS, LINEAR_DEPTH, METHODOLOGY) == LINEAR_DEPTH * 11 // 10
 
 
 def test_bucket_charge__nothing__nothing() -> None:
@@ -50,12 +50,12 @@ def test_liquidity_charge__buckets__add_up() -> None:
     assert int(detail["charge"]) == int(detail["underlyings"]["2"])
 
 
-def test_steepest__cap_of_a_quarter__three_eighths_more() -> None:
-    assert steepest_ppm(METHODOLOGY) == 1_375_000
-    # attained just below the cap: d/dh (h + h**1.5 / sqrt(d)) at h = d / 16
-    h, step = LINEAR_DEPTH / 16, 1_000.0
+def test_steepest__cap_of_a_tenth__three_twentieths_more() -> None:
+    assert steepest_ppm(METHODOLOGY) == 1_150_000
+    # attained just below the cap: d/dh (h + h**1.5 / sqrt(d)) at h = d / 100
+    h, step = LINEAR_DEPTH / 100, 1_000.0
     slope = ((h**1.5) - ((h - step) ** 1.5)) / sqrt(LINEAR_DEPTH) / step + 1
-    assert slope == pytest.approx(1.375, abs=1e-6)
+    assert slope == pytest.approx(1.15, abs=1e-5)
 
 
 @given(books, books)

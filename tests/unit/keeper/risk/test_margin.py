@@ -154,7 +154,7 @@ def test_unit_margins__every_instrument__its_own_account_with_liquidity_at_its_s
         for sign, im, mm in ((1, unit.im_long, unit.mm_long), (-1, unit.im_short, unit.mm_short)):
             margin = account_margin([Leg(unit.instrument, sign * WAD)], TABLE)
             liquidity = margin.breakdown["liquidity"]
-            steepest = -(-int(liquidity["half_spreads"]) * 1_375 // 1_000)
+            steepest = -(-int(liquidity["half_spreads"]) * 1_150 // 1_000)
             assert im == margin.initial + (steepest - int(liquidity["charge"])) * QUANTUM
             assert im >= mm >= margin.maintenance
             assert unit.mark == sign * margin.mark
@@ -240,7 +240,7 @@ def test_marginal__crowded_books__both_above_and_at_the_least_occur() -> None:
     held = [[Leg(perp(2), q * WAD)] for q in (1, 40, 200)]
     found = [account_margin(book, CROWDED) for book in held]
     # liquidity at its steepest, whatever the book
-    assert found[0].marginal == WAD * 1_375 // 1_000
+    assert found[0].marginal == WAD * 1_150 // 1_000
     assert found[0].marginal < found[1].marginal < found[2].marginal
     assert all(margin.max_added > 0 for margin in found)
 
