@@ -24,6 +24,7 @@ from keeper.jobs.observe import ObservationError
 from keeper.jobs.propose import Proposer
 from keeper.jobs.settle import Settler
 from keeper.jobs.statements import Statements
+from keeper.jobs.watch import Watch
 from keeper.network.client import Attesters
 from keeper.network.server import Refusal, Unavailable, create_app
 from keeper.observability.logs import logger
@@ -145,6 +146,7 @@ def build(config: Config) -> Keeper:
     source = config.source
     sources = open_sources(source, node, protocol.symbols(node.head().hash))
     tolerance = Tolerance(source.spot_bps, source.forward_bps, source.vol, source.max_age_seconds)
+    metrics = Metrics()
     desk = Desk(
         protocol=protocol,
         index=Index(protocol, database),
@@ -153,8 +155,10 @@ def build(config: Config) -> Keeper:
         statements=Statements(database, methodology),
         tolerance=tolerance,
         rules=rules_of(source),
+        watch=Watch(database, metrics),
     )
-    return _with_roles(config, Keeper(config, database, desk, signer, sources=sources))
+    made = Keeper(config, database, desk, signer, metrics=metrics, sources=sources)
+    return _with_roles(config, made)
 
 
 def _with_roles(config: Config, keeper: Keeper) -> Keeper:

@@ -12,6 +12,7 @@ from keeper.chain.node import BlockRef, NodeError
 from keeper.jobs.actions import outcome_of
 from keeper.jobs.observe import ChainView, ObservationError, observe
 from keeper.jobs.statements import Statements
+from keeper.jobs.watch import Watch
 from keeper.network.schemas import ReportProposal
 from keeper.network.server import Refusal, Unavailable
 from keeper.pricing.market import Market
@@ -45,6 +46,7 @@ class Desk:
     tolerance: Tolerance = Tolerance()
     rules: Rules = Rules()
     lock: threading.RLock = field(default_factory=threading.RLock)  # one writer of the index
+    watch: Watch | None = None
     sources_report: SourceReport = field(default_factory=SourceReport)  # of the latest observation
     _seen: ChainView | None = None
 
@@ -85,6 +87,8 @@ class Desk:
             observation, self.sources_report = combine(observations, listed, self.rules, failures)
         except LookupError as error:
             raise Unavailable(str(error.args[0])) from error
+        if self.watch is not None:
+            self.watch.observed(observation, self.sources_report.rejected)
         return observation
 
     def draft_report(self, proposal: ReportProposal) -> ReportDraft:

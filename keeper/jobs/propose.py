@@ -135,6 +135,9 @@ class Proposer:
         message = digest(self._desk.domain, statement.epoch.struct_hash())
         gathered = self._attesters.gather("/v1/epochs", proposal, message, signers, threshold)
         self.status.refusals = gathered.refusals
+        if self._desk.watch is not None and gathered.signatures:
+            answers = {url: gathered.refusals.get(url, "") for url in self._attesters.urls}
+            self._desk.watch.proposed(view.block.timestamp, answers)
         return gathered
 
     def _post(self, view: ChainView, statement: EpochStatement, gathered: Gathered) -> None:

@@ -6,7 +6,18 @@ undone mechanically: rows that begin above the common ancestor go, rows that end
 of the other tables of the chain carry the block that they are of, and go with it.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 metadata = MetaData()
 
@@ -203,4 +214,30 @@ attempt = Table(
     Column("tip", Text, nullable=False),
     Column("head", BigInteger, nullable=False),
     Column("broadcast", Integer, nullable=False, default=0),
+)
+
+# What looked wrong to this keeper; `id` follows from kind, subject and time: the same finding is kept once.
+anomaly = Table(
+    "anomaly",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("threshold", Float, nullable=False),
+    Column("explanation", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("widen", Float, nullable=False),
+)
+Index("anomaly_by_time", anomaly.c.time)
+
+# A person has looked at a finding: it is silent from then on, no other is. Never deleted.
+acknowledgement = Table(
+    "acknowledgement",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("person", String(128), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
 )
