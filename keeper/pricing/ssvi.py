@@ -20,7 +20,7 @@ _LARGEST_RHO = 0.999
 _LEAST_GAMMA = 0.01
 _LARGEST_GAMMA = 0.5
 _PRIOR = np.array([0.0, 0.0, 1.0])  # of the free numbers of a fit: rho 0, eta half its bound, gamma .37
-_PRIOR_WEIGHT = 1e-3
+_PRIOR_WEIGHT = 1e-4
 _LEAST_STEP = 1e-12
 
 

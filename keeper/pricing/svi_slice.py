@@ -16,6 +16,7 @@ from keeper.pricing.kernels import Floats
 
 SVI_UNIT = 10**12
 _NODES = 201
+_TINY = 1e-100
 _NODE_DEVIATIONS = 5.0
 
 
@@ -65,14 +66,14 @@ def shape(parameters: Sequence[npt.ArrayLike], log_moneyness: npt.ArrayLike) -> 
     """w(k), also where it is negative, w'(k) and w''(k). Parameters broadcast against `log_moneyness`."""
     a, b, rho, m, sigma = (np.asarray(x, dtype=np.float64) for x in parameters)
     x = np.asarray(log_moneyness, dtype=np.float64) - m
-    root = np.sqrt(x * x + sigma * sigma)
+    root = np.maximum(np.sqrt(x * x + sigma * sigma), _TINY)
     return Shape(a + b * (rho * x + root), b * (rho + x / root), b * (sigma / root) ** 2 / root)
 
 
 def butterfly(curve: Shape, log_moneyness: npt.ArrayLike) -> Floats:
     """Gatheral's g(k) of any smile; -inf where the variance is not positive."""
     k = np.asarray(log_moneyness, dtype=np.float64)
-    w = np.where(curve.variance > 0.0, curve.variance, 1.0)
+    w = np.where(curve.variance > 0.0, np.maximum(curve.variance, _TINY), 1.0)
     g = (
         (1.0 - k * curve.first / (2.0 * w)) ** 2
         - curve.first**2 / 4.0 * (1.0 / w + 0.25)

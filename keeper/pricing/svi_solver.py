@@ -14,6 +14,7 @@ from keeper.pricing.svi_slice import Svi, from_integers, nodes, scale
 _PENALTIES = (3.0, 30.0, 300.0)
 _BLENDS = np.linspace(0.0, 1.0, 65)[1:]
 _FLAT_WING = 1e-6
+_ROUNDING_LIFTS = (0.0, 1e-11, 1e-10, 1e-9, 1e-8)
 _LIFTS = (0.0, 1e-3, 1e-2, 0.1, 1.0)
 
 
@@ -102,5 +103,5 @@ def _escapes(x: Svi, floor: Svi | None) -> Iterator[Svi]:
     for lift in _LIFTS[1:]:
         above = scale(floor, 1.0 + lift)._replace(a=floor.a * (1.0 + lift) + lift * floor.at_money)
         yield from (interpolate(x, above, float(share)) for share in _BLENDS)
-    yield floor._replace(a=floor.a + 2e-12)
-    yield floor
+    # rounded as published a slice may lie a little below itself
+    yield from (floor._replace(a=floor.a + lift) for lift in _ROUNDING_LIFTS)
