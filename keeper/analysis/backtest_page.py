@@ -109,14 +109,17 @@ def _coverage(study: Study) -> Section:
     caption = (
         "Share of days with a loss beyond the maintenance buffer, by book and model; empty where a model"
         " has no such instrument. Tests: Kupiec (1995), Christoffersen (1998), the second statistic of Acerbi"
-        " and Szekely (2014) with MM as quantile and IM as expected shortfall, positive where IM is too small."
+        " and Szekely (2014) with MM as quantile and IM as shortfall, positive where IM is too small."
     )
     heat = figures.heat_figure(result.books, result.models, rates)
     return Section(
         "coverage",
         "Coverage",
         caption,
-        [Block("Exceedance rates", heat), Block("The worst twenty", head=head, rows=rows)],
+        [
+            Block("Exceedance rates", heat),
+            *([Block("The worst twenty", head=head, rows=rows)] if rows else []),
+        ],
     )
 
 

@@ -144,7 +144,7 @@ def simulate(setting: Setting, policy: Policy) -> CascadeResult:
         unforced=tuple(unforced),
         liquidated=sold / (2.0 * setting.gross),
         accounts=float(touched.mean()),
-        bad_debt=float(-np.minimum(state.equity(prices[-1]), 0.0).sum()),
+        bad_debt=float(np.maximum(-state.equity(prices[-1]), 0.0).sum()),
         trough=min(prices),
         overshoot=1.0 - min(prices) / min(unforced),
         coins=after[0] - coins,

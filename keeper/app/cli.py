@@ -14,6 +14,7 @@ from keeper.app.commands.backtest import backtest
 from keeper.app.commands.compare import compare
 from keeper.app.commands.example import example
 from keeper.app.commands.margin import margin
+from keeper.app.commands.stress import stress
 from keeper.app.commands.surface import surface
 from keeper.app.commands.what_if import what_if
 
@@ -175,6 +176,7 @@ def status(
 
 # risk commands: one module each, whose heavy imports wait inside functions, so that --help stays quick
 app.command("backtest")(backtest)
+app.command("stress")(stress)
 app.command("example")(example)
 app.command("margin")(margin)
 app.command("compare")(compare)
