@@ -45,7 +45,7 @@ class Shortfall:
 
 def history_profits(c: Contracts, market: Market, methodology: Methodology) -> Floats:
     """Profit and loss of one unit long in every scenario, USD, shape (n, scenarios): one day passes."""
-    scenarios, parameters = methodology.scenarios, methodology.expected_shortfall
+    parameters = methodology.expected_shortfall
     ids = [u.underlying for u in market.underlyings]
     moves = np.stack([_moves(u, market, methodology) for u in ids])
     row = np.searchsorted(np.array(ids), c.underlying)
@@ -58,7 +58,6 @@ def history_profits(c: Contracts, market: Market, methodology: Methodology) -> F
     vol = c.vol * np.maximum(1.0 + change, parameters.vol_least_ppm / PPM)
     years = np.maximum(c.years - parameters.decay_seconds / float(SECONDS_PER_YEAR), 0.0)
     shocked = revalue(c, c.forward * spot, years, vol)
-    assert shocked.shape == (len(scenarios.labels), len(c.underlying))
     return np.ascontiguousarray((shocked - values(c)).T)
 
 
@@ -99,7 +98,7 @@ def _average_loss(ordered: Integers, tail_ppm: int) -> int:
     mass = len(ordered) * tail_ppm
     whole, rest = divmod(mass, PPM)
     # whole numbers of Python: thirteen quanta of 62 bits do not fit 64
-    worst = ordered[: whole + 1].tolist()
+    worst = [int(x) for x in ordered[: whole + 1]]
     total = -sum(worst[:whole]) * PPM - worst[whole] * rest
     return max(0, -(-total // mass))
 
