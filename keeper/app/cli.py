@@ -11,6 +11,7 @@ import typer
 
 from keeper.app.commands.anomalies import anomalies
 from keeper.app.commands.backtest import backtest
+from keeper.app.commands.calibrate import calibrate
 from keeper.app.commands.compare import compare
 from keeper.app.commands.example import example
 from keeper.app.commands.margin import margin
@@ -177,6 +178,7 @@ def status(
 # risk commands: one module each, whose heavy imports wait inside functions, so that --help stays quick
 app.command("backtest")(backtest)
 app.command("stress")(stress)
+app.command("calibrate")(calibrate)
 app.command("example")(example)
 app.command("margin")(margin)
 app.command("compare")(compare)
