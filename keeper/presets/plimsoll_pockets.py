@@ -61,17 +61,21 @@ def pockets_of(
 ) -> dict[tuple[int, int], PocketMargin]:
     """Margins by underlying and expiry, 0 where the mode does not tell them apart.
 
-    Coins hedge legs in cross mode only: a portfolio does not say which pocket they are fenced for.
+    Isolated coins hedge the pocket of their own underlying, by expiry the one of its perp; where there is
+    none they hedge nothing.
     """
     if mode is MarginMode.CROSS:
         margin = account_margin(legs, table, tier, collateral)
         return {(0, 0): pocket_of_margin(margin, legs, table.market)}
-    return {
-        key: pocket_of_margin(
-            margin, [leg for leg in legs if pocket_of(leg.instrument, mode) == key], table.market
-        )
-        for key, margin in pocket_margins(legs, table, mode, tier).pockets.items()
-    }
+    members: dict[tuple[int, int], list[Leg]] = {}
+    for leg in legs:
+        members.setdefault(pocket_of(leg.instrument, mode), []).append(leg)
+    fenced: dict[tuple[int, int], list[Collateral]] = {}
+    for coins in collateral:
+        if (coins.underlying, 0) in members:
+            fenced.setdefault((coins.underlying, 0), []).append(coins)
+    found = pocket_margins(legs, table, mode, tier, fenced).pockets
+    return {key: pocket_of_margin(margin, members[key], table.market) for key, margin in found.items()}
 
 
 def pocket_name(key: tuple[int, int], symbols: Mapping[int, str]) -> str:

@@ -83,7 +83,9 @@ def _charges(pocket: str, breakdown: Mapping[str, Any], haircut: float) -> Table
         if name == "greeks":
             parts = {key: part for key, part in breakdown["greeks"].items() if isinstance(part, float)}
             for key, part in parts.items():
-                table.add_row(f"  of {key}", money(part), "")
+                table.add_row(
+                    f"  of {key}", money(part), "with vega a root of squares" if key == "delta" else ""
+                )
     table.add_section()
     factor = breakdown["multiplier"] * (1.0 + breakdown["depeg"])
     table.add_row("core margin", money(breakdown["core"]), f"what binds and the rest; times {factor:g}")

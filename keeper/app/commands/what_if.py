@@ -34,8 +34,10 @@ def what_if(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The account before and after trades and moves, whether its margins hold, and the spot moves from there
-    at which it would be liquidated. Every strike keeps its vol when the spot moves; what expires settles.
+    """Margins before and after trades and moves, and the spot moves at which the account is liquidated.
+
+    Trades come first, then spots, vols and time. Every strike keeps its vol when the spot moves, forwards
+    keep their carry, what expires settles into cash.
 
     Example: plimsoll what-if portfolio.toml market.toml --add BTC-27JUN25-100000-C:-5@1200 --spot BTC=-10%
     --vol +20% --time +2d --html what-if.html

@@ -100,6 +100,21 @@ def test_margin__table__says_what_binds_and_why(
         assert text in said
 
 
+def test_margin__table__rows_add_up_to_the_initial_margin(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("example", tmp_path / "book") == 0
+    assert run("margin", tmp_path / "book" / "portfolio.toml", tmp_path / "book" / "market.toml") == 0
+    cells = [[c.strip() for c in line.split("│")[1:3]] for line in capsys.readouterr().out.splitlines()]
+    rows = {c[0]: float(c[1].replace(",", "")) for c in cells if len(c) == 2 and c[1][-3:-2] == "."}
+    largest = max(rows[name] for name in ("Greeks charge", "scan", "expected shortfall"))
+    others = ("basis and roll", "naked shorts", "funding and basis of perps", "uncertain sources")
+    assert rows["core margin"] == pytest.approx(largest + sum(rows[name] for name in others), abs=0.05)
+    above = ("core margin", "liquidity", "size", "haircuts of collateral", "of it given back")
+    assert rows["initial margin"] == pytest.approx(sum(rows[name] for name in above), abs=0.05)
+    assert rows["free for new positions"] == pytest.approx(rows["equity"] - rows["initial margin"], abs=0.02)
+
+
 def test_margin__derive_standard__ten_and_six_and_a_half_percent(
     files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

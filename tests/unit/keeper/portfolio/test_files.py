@@ -1,6 +1,7 @@
 """Portfolio and market files: the examples, nothing lost, and one sentence for what is wrong."""
 
 import json
+import re
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,17 @@ def test_examples__of_each_format__parse_and_fit_together(suffix: str) -> None:
         if position.is_option:
             expiry = underlying.expiry(position.expiry)
             assert 0.3 < expiry.vol(position.strike, market.years(expiry.expiry)) < 1.0
+
+
+def test_readme__files_it_shows__parse(tmp_path: Path) -> None:
+    readme = Path(__file__).parents[4] / "README.md"
+    blocks = re.findall(r"```toml\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    shown = [block for block in blocks if 'format = "plimsoll-' in block]
+    if not shown:
+        pytest.skip("README.md shows no portfolio or market file")
+    for block in shown:
+        load = load_portfolio if "plimsoll-portfolio-1" in block else load_market
+        load(written(tmp_path, block, "shown.toml"))
 
 
 def test_load_portfolio__every_field__arrives(tmp_path: Path) -> None:

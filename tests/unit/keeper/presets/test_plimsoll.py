@@ -138,6 +138,17 @@ def test_requirement__isolated__each_pocket_as_alone(mode: MarginMode, pockets: 
     assert binding_text(result).count("; ") >= len(pockets) - 1
 
 
+def test_requirement__isolated_coins__hedge_the_pocket_of_their_underlying() -> None:
+    coins = (Holding("BTC", 1.0, 0.1, 0.05), Holding("ETH", 1.0, 0.1, 0.05))
+    mode = MarginMode.ISOLATED_UNDERLYING
+    both = found(call(-1.0), Position("XYZ", Kind.PERP, 1.0), collateral=coins, margin_mode=mode)
+    pledged = both.breakdown["pockets"]["BTC"]["collateral"]
+    assert [row["asset"] for row in pledged] == ["BTC"] and pledged[0]["pledged_initial"] > 0.0
+    assert both.breakdown["pockets"]["XYZ"]["collateral"] == []
+    by_expiry = found(call(-1.0), collateral=coins, margin_mode=MarginMode.ISOLATED_EXPIRY)
+    assert by_expiry.initial == pytest.approx(found(call(-1.0)).initial + 8_000.0 + 160.0)
+
+
 def test_requirement__breakdown__adds_up_to_the_initial_margin() -> None:
     positions = (call(-3.0), Position("BTC", Kind.PERP, 1.0), Position("ETH", Kind.PERP, -20.0))
     result = found(*positions, tier=1, state=replace(market(confidence=0.5), settlement_price=0.97))
