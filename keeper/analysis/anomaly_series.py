@@ -32,17 +32,18 @@ class SeriesLimits:
     dispersion_bps: float = 100.0
 
 
+_FEWEST = 24
 _USUAL = SeriesLimits()
 
 
 def robust_scores(values: Values, window: int, floor: float) -> Values:
     """(n,) distance of each value from the median of the `window` before it, in robust standard deviations.
 
-    A third of the window must have passed; earlier ones are 0. Hampel (1974) for the factor of the median
+    The first 24 are 0: of fewer nobody can say what is usual. Hampel (1974) for the factor of the median
     absolute deviation.
     """
     scores = np.zeros(len(values))
-    for i in range(window // 3, len(values)):
+    for i in range(_FEWEST, len(values)):
         past = values[max(i - window, 0) : i]
         centre = np.median(past)
         spread = max(MAD_TO_DEVIATION * float(np.median(np.abs(past - centre))), floor)

@@ -5,6 +5,7 @@ The covariance of the usual steps is the minimum covariance determinant (P. J. R
 that the jumps looked for do not pass for usual.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -65,7 +66,9 @@ def robust_distances(steps: Values) -> Values:
     moving = steps[np.any(np.abs(steps) > _LEAST_STEP, axis=1)]
     if len(moving) < _FEWEST:
         return np.zeros(len(steps))
-    usual = MinCovDet(random_state=_SEED).fit(moving)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # singular: the floor below helps
+        usual = MinCovDet(random_state=_SEED).fit(moving)
     floor = np.eye(steps.shape[1]) * _LEAST_STEP**2
     away = steps - usual.location_
     inverse = np.linalg.inv(usual.covariance_ + floor)

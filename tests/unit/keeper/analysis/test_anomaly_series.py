@@ -31,7 +31,7 @@ def changed(series: PriceSeries, close: np.ndarray) -> PriceSeries:
 def test_robust_scores__known_past__distance_in_deviations() -> None:
     past = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
     # median 3.5, deviations 2.5 1.5 .5 .5 1.5 2.5: median 1.5
-    scores = robust_scores(np.append(past, 10.0), window=6, floor=0.0)
+    scores = robust_scores(np.append(np.tile(past, 4), 10.0), window=6, floor=0.0)
     assert scores[-1] == pytest.approx(6.5 / (1.4826 * 1.5))
 
 
