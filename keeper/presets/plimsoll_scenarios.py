@@ -34,7 +34,7 @@ def scenario_text(name: str, symbols: Mapping[int, str], methodology: Methodolog
     if found := _TAIL.fullmatch(name):
         move = int(found["move"]) / PPM
         spots = ", ".join(f"{symbol} {move:+.0%}" for symbol in symbols.values()).replace("%", " %")
-        return f"{spots}, vols up, of which range over move counts"
+        return f"{spots}, vols up, weighted by range over move"
     if found := _SMILE.fullmatch(name):
         spots = _spots(float(found["move"]), symbols, methodology)
         return f"{spots}, {_TURNS[found['turn'], found['side']]}"

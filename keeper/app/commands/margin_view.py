@@ -39,6 +39,8 @@ def print_margin(answer: Mapping[str, Any]) -> None:
     """Tables: the account, its charges, what binds, and why."""
     console = Console(highlight=False)
     console.print(_account(answer))
+    if "epoch" in answer:
+        console.print(_attested(answer))
     breakdown = answer["breakdown"]
     if answer["model"] != "plimsoll":
         console.print(_plain(breakdown))
@@ -71,6 +73,17 @@ def _account(answer: Mapping[str, Any]) -> Table:
     for text, key in rows.items():
         table.add_row(text, money(answer[key]))
     return table
+
+
+def _attested(answer: Mapping[str, Any]) -> str:
+    """What a live account's figures rest on."""
+    recomputed = {
+        True: "recomputed here from its snapshot: the same to the bit",
+        False: "recomputed here from its snapshot: NOT the same, ask the operators",
+        None: "its parameters are not those of this version: not recomputed",
+    }[answer["recomputed"]]
+    changed = "; the account has changed since" if answer["changed_since"] else ""
+    return f"Epoch {answer['epoch']}, {recomputed}{changed}."
 
 
 def _charges(pocket: str, breakdown: Mapping[str, Any], haircut: float) -> Table:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from keeper.app.commands import live_account
+from keeper.app.commands.margin_view import print_margin
 from keeper.attestation.epoch import build
 from keeper.attestation.snapshot import AccountState, Snapshot
 from keeper.markets.instrument import Instrument, Kind, Leg
@@ -75,6 +76,26 @@ def test_live_answer__margin_that_is_not_ours__said(served: dict[str, Any]) -> N
     found = live_account.live_answer("http://keeper", 3)
     assert found["recomputed"] is False
     assert found["changed_since"] is True
+
+
+@pytest.mark.parametrize(
+    ("recomputed", "changed", "said"),
+    [
+        (True, False, "the same to the bit."),
+        (False, True, "has changed since"),
+        (None, False, "not recomputed."),
+    ],
+)
+def test_print_margin__live__says_what_it_rests_on(
+    served: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    recomputed: bool | None,
+    changed: bool,
+    said: str,
+) -> None:
+    found = live_account.live_answer("http://keeper", 3)
+    print_margin({**found, "recomputed": recomputed, "changed_since": changed})
+    assert said in " ".join(capsys.readouterr().out.split())
 
 
 def test_live_answer__other_parameters__not_recomputed(served: dict[str, Any]) -> None:
