@@ -10,7 +10,7 @@ import numpy as np
 from keeper.pricing import ssvi
 from keeper.pricing.ssvi import Quotes, Ssvi
 from keeper.pricing.svi_arbitrage import arbitrage
-from keeper.pricing.svi_calibration import fit_freely, reweighted
+from keeper.pricing.svi_calibration import fit_freely, median_error, reweighted
 from keeper.pricing.svi_objective import Objective
 from keeper.pricing.svi_slice import Svi, from_integers
 from keeper.pricing.svi_solver import is_fair, polished, without_arbitrage
@@ -19,6 +19,8 @@ LEAST_QUOTES = 5
 # quotes of a venue are far apart in quality: look for the least median error
 _TUNING = 0.5
 Progress = Callable[[float], None]
+# median error, as a share of the variance, at which a slice is tried without a prior
+_PRIOR_COST = 0.01
 # of crossing a neighbour, in rounds: both give way a little before either must
 _PENALTIES = np.geomspace(0.01, 30.0, 12)
 # an SSVI slice may bend towards quotes from this many on
@@ -104,13 +106,24 @@ def calibrate_surface(
 
 def _first(quotes: Quotes, prior: Svi, start: Svi | None, on_path: bool) -> _Work:
     if np.unique(quotes.k).size >= LEAST_QUOTES:
-        objective, x = fit_freely(*quotes, prior, start, _TUNING)
+        objective, x = _freely(quotes, prior, start)
         return _Work(replace(objective, on_path=on_path), x, "svi")
     weight = np.sqrt(quotes.weights)
     weight = weight / np.sqrt(np.sum((weight * quotes.variance) ** 2))
     objective = Objective(quotes.k, quotes.variance, weight, prior.at_money, on_path=on_path, prior=prior)
     bent = np.unique(quotes.k).size >= _LEAST_BENDING
     return _Work(objective, polished(objective, [prior], 0.0) if bent else prior, "ssvi")
+
+
+def _freely(quotes: Quotes, prior: Svi, start: Svi | None) -> tuple[Objective, Svi]:
+    """The best slice, with the prior for its wings unless the quotes suffer from it."""
+    with_prior = fit_freely(*quotes, prior, start, _TUNING)
+    error = median_error(*with_prior)
+    if error * np.sqrt(quotes.k.size) > _PRIOR_COST:
+        alone = fit_freely(*quotes, None, start, _TUNING)
+        if is_fair(alone[1]) and median_error(*alone) < error / 2.0:
+            return alone
+    return with_prior
 
 
 def _fits(work: Sequence[_Work], near: int) -> bool:
