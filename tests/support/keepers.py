@@ -44,6 +44,11 @@ class Room:
     attesters: list[Any] = field(default_factory=list)
     asked: list[EpochProposal | ReportProposal] = field(default_factory=list)
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """What refusals name them by."""
+        return tuple(str(number) for number in range(len(self.attesters)))
+
     def gather(
         self, _path: str, message: Any, _digest: bytes, signers: list[str], _threshold: int
     ) -> Gathered:
