@@ -1,4 +1,4 @@
-"""Black-76 on large arrays: the formulas of `black76_arrays` compiled, block by block on all cores.
+"""Black-76 on large arrays: the formulas of `black76_arrays` compiled, block by block.
 
 Two habits let LLVM vectorise: choices are selects without branches, and a loop touches few arrays, because
 LLVM gives up where it would have to check more than a few pairs for overlap.
@@ -7,12 +7,12 @@ LLVM gives up where it would have to check more than a few pairs for overlap.
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from keeper.pricing import black76_formulas as formulas
 from keeper.pricing.black76_arrays import Arguments
-from keeper.pricing.compiled_elementary import ENTRANCE, compilable, inlined, parallel, take
+from keeper.pricing.compiled_elementary import BLOCK, compilable, compiled, inlined, take
 from keeper.pricing.kernels import Floats
+from keeper.pricing.threads import in_parts
 
 compilable(
     formulas.usable_total_vol,
@@ -30,17 +30,18 @@ compilable(
     formulas.is_valid,
 )
 
-# rows of scratch fit into the first-level cache
-_BLOCK = 512
 _SCRATCH = 16
 
 
 def sheet(x: Arguments, rows: int, size: int) -> tuple[Floats, bool]:
     """As `black76_arrays.sheet`, with the same bits."""
     result = np.empty((rows, size))
-    valid = np.ones(-(-size // _BLOCK), dtype=np.bool_)
-    with ENTRANCE:
-        _sheet(x.is_call, x.forward, x.strike, x.years, x.vol, x.discount, result, valid)
+    valid = np.ones(-(-size // BLOCK), dtype=np.bool_)
+
+    def part(first: int, last: int) -> None:
+        _sheet(*x, result, valid, first, last)
+
+    in_parts(part, valid.size)
     return result, bool(valid.all())
 
 
@@ -127,20 +128,30 @@ def _second_order(
         volga[i] = formulas.volga(vega[i], root[i], inverse[i], side[i], s[i])
 
 
-@parallel
+@compiled
 def _sheet(
-    is_call: Any, forward: Any, strike: Any, years: Any, vol: Any, discount: Any, result: Any, valid: Any
+    is_call: Any,
+    forward: Any,
+    strike: Any,
+    years: Any,
+    vol: Any,
+    discount: Any,
+    result: Any,
+    valid: Any,
+    first: int,
+    last: int,
 ) -> None:
+    """Fills the columns of the blocks from `first` to `last`."""
     rows, size = result.shape
-    for block in prange(valid.shape[0]):
-        start = block * _BLOCK
-        length = min(_BLOCK, size - start)
+    w = np.empty((_SCRATCH, BLOCK))
+    for block in range(first, last):
+        start = block * BLOCK
+        length = min(BLOCK, size - start)
         # a slice of a row is contiguous to the compiler, a row of a slice is not
-        w = np.empty((_SCRATCH, _BLOCK))
         f, k, t, v, d = w[0][:length], w[1][:length], w[2][:length], w[3][:length], w[4][:length]
         root, s, inverse, side = w[5][:length], w[6][:length], w[7][:length], w[8][:length]
         ratio, tail, q, density = w[9][:length], w[10][:length], w[11][:length], w[12][:length]
-        call = np.empty(_BLOCK, np.bool_)[:length]
+        call = np.empty(BLOCK, np.bool_)[:length]
         stop = start + length
         take(is_call, start, call)
         take(forward, start, f)

@@ -3,8 +3,8 @@
 No fastmath: the compiler then contracts nothing and reorders nothing, and results keep the bits of NumPy.
 """
 
-import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit, types
@@ -15,10 +15,11 @@ from keeper.pricing import elementary, mills
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# options of one block: its scratch stays in the caches next to the core
+BLOCK = 512
+
 # "numpy": division by zero gives an infinity rather than an exception, whose check would stop vectorising
 _INLINED = {"error_model": "numpy", "forceinline": True}
-# a parallel section of numba is not safe to enter from two threads
-ENTRANCE = threading.Lock()
 
 
 def compilable(*functions: Callable[..., Any]) -> None:
@@ -32,9 +33,21 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return cast(Callable[P, R], njit(**_INLINED)(function))
 
 
-def parallel(function: Callable[P, R]) -> Callable[P, R]:
-    """A compiled function whose `prange` loops run on all cores; call it inside ENTRANCE."""
-    return cast(Callable[P, R], njit(parallel=True, cache=True, error_model="numpy")(function))
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """A compiled function without the interpreter's lock, so that parts of arrays run on threads.
+
+    Compiled at the first call, or loaded from what an earlier process compiled.
+    """
+    dispatcher = njit(nogil=True, cache=True, error_model="numpy")(function)
+    # numba watches the function's own file; the formulas it calls are in others
+    dispatcher._cache._cache_file._source_stamp = _sources()
+    return cast(Callable[P, R], dispatcher)
+
+
+def _sources() -> tuple[tuple[str, int, int], ...]:
+    """Changes with every edit of a module of this package."""
+    found = ((path.name, path.stat()) for path in sorted(Path(__file__).parent.glob("*.py")))
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
 
 
 def _reinterpret(_: Any, x: Any) -> Any:
@@ -66,8 +79,12 @@ compilable(elementary.exp, elementary.log_ratio, mills.mills_pair, mills._polyno
 @inlined
 def take(source: Any, start: int, target: Any) -> None:
     """Copies a block, or repeats the one value that all options share."""
+    size = target.shape[0]
     if source.shape[0] == 1:
-        target[:] = source[0]
+        for i in range(size):
+            target[i] = source[0]
     else:
-        for i in range(target.shape[0]):
-            target[i] = source[start + i]
+        # a slice first: an index the compiler cannot know to be positive would stop vectorising
+        block = source[start : start + size]
+        for i in range(size):
+            target[i] = block[i]

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
 from keeper.pricing import black76_formulas
 from keeper.pricing import implied_vol_formulas as formulas
-from keeper.pricing.compiled_elementary import ENTRANCE, compilable, inlined, parallel, take
+from keeper.pricing.compiled_elementary import BLOCK, compilable, compiled, inlined, take
 from keeper.pricing.implied_vol_arrays import Quotes
 from keeper.pricing.kernels import Floats
+from keeper.pricing.threads import in_parts
 
 compilable(
     black76_formulas.near_distance,
@@ -27,7 +27,6 @@ compilable(
     formulas.unsettled,
 )
 
-_BLOCK = 512
 _SCRATCH = 11
 
 
@@ -35,8 +34,13 @@ def implied_vol(x: Quotes, size: int) -> tuple[Floats, npt.NDArray[np.int64]]:
     """As `implied_vol_arrays.implied_vol`, with the same bits."""
     result = np.empty(size)
     status = np.empty(size, dtype=np.int64)
-    with ENTRANCE:
-        _implied_vol(x.is_call, x.forward, x.strike, x.years, x.price, x.discount, result, status)
+
+    def part(first: int, last: int) -> None:
+        _implied_vol(
+            x.is_call, x.forward, x.strike, x.years, x.price, x.discount, result, status, first, last
+        )
+
+    in_parts(part, -(-size // BLOCK))
     return result, status
 
 
@@ -74,37 +78,44 @@ def _guess(f: Any, k: Any, value: Any, x: Any, share: Any, rest: Any, s: Any) ->
 
 @inlined
 def _solve(x: Any, share: Any, rest: Any, s: Any, change: Any) -> None:
-    for _ in range(formulas.ROUNDS):
-        for i in range(s.shape[0]):
-            change[i] = formulas.step(x[i], s[i], share[i], rest[i])
-        for i in range(s.shape[0]):
-            s[i] = s[i] + change[i]
-    for _ in range(formulas.MORE_ROUNDS):
-        left = False
+    for turn in range(formulas.ROUNDS + formulas.MORE_ROUNDS):
+        everyone = turn < formulas.ROUNDS
+        left = everyone
         for i in range(s.shape[0]):
             left |= formulas.unsettled(change[i], s[i])
         if not left:
             break
         for i in range(s.shape[0]):
             # what has settled stays, so that no option depends on its neighbours
-            if formulas.unsettled(change[i], s[i]):
-                change[i] = formulas.step(x[i], s[i], share[i], rest[i])
-                s[i] = s[i] + change[i]
+            moving = everyone | formulas.unsettled(change[i], s[i])
+            following = formulas.step(x[i], s[i], share[i], rest[i])
+            change[i] = following if moving else change[i]
+            s[i] = s[i] + following if moving else s[i]
 
 
-@parallel
+@compiled
 def _implied_vol(
-    is_call: Any, forward: Any, strike: Any, years: Any, price: Any, discount: Any, result: Any, status: Any
+    is_call: Any,
+    forward: Any,
+    strike: Any,
+    years: Any,
+    price: Any,
+    discount: Any,
+    result: Any,
+    status: Any,
+    first: int,
+    last: int,
 ) -> None:
+    """Fills the blocks from `first` to `last`."""
     size = result.shape[0]
-    for block in prange((size + _BLOCK - 1) // _BLOCK):
-        start = block * _BLOCK
-        length = min(_BLOCK, size - start)
-        w = np.empty((_SCRATCH, _BLOCK))
+    w = np.empty((_SCRATCH, BLOCK))
+    for block in range(first, last):
+        start = block * BLOCK
+        length = min(BLOCK, size - start)
         f, k, t, p, d = w[0][:length], w[1][:length], w[2][:length], w[3][:length], w[4][:length]
         value, x, share, rest = w[5][:length], w[6][:length], w[7][:length], w[8][:length]
         s, change = w[9][:length], w[10][:length]
-        call = np.empty(_BLOCK, np.bool_)[:length]
+        call = np.empty(BLOCK, np.bool_)[:length]
         vol, found = result[start : start + length], status[start : start + length]
         take(is_call, start, call)
         take(forward, start, f)

@@ -1,7 +1,7 @@
-"""Prints the coefficients of `keeper.pricing`: near-minimax polynomials by Chebyshev interpolation at 60 digits.
+"""Prints the coefficients of `keeper.pricing`: near-minimax polynomials, fitted at 60 digits.
 
-Method: M. Shepherd and J. Laframboise, "Chebyshev approximation of (1 + 2x) exp(x^2) erfc(x) in 0 <= x < inf",
-Math. Comp. 36 (1981), 249-253: the half line is mapped to [-1, 1], where one polynomial serves all of it.
+Method: M. Shepherd and J. Laframboise, "Chebyshev approximation of (1 + 2x) exp(x^2) erfc(x)", Math. Comp. 36
+(1981), 249-253: the half line is mapped to [-1, 1], where one polynomial serves all of it.
 """
 
 from collections.abc import Callable, Iterator

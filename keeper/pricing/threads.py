@@ -1,0 +1,24 @@
+"""Blocks of large arrays on all cores."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+
+# blocks per part, at least: below, a thread costs more than it saves
+_LEAST_PART = 32
+
+
+def in_parts(work: Callable[[int, int], object], blocks: int, threads: int | None = None) -> None:
+    """Calls `work(first, last)` on ranges that cover the blocks 0 to `blocks`, each on a thread of its own.
+
+    The work must release the interpreter's lock, write nowhere but to its blocks, and not depend on how the
+    whole is cut.
+    """
+    count = max(min(threads or cpu_count() or 1, blocks // _LEAST_PART), 1)
+    bounds = [blocks * i // count for i in range(count + 1)]
+    if count == 1:
+        work(0, blocks)
+        return
+    with ThreadPoolExecutor(count) as pool:
+        for done in [pool.submit(work, start, stop) for start, stop in zip(bounds, bounds[1:], strict=False)]:
+            done.result()
