@@ -25,8 +25,10 @@ from keeper.risk.scan import Integers
 
 Span = tuple[int, int]
 
-# a block's results and the rows it reads stay in a core's cache
-_BLOCK = 1_024
+# accounts of a block, at most: so many that calling a kernel costs nothing, so few that threads end together
+_BLOCK = 8_192
+# below, a thread costs more than it saves
+_LEAST_BLOCK = 512
 
 
 def batch_margins(
@@ -74,8 +76,9 @@ def batch_margins(
 
 def in_blocks(work: Callable[[Span], None], size: int, threads: int | None) -> None:
     """Run `work` on blocks of accounts, on threads: compiled kernels release the interpreter's lock."""
-    spans = [(first, min(first + _BLOCK, size)) for first in range(0, size, _BLOCK)]
-    count = min(threads or cpu_count() or 1, max(len(spans), 1))
+    count = max(min(threads or cpu_count() or 1, size // _LEAST_BLOCK), 1)
+    blocks = count * -(-size // (count * _BLOCK))
+    spans = [(size * i // blocks, size * (i + 1) // blocks) for i in range(blocks)]
     if count == 1:
         for span in spans:
             work(span)

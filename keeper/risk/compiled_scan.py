@@ -86,15 +86,21 @@ def accumulate(p: Positions, cells: Cells, first: int, last: int, sums: Array) -
         w, x = p.quantities[j] / COINS, p.quantities[j + 1] / COINS
         y, z = p.quantities[j + 2] / COINS, p.quantities[j + 3] / COINS
         for s in range(columns):
-            left = ((w * values[a + s] + ROUNDER) - ROUNDER) + ((x * values[b + s] + ROUNDER) - ROUNDER)
-            right = ((y * values[c + s] + ROUNDER) - ROUNDER) + ((z * values[d + s] + ROUNDER) - ROUNDER)
+            # of a pair, one is rounded above ROUNDER and one below -ROUNDER: their sum is both without either
+            left = (w * values[a + s] + ROUNDER) + (x * values[b + s] - ROUNDER)
+            right = (y * values[c + s] + ROUNDER) + (z * values[d + s] - ROUNDER)
             sums[s] += left + right
         j += 4
-    while j < last:
+    while j + 2 <= last:
+        a, b = np.uint64(cells.start[p.rows[j]]), np.uint64(cells.start[p.rows[j + 1]])
+        w, x = p.quantities[j] / COINS, p.quantities[j + 1] / COINS
+        for s in range(columns):
+            sums[s] += (w * values[a + s] + ROUNDER) + (x * values[b + s] - ROUNDER)
+        j += 2
+    if j < last:
         a, w = np.uint64(cells.start[p.rows[j]]), p.quantities[j] / COINS
         for s in range(columns):
             sums[s] += (w * values[a + s] + ROUNDER) - ROUNDER
-        j += 1
 
 
 @compiled

@@ -40,13 +40,13 @@ def ours(x: Arrays) -> Call:
     )  # fmt: skip
     threads = int(os.environ["NUMBA_NUM_THREADS"])
     strike, years, is_call = x["strike"][:, None], x["years"][:, None], x["is_call"][:, None]
+    # the first column is the market as it is
+    forward = np.concatenate([x["spot"].reshape(1, 1), x["forward"]], axis=1)
+    vol = np.concatenate([x["base_vol"][:, None], x["vol"]], axis=1)
 
     def call() -> dict[str, Any]:
-        price = black76.price(is_call=is_call, forward=x["forward"], strike=strike, years=years, vol=x["vol"])
-        base = black76.price(
-            is_call=x["is_call"], forward=x["spot"], strike=x["strike"], years=x["years"], vol=x["base_vol"]
-        )
-        np.subtract(price, base[:, None], out=table[:, :columns])
+        price = black76.price(is_call=is_call, forward=forward, strike=strike, years=years, vol=vol)
+        np.subtract(price[:, 1:], price[:, :1], out=table[:, :columns])
         table[:, :columns] *= QUANTA
         table[:, columns:] = table[:, columns - 1 : columns]
         in_blocks(lambda span: scan(positions, cells, layout, 0.0, span, result), accounts, threads)
@@ -62,7 +62,7 @@ def _aligned(size: int) -> Any:
 
 
 def _per_position(x: Arrays, prices: Callable[..., Any]) -> Call:
-    """Every leg of every account priced in every scenario, as packages that price options one by one allow."""
+    """Every leg of every account priced in every scenario, as packages of option prices allow."""
     rows, columns = x["rows"], x["vol"].shape[1]
     accounts = len(x["indptr"]) - 1
     repeated = np.repeat(rows, columns)
