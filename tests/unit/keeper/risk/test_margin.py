@@ -222,14 +222,14 @@ def test_marginal__removals_of_any_size__maintenance_falls_by_no_more(
 
 
 @settings(max_examples=200, deadline=None)
-@given(books, books, st.fractions(0, 1))
+@given(books, books, st.fractions(0, 1), st.integers(0, 3), st.integers(0, 3))
 def test_marginal__share_of_another_account_within_reach__bounded_by_its_margin(
-    held: list[Leg], seller: list[Leg], share: Fraction
+    held: list[Leg], seller: list[Leg], share: Fraction, tier: int, seller_tier: int
 ) -> None:
-    margin, whole = account_margin(held, CROWDED), account_margin(seller, CROWDED)
+    margin, whole = account_margin(held, CROWDED, tier), account_margin(seller, CROWDED, seller_tier)
     share = min(share, Fraction(margin.max_added, max(whole.initial, 1)))
     bought = [leg for leg in scaled(seller, share) if leg.quantity]
-    after = account_margin(merged(held, bought), CROWDED).initial
+    after = account_margin(merged(held, bought), CROWDED, tier).initial
     bound = margin.initial + margin.marginal * Fraction(whole.initial) * share / WAD
     assert (
         after <= bound + rounding(held, bought, margin.marginal) + DUST * len(seller) * margin.marginal // WAD
