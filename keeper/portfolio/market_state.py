@@ -6,6 +6,7 @@ from math import exp, log, sqrt
 
 import numpy as np
 
+from keeper.portfolio.moments import day_text
 from keeper.pricing import svi
 from keeper.pricing.svi import Svi
 from keeper.units.constants import SECONDS_PER_YEAR
@@ -52,7 +53,7 @@ class Expiry:
             variance = float(svi.total_variance(parameters=self.smile, log_moneyness=k))
             return sqrt(variance / (self.smile_years or years))
         if not quoted:
-            raise LookupError(f"market: no vols of expiry {self.expiry}")
+            raise LookupError(f"market: no vols of expiry {day_text(self.expiry)}: add vols or svi")
         strikes = sorted(quoted)
         k = log(strike / self.forward)
         squared = np.interp(k, [log(s / self.forward) for s in strikes], [quoted[s] ** 2 for s in strikes])
@@ -80,7 +81,8 @@ class Underlying:
     def expiry(self, expiry: int) -> Expiry:
         """One expiry. Raises LookupError when it is not in the market."""
         if expiry not in self.expiries:
-            raise LookupError(f"market: no expiry {expiry} of {self.symbol}")
+            known = ", ".join(day_text(x) for x in sorted(self.expiries)) or "none"
+            raise LookupError(f"market: no expiry {day_text(expiry)} of {self.symbol}; it has {known}")
         return self.expiries[expiry]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from keeper.portfolio.market_state import Expiry, MarketState, Underlying
+from keeper.portfolio.moments import day_text
 from keeper.units.constants import SECONDS_PER_YEAR, SETTLEMENT_WINDOW
 
 _CHANGE = re.compile(r"(?:(?P<symbol>[A-Za-z0-9_]+)=)?(?P<number>[+-]?\d+(?:\.\d+)?)(?P<percent>%)?")
@@ -130,7 +131,7 @@ def _with_vol(expiry: Expiry, by: Change, years: float) -> Expiry:
     now = expiry.vol(expiry.forward, years)
     factor = by.of(100.0 * now) / (100.0 * now)
     if factor <= 0.0:
-        raise ValueError(f"moves: the vol of expiry {expiry.expiry} would not be positive")
+        raise ValueError(f"moves: the vols of {day_text(expiry.expiry)} would not be positive")
     smile = expiry.smile and expiry.smile._replace(a=expiry.smile.a * factor**2, b=expiry.smile.b * factor**2)
     return replace(expiry, smile=smile, vols=tuple((strike, vol * factor) for strike, vol in expiry.vols))
 

@@ -9,6 +9,7 @@ from statistics import median
 import numpy as np
 
 from keeper.portfolio.market_state import Expiry, MarketState
+from keeper.portfolio.moments import day_text
 from keeper.pricing import ssvi, svi
 from keeper.pricing.svi import Svi
 
@@ -54,7 +55,7 @@ def smile_of(expiry: Expiry, years: float) -> Smile:
     if expiry.smile is not None:
         found, source = _moved(expiry, expiry.smile, years), "svi"
     elif not quotes:
-        raise LookupError(f"market: no vols of expiry {expiry.expiry}: add vols or svi")
+        raise LookupError(f"market: no vols of expiry {day_text(expiry.expiry)}: add vols or svi")
     else:
         found, source = _fitted([k for _, k, _ in quotes], [vol**2 * years for *_, vol in quotes])
     errors = tuple((strike, _vol(found, k, years) - vol) for strike, k, vol in quotes)
