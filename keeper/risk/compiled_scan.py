@@ -91,16 +91,11 @@ def accumulate(p: Positions, cells: Cells, first: int, last: int, sums: Array) -
             right = (y * values[c + s] + ROUNDER) + (z * values[d + s] - ROUNDER)
             sums[s] += left + right
         j += 4
-    while j + 2 <= last:
-        a, b = np.uint64(cells.start[p.rows[j]]), np.uint64(cells.start[p.rows[j + 1]])
-        w, x = p.quantities[j] / COINS, p.quantities[j + 1] / COINS
-        for s in range(columns):
-            sums[s] += (w * values[a + s] + ROUNDER) + (x * values[b + s] - ROUNDER)
-        j += 2
-    if j < last:
+    while j < last:
         a, w = np.uint64(cells.start[p.rows[j]]), p.quantities[j] / COINS
         for s in range(columns):
             sums[s] += (w * values[a + s] + ROUNDER) - ROUNDER
+        j += 1
 
 
 @compiled
