@@ -17,6 +17,7 @@ from keeper.units.constants import BASIS_POINTS, SECONDS_PER_YEAR
 
 _PRICE_UNIT = 10**8
 _MAX_AHEAD_SECONDS = 60
+_LAST_SECONDS = 3_600
 
 
 class DeribitSource:
@@ -29,10 +30,13 @@ class DeribitSource:
         venue: str = "deribit",
         max_basis_bps: int = 500,
         max_option_age: int = 900,
+        refit_seconds: int = 30,
     ) -> None:
         """Args:
         max_basis_bps: of the perpetual's mark from the index.
         max_option_age: seconds; older option quotes are not fitted.
+        refit_seconds: a surface younger than that is moved along with the index, not fitted anew: a whole
+            chain takes a second or two. In an expiry's last hour it always is.
         """
         self.venue = venue
         self._feed = feed
@@ -40,6 +44,8 @@ class DeribitSource:
         self._last: dict[str, Surface] = {}  # where the next fit starts
         self._max_basis_bps = max_basis_bps
         self._max_option_age = max_option_age
+        self._refit_seconds = refit_seconds
+        self._fitted: dict[int, tuple[int, int]] = {}  # time and spot of the last fit
 
     def observe(self, now: int, listed: Listed) -> Observation:
         """The venue at chain time `now`; as old as its oldest index.
@@ -49,18 +55,34 @@ class DeribitSource:
         """
         spots, confidences, ages = {}, {}, [0]
         quotes: list[OptionQuote] = []
+        fitted = dict(self._fitted)
         known = sorted(set(listed) & set(self._underlyings))
         for underlying in known:
             coin, wanted = self._underlyings[underlying], listed[underlying]
-            state = self._feed.state(coin, now, bool(wanted))
+            needs_fit = bool(wanted) and not self._is_fitted(underlying, now, min(wanted))
+            state = self._feed.state(coin, now, needs_fit)
             ages.append(self._age(coin, state.time, now))
             spots[underlying] = round(state.index * _PRICE_UNIT)
             confidences[underlying] = self._confidence(coin, state)
-            quotes += self._young(coin, state, now) if wanted else []
-        expiries, self._last = observe_chain(
-            quotes, now, {u: listed[u] for u in known}, self._underlyings, self._last
-        )
+            if needs_fit:
+                quotes += self._young(coin, state, now)
+                fitted[underlying] = (now, spots[underlying])
+            elif wanted:
+                ages.append(now - fitted[underlying][0])
+        asked = {u: listed[u] for u in known}
+        found, self._last = observe_chain(quotes, now, asked, self._underlyings, self._last)
+        self._fitted = fitted  # only now: a fit that failed must not make an old surface look new
+        expiries = {
+            (u, e): replace(quote, forward=quote.forward * spots[u] // fitted[u][1])
+            for (u, e), quote in found.items()
+        }
         return Observation(self.venue, now, max(ages), spots, expiries, confidences_ppm=confidences)
+
+    def _is_fitted(self, underlying: int, now: int, nearest: int) -> bool:
+        if underlying not in self._fitted or nearest - now <= _LAST_SECONDS:
+            return False
+        has_surface = self._underlyings[underlying] in self._last
+        return has_surface and 0 <= now - self._fitted[underlying][0] < self._refit_seconds
 
     def _young(self, coin: str, state: CoinState, now: int) -> list[OptionQuote]:
         """Quotes to fit, with their time to expiry from now. An old surface is not a new one: without quotes

@@ -65,6 +65,25 @@ def test_observe__old_option_quotes__not_fitted() -> None:
         made.observe(NOW, {ETH: [SOON]})
 
 
+def test_observe__soon_again__surface_moved_along_with_the_index_and_as_old_as_it_is() -> None:
+    made, feed = source(state())
+    first = made.observe(NOW, {ETH: [SOON]}).expiries[(ETH, SOON)]
+    feed.given = state(index=2_100.0, perpetual=2_100.0, time=NOW + 29, options=())
+    found = made.observe(NOW + 29, {ETH: [SOON]})
+    assert found.expiries[(ETH, SOON)].svi == first.svi and found.age == 29
+    assert found.expiries[(ETH, SOON)].forward == pytest.approx(first.forward * 1.05, rel=1e-9)
+    assert feed.asked == [("ETH", True), ("ETH", False)]
+    feed.given = state(time=NOW + 30)
+    assert made.observe(NOW + 30, {ETH: [SOON]}).age == 0 and feed.asked[-1] == ("ETH", True)
+
+
+def test_observe__last_hour__always_fitted() -> None:
+    made, feed = source(state(time=SOON - 3_000, options=tuple(option(k, SOON - 3_000) for k in STRIKES)))
+    for now in (SOON - 3_000, SOON - 2_999):
+        made.observe(now, {ETH: [SOON]})
+    assert feed.asked == [("ETH", True)] * 2
+
+
 def test_observe__no_expiries__options_not_asked_for() -> None:
     made, feed = source(state())
     assert made.observe(NOW, {ETH: []}).expiries == {} and feed.asked == [("ETH", False)]
