@@ -19,7 +19,7 @@ LEAST_QUOTES = 5
 # quotes of a venue are far apart in quality: look for the least median error
 _TUNING = 0.5
 Progress = Callable[[float], None]
-# median error, as a share of the variance, at which a slice is tried without a prior
+# median error, as a share of the vol, at which a slice is tried without a prior
 _PRIOR_COST = 0.01
 # of crossing a neighbour, in rounds: both give way a little before either must
 _PENALTIES = np.geomspace(0.01, 30.0, 12)
@@ -119,9 +119,9 @@ def _freely(quotes: Quotes, prior: Svi, start: Svi | None) -> tuple[Objective, S
     """The best slice, with the prior for its wings unless the quotes suffer from it."""
     with_prior = fit_freely(*quotes, prior, start, _TUNING)
     error = median_error(*with_prior)
-    if error * np.sqrt(quotes.k.size) > _PRIOR_COST:
+    if error > _PRIOR_COST:
         alone = fit_freely(*quotes, None, start, _TUNING)
-        if is_fair(alone[1]) and median_error(*alone) < error / 2.0:
+        if is_fair(alone[1]) and median_error(*alone) < error:
             return alone
     return with_prior
 

@@ -91,8 +91,9 @@ def fit_freely(
 
 
 def median_error(objective: Objective, x: Svi) -> float:
-    """Median of the weighted absolute errors, no quote left out."""
-    return float(np.median(np.abs(replace(objective, weight=objective.full_weight).errors(x))))
+    """Median absolute error in vol, no quote left out, as a share of the vol at the money."""
+    scale = 0.5 / np.sqrt(objective.w * objective.at_money)
+    return float(np.median(np.abs(replace(objective, weight=scale).errors(x))))
 
 
 def reweighted(objective: Objective, found: Svi, tuning: float) -> Objective:

@@ -27,7 +27,7 @@ calm_slice = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(any_slice, min_size=1, max_size=3))
 def test_repair__any_slices__no_arbitrage_is_left(slices: list[svi.Svi]) -> None:
     repaired = svi.repair(slices)
@@ -36,14 +36,14 @@ def test_repair__any_slices__no_arbitrage_is_left(slices: list[svi.Svi]) -> None
     assert len(repaired.changes) == changed
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(any_slice)
 def test_repair__twice__changes_nothing_more(x: svi.Svi) -> None:
     once = svi.repair([x]).slices
     assert svi.repair(once) == svi.Repaired(once, ())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(calm_slice)
 def test_calibrate__quotes_without_noise__variances_recovered(x: svi.Svi) -> None:
     fair = svi.repair([x]).slices[0]
@@ -54,7 +54,7 @@ def test_calibrate__quotes_without_noise__variances_recovered(x: svi.Svi) -> Non
     assert np.max(np.abs(error)) < 1e-8
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(calm_slice, calm_slice, st.lists(st.integers(1, 29), min_size=1, max_size=4, unique=True))
 def test_surface__slices_between_expiries__free_of_arbitrage(
     near: svi.Svi, far: svi.Svi, days: list[int]
@@ -65,7 +65,7 @@ def test_surface__slices_between_expiries__free_of_arbitrage(
     assert svi.arbitrage([start, *between, end]) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(calm_slice, calm_slice, st.floats(0.0, 1.0), st.floats(0.0, 1.0))
 def test_surface__linear_in_time__variance_never_falls(
     near: svi.Svi, far: svi.Svi, first: float, second: float
@@ -78,7 +78,7 @@ def test_surface__linear_in_time__variance_never_falls(
     assert np.min(grown) >= -1e-10
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(calm_slice, st.floats(1.0, 3.0), st.floats(-0.2, 0.2), st.floats(0.0, 1.0))
 def test_surface__linear_between_kindred_smiles__no_butterfly(
     x: svi.Svi, growth: float, skew: float, share: float
