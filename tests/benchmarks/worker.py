@@ -5,6 +5,7 @@ Imports only NumPy besides the side's module: some peers live in environments wi
 
 import importlib
 import json
+import os
 import resource
 import sys
 import time
@@ -21,6 +22,11 @@ Side = Callable[[Arrays], Callable[[], Mapping[str, Any]]]
 def load(folder: Path) -> Arrays:
     """Saved arrays by name."""
     return {path.stem: np.load(path) for path in sorted(folder.glob("*.npy"))}
+
+
+def threads() -> int:
+    """How many threads this side is to use."""
+    return int(os.environ["NUMBA_NUM_THREADS"])
 
 
 def best_of(call: Callable[[], Mapping[str, Any]], repeats: int) -> tuple[float, Mapping[str, Any]]:
