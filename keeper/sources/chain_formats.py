@@ -161,7 +161,7 @@ def shape_of(columns: Sequence[str], file: str) -> Shape:
     """The shape whose columns the file has.
 
     Raises:
-        ValueError: none; says what the nearest shape misses.
+        ValueError: it has those of no shape; says which the nearest one misses.
     """
     have = frozenset(columns)
     for shape in SHAPES:

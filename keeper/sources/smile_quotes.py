@@ -131,6 +131,7 @@ def _implied(quotes: Sequence[OptionQuote], forward: Floats, price: Floats) -> F
             strike=np.array([quotes[i].strike for i in told]),
             years=np.array([quotes[i].years for i in told]),
             price=price[told],
+            discount=np.array([quotes[i].discount for i in told]),
             invalid="nan",
         )
     return found

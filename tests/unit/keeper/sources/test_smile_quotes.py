@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from keeper.pricing import black76
 from keeper.sources.option_quote import OptionQuote
 from keeper.sources.smile_quotes import smile_quotes
 
@@ -76,3 +77,11 @@ def test_smile_quotes__prices__turned_into_vols() -> None:
 def test_smile_quotes__price_below_intrinsic__no_vol() -> None:
     found = smile_quotes([quote(50.0, True, bid=40.0, ask=45.0)], FORWARD)
     assert found.k.size == 0
+
+
+def test_smile_quotes__discounted_prices__vol_of_the_forward_price() -> None:
+    price = float(
+        black76.price(is_call=True, forward=FORWARD, strike=110.0, years=0.1, vol=0.6, discount=0.9)
+    )
+    found = smile_quotes([quote(110.0, mark=price, discount=0.9)], FORWARD)
+    assert found.target == pytest.approx([0.6], rel=1e-9)
