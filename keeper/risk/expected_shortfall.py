@@ -119,5 +119,14 @@ def value_at_risk(profits: Integers, share_ppm: int) -> int:
     return _loss_at(np.sort(profits), share_ppm)
 
 
+def value_at_risk_day(profits: Integers, share_ppm: int) -> int:
+    """The scenario whose loss the value at risk is; the earlier of equals."""
+    return int(np.argsort(profits, kind="stable")[_position(len(profits), share_ppm)])
+
+
 def _loss_at(ordered: Integers, share_ppm: int) -> int:
-    return max(0, -int(ordered[max(len(ordered) * share_ppm // PPM, 1) - 1]))
+    return max(0, -int(ordered[_position(len(ordered), share_ppm)]))
+
+
+def _position(count: int, share_ppm: int) -> int:
+    return max(count * share_ppm // PPM, 1) - 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from keeper.markets.instrument import Leg
 from keeper.risk.book import Book, whole
-from keeper.risk.expected_shortfall import Shortfall, tail
+from keeper.risk.expected_shortfall import Shortfall, tail, value_at_risk_day
 from keeper.risk.parameters import PPM
 from keeper.risk.scan import Integers
 from keeper.risk.table import RiskTable
@@ -22,7 +22,8 @@ _WORST_DAYS = 5
 
 
 def shortfall_detail(found: Shortfall, book: Book, legs: Sequence[Leg], table: RiskTable) -> dict[str, Any]:
-    """Charge, both parts, value at risk, worst days and contributions of the part that binds; JSON-ready.
+    """Charge, both parts, worst days and contributions of the part that binds, value at risk with the losses
+    of its day; JSON-ready.
 
     Args:
         book: the legs and the coins pledged beside them.
@@ -59,6 +60,19 @@ def shortfall_detail(found: Shortfall, book: Book, legs: Sequence[Leg], table: R
         "underlyings": {key: str(loss) for key, loss in sorted(by_underlying.items())},
         "legs": {str(leg.instrument): str(loss) for leg, loss in zip(legs, by_leg, strict=True)},
         "collateral": str(average(coins)),
+        "value_at_risk_day": _value_at_risk_day(book, legs, table),
+    }
+
+
+def _value_at_risk_day(book: Book, legs: Sequence[Leg], table: RiskTable) -> dict[str, Any]:
+    """The day whose loss the value at risk is, and what each leg lost on it."""
+    parameters, scenarios = table.methodology.expected_shortfall, table.methodology.scenarios
+    column = value_at_risk_day(book.history[: scenarios.filtered], parameters.var_ppm)
+    losses = _leg_losses(legs, table, [column])[:, 0]
+    return {
+        "scenario": scenarios.name(column),
+        "profit": str(int(book.history[column])),
+        "legs": {str(leg.instrument): str(int(loss)) for leg, loss in zip(legs, losses, strict=True)},
     }
 
 

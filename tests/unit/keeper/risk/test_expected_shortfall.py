@@ -137,6 +137,8 @@ def test_breakdown__hedged_book__contributions_add_up_and_days_are_named() -> No
     total = int(detail["charge"])
     assert sum(int(x) for x in detail["legs"].values()) == pytest.approx(total, abs=4)
     assert sum(int(x) for x in detail["underlyings"].values()) == pytest.approx(total, abs=4)
+    day = detail["value_at_risk_day"]
+    assert sum(int(x) for x in day["legs"].values()) == -int(day["profit"]) == int(detail["value_at_risk"])
     worst = detail["worst_days"]
     assert [int(day["profit"]) for day in worst] == sorted(int(day["profit"]) for day in worst)
     assert worst[0]["scenario"].split()[1] in SCENARIOS.labels
