@@ -45,7 +45,10 @@ def parse_name(text: str) -> Name:
     if found["strike"] is None:
         return Name(found["underlying"], Kind.FUTURE, 0.0, expiry)
     kind = Kind.CALL if found["side"] == "C" else Kind.PUT
-    return Name(found["underlying"], kind, float(found["strike"].replace("D", ".")), expiry)
+    strike = float(found["strike"].replace("D", "."))
+    if strike == 0.0:
+        raise ValueError(f"{text!r} has a strike of zero")
+    return Name(found["underlying"], kind, strike, expiry)
 
 
 def name_of(position: Position) -> str:

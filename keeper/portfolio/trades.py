@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from math import isfinite
 
 from keeper.markets.instrument import Kind
 from keeper.portfolio.market_state import MarketState
@@ -30,6 +31,8 @@ def parse_trade(text: str, market: MarketState) -> tuple[Position, float]:
         price = float(found["price"]) if found["price"] else None
     except ValueError:
         raise ValueError(f"{text!r}: quantity and price must be numbers") from None
+    if not isfinite(quantity) or quantity == 0.0 or not isfinite(price or 0.0):
+        raise ValueError(f"{text!r}: quantity and price must be finite, and the quantity not zero")
     position = Position(name.underlying, name.kind, quantity, name.strike, name.expiry)
     paid = value(position, market) if price is None else price
     return (position if position.is_option else replace(position, entry=paid)), paid

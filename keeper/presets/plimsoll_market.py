@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 from keeper.markets.instrument import Instrument, Kind, Leg
 from keeper.portfolio.market_state import Expiry, MarketState, Underlying
+from keeper.portfolio.moments import day_text
+from keeper.portfolio.names import name_of
 from keeper.portfolio.portfolio import Portfolio, Position
 from keeper.presets.plimsoll_smile import Smile, smile_of
 from keeper.pricing.market import ExpiryMarket, Market, UnderlyingMarket
 from keeper.risk.collateral import Collateral
 from keeper.risk.methodology import Methodology
 from keeper.risk.parameters import PPM
-from keeper.units.constants import BASIS_POINTS, PRICE_UNIT, SETTLEMENT_WINDOW
+from keeper.units.constants import BASIS_POINTS, MAX_PRICE, PRICE_UNIT, SETTLEMENT_WINDOW
 
 _PRICE_SCALE = 10**8
 # quantities are multiples of 1e-8 coins
@@ -44,7 +46,8 @@ def convert(portfolios: Sequence[Portfolio], market: MarketState, methodology: M
     """
     positions = [position for portfolio in portfolios for position in portfolio.positions]
     held = {holding.asset for portfolio in portfolios for holding in portfolio.collateral}
-    used = held | {position.underlying for position in positions}
+    # an empty portfolio is margined too, on whatever the market has
+    used = held | {position.underlying for position in positions} or set(market.underlyings)
     ids = underlying_ids(used, methodology)
     smiles = _smiles(positions, market)
     underlyings = tuple(
@@ -80,9 +83,8 @@ def underlying_ids(symbols: Iterable[str], methodology: Methodology) -> dict[str
 
 def _instrument(position: Position, ids: Mapping[str, int]) -> Instrument:
     """The instrument of a position. Raises ValueError when a field does not fit."""
-    instrument = Instrument(
-        ids[position.underlying], position.expiry, round(position.strike * _PRICE_SCALE), position.kind
-    )
+    strike = _price8(position.strike, name_of(position))
+    instrument = Instrument(ids[position.underlying], position.expiry, strike, position.kind)
     instrument.require_valid()
     return instrument
 
@@ -94,6 +96,13 @@ def legs_of(portfolio: Portfolio, ids: Mapping[str, int]) -> tuple[Leg, ...]:
         packed = _instrument(position, ids).pack()
         quantities[packed] = quantities.get(packed, 0) + _quantity(position.quantity)
     return tuple(Leg(packed, quantities[packed]) for packed in sorted(quantities) if quantities[packed])
+
+
+def _price8(price: float, of: str) -> int:
+    """1e-8 USD. Raises ValueError beyond what the protocol can state."""
+    if not 0.0 <= price * _PRICE_SCALE <= MAX_PRICE:
+        raise ValueError(f"plimsoll: {of}: {price:g} USD is beyond {MAX_PRICE / _PRICE_SCALE:,.0f} USD")
+    return round(price * _PRICE_SCALE)
 
 
 def _quantity(coins: float) -> int:
@@ -118,7 +127,7 @@ def _underlying(
     timestamp: int,
     smiles: Mapping[tuple[str, int], Smile],
 ) -> UnderlyingMarket:
-    spot = round(underlying.spot * _PRICE_SCALE)
+    spot = _price8(underlying.spot, underlying.symbol)
     held = sorted({p.expiry for p in positions if p.underlying == underlying.symbol and p.expiry})
     expiries = []
     for expiry in held:
@@ -148,4 +157,4 @@ def _expiry(listed: Expiry, timestamp: int, svi: tuple[int, int, int, int, int])
     share = (SETTLEMENT_WINDOW - covered) / SETTLEMENT_WINDOW
     live = (listed.forward - fixed) / share if share else listed.forward
     total = round(2 * fixed * SETTLEMENT_WINDOW * _PRICE_SCALE) if covered else 0
-    return ExpiryMarket(listed.expiry, round(live * _PRICE_SCALE), svi, total, covered)
+    return ExpiryMarket(listed.expiry, _price8(live, day_text(listed.expiry)), svi, total, covered)

@@ -32,9 +32,7 @@ def scenario_text(name: str, symbols: Mapping[int, str], methodology: Methodolog
     if found := _STRIKE.fullmatch(name):
         return f"{_spots(float(found['move']), symbols, methodology)}, {_vols(found['vol'])}"
     if found := _TAIL.fullmatch(name):
-        move = int(found["move"]) / PPM
-        spots = ", ".join(f"{symbol} {move:+.0%}" for symbol in symbols.values()).replace("%", " %")
-        return f"{spots}, vols up, weighted by range over move"
+        return f"{_tails(int(found['move']) / PPM, symbols, methodology)}, vols up"
     if found := _SMILE.fullmatch(name):
         spots = _spots(float(found["move"]), symbols, methodology)
         return f"{spots}, {_TURNS[found['turn'], found['side']]}"
@@ -46,6 +44,16 @@ def _spots(share: float, symbols: Mapping[int, str], methodology: Methodology) -
     moves = ((symbol, share * methodology.spot(u).range_ppm / PPM) for u, symbol in symbols.items())
     return ", ".join(
         f"{symbol} {100.0 * move:+.1f} %" if move else f"{symbol} unmoved" for symbol, move in moves
+    )
+
+
+def _tails(move: float, symbols: Mapping[int, str], methodology: Methodology) -> str:
+    """One move of every spot, with the share of its profit and loss that counts."""
+    share = methodology.scan.tail_share_ppm / PPM
+    weights = {u: min(1.0, share * methodology.spot(u).range_ppm / PPM / abs(move)) for u in symbols}
+    return ", ".join(
+        f"{symbol} {100.0 * move:+.0f} % counted at {100.0 * weights[u]:.0f} %"
+        for u, symbol in symbols.items()
     )
 
 

@@ -42,7 +42,7 @@ def _row(model: Any, held: Any, state: Any) -> dict[str, Any]:
 
     try:
         found = model.evaluate(held, state)
-    except (LookupError, ValueError) as error:
+    except (LookupError, ValueError, ArithmeticError) as error:
         return {"model": model.name, "refused": str(error)}
     return {
         "model": model.name,

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from keeper.app import cli
+from keeper.risk.methodology import Methodology
 
+METHODOLOGY = Methodology.default()
+RANGE, ROLL = METHODOLOGY.spot(1).range_ppm / 1e6, METHODOLOGY.roll.flat_ppm / 1e6
 MARKET = """
 format = "plimsoll-market-1"
 timestamp = 2025-04-08T12:00:00Z
@@ -84,9 +87,9 @@ def test_margin__one_perp__as_by_hand(files: tuple[Path, Path], capsys: pytest.C
     assert found["mark"] == pytest.approx(1_000)
     assert found["equity"] == pytest.approx(equity)
     charges = found["breakdown"]["charges"]
-    assert charges["scan"] == pytest.approx(0.16 * 80_000)
-    assert charges["roll"] == pytest.approx(0.005 * 80_000)
-    assert found["initial"] >= 0.16 * 80_000 + 0.005 * 80_000
+    assert charges["scan"] == pytest.approx(RANGE * 80_000)
+    assert charges["roll"] == pytest.approx(ROLL * 80_000)
+    assert found["initial"] >= (RANGE + ROLL) * 80_000
     assert found["free_initial"] == pytest.approx(equity - found["initial"])
     assert found["free_maintenance"] == pytest.approx(equity - found["maintenance"])
 
@@ -154,7 +157,7 @@ def test_compare__every_model__ratios_to_ours_and_a_page(
     for row in (row for row in rows if "refused" not in row):
         assert row["initial_ratio"] == pytest.approx(row["initial"] / ours["initial"])
         assert row["equity"] == pytest.approx(39_000, rel=1e-9)
-    assert ours["binding"] == "scan: BTC -16.0 %, vols up"
+    assert ours["binding"] == f"scan: BTC {-100 * RANGE:.1f} %, vols up"
     assert page.read_text().count("derive-srm") >= 1
 
 

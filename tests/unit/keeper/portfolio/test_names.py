@@ -28,9 +28,11 @@ def test_parse_name__of_an_exchange__its_fields(text: str, expected: Name) -> No
     assert parse_name(name_of(position)) == expected
 
 
-@pytest.mark.parametrize("text", ["BTC", "BTC-27JUN25-C", "BTC-27JUN25-9-X", "BTC-99JUN25", "BTC-PERP-1-C"])
+@pytest.mark.parametrize(
+    "text", ["BTC", "BTC-27JUN25-C", "BTC-27JUN25-9-X", "BTC-99JUN25", "BTC-1-C", "BTC-27JUN25-0-C"]
+)
 def test_parse_name__no_name__refused(text: str) -> None:
-    with pytest.raises(ValueError, match="none of|no moment"):
+    with pytest.raises(ValueError, match="none of|no moment|strike of zero"):
         parse_name(text)
 
 

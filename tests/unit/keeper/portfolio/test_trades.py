@@ -29,9 +29,11 @@ def test_parse_trade__without_a_price__todays_value() -> None:
     assert parse_trade("BTC-27JUN25:2@98", MARKET)[0].entry == 98.0
 
 
-@pytest.mark.parametrize("text", ["BTC-PERP", "BTC-PERP:x", "BTC-PERP:1@", "BTC:1", "BTC-PERP:1@x"])
+@pytest.mark.parametrize(
+    "text", ["BTC-PERP", "BTC-PERP:x", "BTC-PERP:1@", "BTC:1", "BTC-PERP:1@x", "BTC-PERP:nan"]
+)
 def test_parse_trade__malformed__refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no trade|numbers|none of"):
+    with pytest.raises(ValueError, match="no trade|numbers|none of|finite"):
         parse_trade(text, MARKET)
 
 

@@ -71,14 +71,14 @@ def test_requirement__option__marked_at_black_76() -> None:
     assert result.initial > result.maintenance > 0.0
 
 
-@pytest.mark.parametrize(
-    ("symbol", "spot", "share", "weight"), [("BTC", 80_000, 0.16, 0.12), ("XYZ", 10, 0.4, 0.35)]
-)
-def test_requirement__perp__charges_by_hand(symbol: str, spot: float, share: float, weight: float) -> None:
+@pytest.mark.parametrize(("symbol", "number", "spot"), [("BTC", 1, 80_000), ("XYZ", 4, 10)])
+def test_requirement__perp__charges_by_hand(symbol: str, number: int, spot: float) -> None:
+    methodology = Methodology.default()
+    risk, roll = methodology.spot(number), methodology.roll.flat_ppm
     charges = found(Position(symbol, Kind.PERP, 2.0)).breakdown["charges"]
-    assert charges["scan"] == pytest.approx(2 * spot * share, abs=1e-4)
-    assert charges["greeks"] == pytest.approx(2 * spot * weight, abs=1e-4)
-    assert charges["roll"] == pytest.approx(2 * spot * 0.005, abs=1e-4)
+    assert charges["scan"] == pytest.approx(2 * spot * risk.range_ppm / 1e6, abs=1e-4)
+    assert charges["greeks"] == pytest.approx(2 * spot * risk.weight_ppm / 1e6, abs=1e-4)
+    assert charges["roll"] == pytest.approx(2 * spot * roll / 1e6, abs=1e-4)
 
 
 def test_requirement__perp_with_entry__profit_at_its_mark_price() -> None:
@@ -192,6 +192,16 @@ def test_evaluate__parameters_of_ones_own__used() -> None:
     assert own.breakdown["charges"]["roll"] == pytest.approx(3.0 * shipped.breakdown["charges"]["roll"])
     with pytest.raises(LookupError, match="flat"):
         plimsoll.load_parameters({"roll": {"flat": 1}})
+
+
+def test_requirement__nothing_held__needs_nothing() -> None:
+    result = found(cash=5.0)
+    assert (result.equity, result.initial, result.maintenance) == (5.0, 0.0, 0.0)
+
+
+def test_requirement__price_beyond_the_protocol__says_which() -> None:
+    with pytest.raises(ValueError, match="BTC-.*-1000000000-C: 1e.09 USD is beyond 720,575,940 USD"):
+        found(call(1.0, 1e9))
 
 
 def test_requirement__market_lacks_something__says_what() -> None:
