@@ -1,11 +1,20 @@
 """Bad input ends in one sentence and exit code 1."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from keeper.app import cli
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    """Logging goes to the captured standard error, which later tests do not have any more."""
+    yield
+    structlog.reset_defaults()
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
