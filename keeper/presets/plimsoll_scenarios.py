@@ -41,10 +41,10 @@ def scenario_text(name: str, symbols: Mapping[int, str], methodology: Methodolog
 
 def _spots(share: float, symbols: Mapping[int, str], methodology: Methodology) -> str:
     """Spot moves as a share of every underlying's range."""
-    moves = ((symbol, share * methodology.spot(u).range_ppm / PPM) for u, symbol in symbols.items())
-    return ", ".join(
-        f"{symbol} {100.0 * move:+.1f} %" if move else f"{symbol} unmoved" for symbol, move in moves
-    )
+    if share == 0.0:
+        return "spots unmoved"
+    moves = ((symbol, 100.0 * share * methodology.spot(u).range_ppm / PPM) for u, symbol in symbols.items())
+    return ", ".join(f"{symbol} {move:+.1f} %" for symbol, move in moves)
 
 
 def _tails(move: float, symbols: Mapping[int, str], methodology: Methodology) -> str:
