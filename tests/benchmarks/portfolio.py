@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tests.benchmarks.harness import Context, Row, Run, SideFailedError
+from tests.benchmarks.harness import ROOT, Context, Row, Run, SideFailedError
 from tests.benchmarks.portfolio_sides import random_positions
 
 _SIDES = "tests.benchmarks.portfolio_sides"
@@ -14,6 +14,7 @@ _MOVES = np.linspace(-0.15, 0.15, 11)
 _VOL_MOVES = (0.5, 0.0, -0.25)
 # of the exact sum against that of doubles, USD per account
 _AGREEMENT = 1e-3
+PLOT = ROOT / "build/bench-accounts.html"
 _SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 
 
@@ -109,9 +110,26 @@ def _million(context: Context) -> Iterable[Row]:
 
 
 def _by_size(context: Context) -> Iterable[Row]:
-    """Seconds of the full methodology without the pricing, which does not depend on the accounts."""
+    """Seconds of the full methodology but for the pricing, which no account adds to; and a plot."""
+    seconds = []
     for size in _SIZES:
         arrays = context.save(f"size-{size}", accounts=size, legs=10, prices=0)
         run = context.run(f"{_SIDES}:full", arrays, max(context.threads), repeats=2)
         yield Row(f"full_methodology_{size}_accounts_s", run.seconds, "s")
         yield Row(f"full_methodology_{size}_accounts_us_each", run.seconds / size * 1e6, "us")
+        seconds.append(run.seconds)
+    _plot(seconds)
+
+
+def _plot(seconds: list[float]) -> None:
+    """build/bench-accounts.html: seconds by accounts, beside a cost per account that stays the same."""
+    import plotly.graph_objects as go
+
+    each = seconds[0] / _SIZES[0]
+    figure = go.Figure(layout={"title": "Margins of many accounts, 10 legs each, every charge"})
+    figure.add_scatter(x=_SIZES, y=seconds, name="measured", mode="lines+markers")
+    figure.add_scatter(x=_SIZES, y=[each * n for n in _SIZES], name="linear", line={"dash": "dot"})
+    figure.update_xaxes(title="accounts", type="log")
+    figure.update_yaxes(title="seconds", type="log")
+    PLOT.parent.mkdir(exist_ok=True)
+    figure.write_html(PLOT, include_plotlyjs="cdn")

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +16,7 @@ from keeper.markets.instrument import Kind, Leg
 from keeper.risk.batch import batch_margins
 from keeper.risk.batch_margins import BatchMargins
 from keeper.risk.batch_table import BatchTable, batch_table
-from keeper.risk.books import Books, books_of
+from keeper.risk.books import books_of
 from keeper.risk.margin import account_margin, build_table
 from keeper.risk.methodology import Methodology
 from keeper.units.constants import WAD
@@ -208,18 +207,12 @@ def test_explain__one_account__its_own_breakdown() -> None:
 
 
 def test_binding__one_account__charges_and_scenarios() -> None:
-    # a short perp loses most where the grid ends: .16 of 80,000 USD
+    # a short perp loses most where the grid ends
+    loss = 80_000 * METHODOLOGY.spot(1).range_ppm
     found = batch_margins(table(), books_of([[Leg(1 << 112, -WAD)]], table().source))
 
     binding: dict[str, Any] = found.binding(0)
 
-    assert binding["scan"] == 12_800 * 10**6
+    assert binding["scan"] == loss
     assert binding["scenarios"] == {1: "grid +10/10 vol up"}
-    assert binding["underlyings"] == {1: -12_800 * 10**6}
-
-
-def test_books__legs_out_of_order_or_repeated__refused() -> None:
-    indptr = np.array([0, 2], dtype=np.int64)
-    for rows in ([1, 1], [2, 1]):
-        with pytest.raises(ValueError, match="not ascending"):
-            Books(indptr, np.array(rows, dtype=np.int32), np.array([1, 1], dtype=np.int64))
+    assert binding["underlyings"] == {1: -loss}
