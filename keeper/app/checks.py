@@ -133,7 +133,9 @@ class Checks:
         """Every underlying's spot by all sources together, and which of them could not be believed."""
         head = self._node.head()
         symbols = self._protocol().symbols(head.hash)
-        sources = open_sources(self._config.source, self._node, symbols)
+        path = self._config.methodology
+        methodology = Methodology.load(path) if path else Methodology.default()
+        sources = open_sources(self._config.source, self._node, symbols, methodology)
         listed: dict[int, list[int]] = {underlying: [] for underlying in symbols}
         try:
             observations, failures = gather(sources.all, head.timestamp, listed)

@@ -169,6 +169,6 @@ def _anchored(config: Config, folder: Path) -> Config:
         }
     )
     chain = config.chain.model_copy(update={"deployment": folder / config.chain.deployment})
-    return config.model_copy(
-        update={"keeper": keeper, "chain": chain, "methodology": anchor(config.methodology)}
-    )
+    source = config.source.anchored(folder)
+    anchored = {"keeper": keeper, "chain": chain, "source": source, "methodology": anchor(config.methodology)}
+    return config.model_copy(update=anchored)

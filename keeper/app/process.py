@@ -144,7 +144,7 @@ def build(config: Config) -> Keeper:
     protocol = Protocol(node, deployment)
     methodology = Methodology.load(config.methodology) if config.methodology else Methodology.default()
     source = config.source
-    sources = open_sources(source, node, protocol.symbols(node.head().hash))
+    sources = open_sources(source, node, protocol.symbols(node.head().hash), methodology)
     tolerance = Tolerance(source.spot_bps, source.forward_bps, source.vol, source.max_age_seconds)
     metrics = Metrics()
     desk = Desk(

@@ -1,5 +1,6 @@
 """The [source] section: which sources of market data a keeper has, and how many of them must agree."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -67,7 +68,26 @@ class CcxtFeed(Section):
         return self.exchange
 
 
-AnyFeed = Annotated[RecordedFeed | DeribitFeed | ChainlinkFeed | CcxtFeed, Field(discriminator="kind")]
+class HistoryFeed(Section):
+    """Daily closes of a coin, CSV: no prices of now, but the volatility regime they make."""
+
+    kind: Literal["history"]
+    symbol: _Name
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return f"history {self.symbol}"
+
+    @property
+    def max_age_seconds(self) -> None:
+        """It is never stale by the clock: what is missing at its end is looked at by days."""
+        return
+
+
+AnyFeed = Annotated[
+    RecordedFeed | DeribitFeed | ChainlinkFeed | CcxtFeed | HistoryFeed, Field(discriminator="kind")
+]
 
 
 class SourceSection(Section):
@@ -96,6 +116,14 @@ class SourceSection(Section):
         """`venues` and `feeds` together."""
         return [*(RecordedFeed(kind="recorded", venue=v) for v in self.venues or ()), *self.feeds]
 
+    def anchored(self, folder: Path) -> "SourceSection":
+        """With paths relative to `folder`."""
+        feeds = [
+            f.model_copy(update={"path": folder / f.path}) if isinstance(f, HistoryFeed) else f
+            for f in self.feeds
+        ]
+        return self.model_copy(update={"feeds": feeds})
+
     def problems(self) -> list[str]:
         """What is wrong across its fields."""
         feeds = self.all_feeds
@@ -104,10 +132,10 @@ class SourceSection(Section):
         found += [
             f"source.feeds: {n} is named twice" for n in sorted({n for n in names if names.count(n) > 1})
         ]
-        spots = [feed for feed in feeds if not isinstance(feed, ChainlinkFeed)]
-        if feeds and self.minimum > len(feeds):
-            found.append(f"source.minimum: {self.minimum} of {len(feeds)} sources can never be reached")
-        surfaces = [feed for feed in spots if not isinstance(feed, CcxtFeed)]
+        spots = [feed for feed in feeds if not isinstance(feed, HistoryFeed)]
+        if feeds and self.minimum > len(spots):
+            found.append(f"source.minimum: {self.minimum} of {len(spots)} sources can never be reached")
+        surfaces = [feed for feed in feeds if isinstance(feed, RecordedFeed | DeribitFeed)]
         if feeds and self.minimum_surfaces > len(surfaces):
             found.append(f"source.minimum_surfaces: only {len(surfaces)} sources know surfaces")
         return found

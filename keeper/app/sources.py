@@ -5,21 +5,23 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from keeper.app.source_config import (
-    AnyFeed,
     CcxtFeed,
     ChainlinkFeed,
     DeribitFeed,
+    HistoryFeed,
     RecordedFeed,
     SourceSection,
 )
 from keeper.chain.node import Node
 from keeper.chain.price_feed import Feed, PriceFeedSource
+from keeper.risk.methodology import Methodology
 from keeper.sources.ccxt_source import CcxtSource
 from keeper.sources.consensus import Rules
 from keeper.sources.deribit import DeribitSource
 from keeper.sources.deribit_feeds import RestFeed, StreamFeed
 from keeper.sources.deribit_rest import DeribitRest, Patience
 from keeper.sources.deribit_stream import DeribitStream
+from keeper.sources.history_source import HistorySource
 from keeper.sources.outliers import Bound
 from keeper.sources.recorded import RecordedSource
 from keeper.sources.source import Source
@@ -53,12 +55,15 @@ def rules_of(section: SourceSection) -> Rules:
     )
 
 
-def open_sources(section: SourceSection, node: Node, symbols: Mapping[int, str]) -> Sources:
+def open_sources(
+    section: SourceSection, node: Node, symbols: Mapping[int, str], methodology: Methodology
+) -> Sources:
     """Every source of the section, connected where it connects.
 
     Args:
         node: of the protocol's chain, for feeds that are on it.
         symbols: coin of each listed underlying.
+        methodology: what a volatility is compared with.
 
     Raises:
         LookupError: a symbol is not listed, a venue not known, or ccxt not installed.
@@ -66,11 +71,20 @@ def open_sources(section: SourceSection, node: Node, symbols: Mapping[int, str])
     made: list[Source] = []
     closers: list[Callable[[], None]] = []
     for feed in section.all_feeds:
-        made.append(_open(feed, node, symbols, closers))
+        if isinstance(feed, HistoryFeed):
+            underlying = _underlying(feed.symbol, symbols)
+            made.append(HistorySource(feed.name, underlying, feed.symbol, feed.path, methodology))
+        else:
+            made.append(_open(feed, node, symbols, closers))
     return Sources(tuple(made), tuple(closers))
 
 
-def _open(feed: AnyFeed, node: Node, symbols: Mapping[int, str], closers: list[Callable[[], None]]) -> Source:
+def _open(
+    feed: RecordedFeed | DeribitFeed | ChainlinkFeed | CcxtFeed,
+    node: Node,
+    symbols: Mapping[int, str],
+    closers: list[Callable[[], None]],
+) -> Source:
     match feed:
         case RecordedFeed():
             return RecordedSource(feed.venue, symbols)

@@ -87,7 +87,7 @@ def combine(
         spots[underlying] = spot
         confidences[underlying] = _confidence(underlying, spot, used, rules)
         ages |= {o.venue: o.age for o in used}
-        known = [o.volatility_scales_ppm[underlying] for o in used if underlying in o.volatility_scales_ppm]
+        known = [o.volatility_scales_ppm[underlying] for o in fresh if underlying in o.volatility_scales_ppm]
         if known:
             scales[underlying] = int(median(known))
         if listed[underlying]:

@@ -10,8 +10,10 @@ from keeper.app.config import ConfigError, load
 from keeper.app.source_config import SourceSection
 from keeper.app.sources import open_sources, rules_of
 from keeper.chain.node import Node
+from keeper.risk.methodology import Methodology
 
 SYMBOLS = {1: "BTC", 2: "ETH", 3: "SOL"}
+METHODOLOGY = Methodology.default()
 NODE = Node("http://127.0.0.1:9")
 ADDRESS = "0x" + "5f" * 20
 
@@ -38,14 +40,16 @@ def section(text: str) -> SourceSection:
 
 
 def test_open_sources__venues_alone__recorded_ones() -> None:
-    found = open_sources(section('kind = "recorded"\nvenues = ["binance", "bybit"]'), NODE, SYMBOLS)
+    found = open_sources(
+        section('kind = "recorded"\nvenues = ["binance", "bybit"]'), NODE, SYMBOLS, METHODOLOGY
+    )
     assert [s.venue for s in found.all] == ["binance", "bybit"]
     found.close()
 
 
 def test_open_sources__several_kinds__in_order_and_closed() -> None:
     made = section(SEVERAL)
-    found = open_sources(made, NODE, SYMBOLS)
+    found = open_sources(made, NODE, SYMBOLS, METHODOLOGY)
     assert [s.venue for s in found.all] == ["deribit", "chainlink ETH", "bybit"]
     found.close()
     rules = rules_of(made)
@@ -56,7 +60,7 @@ def test_open_sources__several_kinds__in_order_and_closed() -> None:
 def test_open_sources__unlisted_symbol__named() -> None:
     feed = SEVERAL.replace('symbol = "ETH"', 'symbol = "DOGE"')
     with pytest.raises(LookupError, match="DOGE is not listed, only BTC, ETH, SOL"):
-        open_sources(section(feed), NODE, SYMBOLS)
+        open_sources(section(feed), NODE, SYMBOLS, METHODOLOGY)
 
 
 @pytest.mark.parametrize(
@@ -97,3 +101,17 @@ def test_load__source_problem__among_the_others(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="source.venues: name at least one"):
         load(path)
+
+
+def test_load__history__path_is_beside_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "plimsoll.toml"
+    path.write_text(
+        '[keeper]\nroles = ["api"]\n[chain]\nrpc = "http://127.0.0.1:8545"\ndeployment = "1.json"\n'
+        '[source]\nvenues = ["binance"]\n'
+        '[[source.feeds]]\nkind = "history"\nsymbol = "ETH"\npath = "eth.csv"\n'
+        "[api]\nport = 8601\n"
+    )
+    config = load(path)
+    found = open_sources(config.source, NODE, SYMBOLS, METHODOLOGY)
+    assert [s.venue for s in found.all] == ["binance", "history ETH"]
+    assert config.source.feeds[0].path == tmp_path / "eth.csv"
