@@ -16,11 +16,11 @@ from keeper.risk.collateral import Collateral
 from keeper.risk.core import core_of
 from keeper.risk.levels import levels_of
 from keeper.risk.margin import Margin, account_margin, build_table
-from keeper.risk.methodology import Methodology
 from keeper.units.constants import WAD
 from tests.support.flat_market import flat_market, future, option, perp
+from tests.support.round_methodology import round_methodology
 
-METHODOLOGY = Methodology.default()
+METHODOLOGY = round_methodology()
 CALL = option(2, 30, 2_200, Kind.CALL)
 UNIVERSE = sorted(
     [

@@ -4,12 +4,12 @@ from keeper.markets.instrument import Kind, Leg
 from keeper.risk.book import book_of, with_spot
 from keeper.risk.core import core_detail, core_of
 from keeper.risk.greeks_charge import smile_charge
-from keeper.risk.methodology import Methodology
 from keeper.risk.table import build_table
 from keeper.units.constants import WAD
 from tests.support.flat_market import flat_market, option, perp
+from tests.support.round_methodology import round_methodology
 
-METHODOLOGY = Methodology.default()
+METHODOLOGY = round_methodology()
 CALL = option(2, 30, 2_000, Kind.CALL)
 TABLE = build_table(flat_market(), METHODOLOGY, [CALL])
 

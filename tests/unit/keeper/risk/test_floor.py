@@ -7,14 +7,14 @@ from keeper.markets.instrument import Instrument, Kind, Leg
 from keeper.pricing.market import Market
 from keeper.risk.floor import maintenance_floor
 from keeper.risk.margin import account_margin
-from keeper.risk.methodology import Methodology
 from keeper.risk.table import build_table
 from keeper.sources.recorded import RecordedSource
 from keeper.sources.source import market_of
 from keeper.units.constants import WAD
 from tests.support.flat_market import flat_market, option, perp
+from tests.support.round_methodology import round_methodology
 
-METHODOLOGY = Methodology.default()
+METHODOLOGY = round_methodology()
 QUANTUM = METHODOLOGY.quantum_e8 * 10**10
 NOW = 1_743_850_000
 TENORS = (40, 86_400, 30 * 86_400)

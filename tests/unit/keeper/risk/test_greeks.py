@@ -10,10 +10,10 @@ import pytest
 from keeper.markets.instrument import Instrument, Kind
 from keeper.risk import scan
 from keeper.risk.greeks import BODY, CALL_WING, PUT_WING, UnitGreeks, unit_greeks
-from keeper.risk.methodology import Methodology
 from tests.support.flat_market import DAY, NOW, flat_market
+from tests.support.round_methodology import round_methodology
 
-PARAMETERS = Methodology.default().greeks
+PARAMETERS = round_methodology().greeks
 
 
 def greeks(*legs: tuple[float, int, Kind], days: tuple[float, ...] = (1, 30, 120)) -> UnitGreeks:

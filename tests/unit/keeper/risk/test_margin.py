@@ -14,14 +14,14 @@ from keeper.markets.instrument import Instrument, Kind, Leg, word
 from keeper.pricing.market import Market
 from keeper.risk.collateral import Collateral
 from keeper.risk.margin import Margin, RiskTable, account_margin, build_table, unit_margins
-from keeper.risk.methodology import Methodology
 from keeper.risk.payoff import expiry_bounds
 from keeper.sources.recorded import RecordedSource
 from keeper.sources.source import market_of
 from keeper.units.constants import WAD
 from tests.support import flat_market as flat
+from tests.support.round_methodology import round_methodology
 
-METHODOLOGY = Methodology.default()
+METHODOLOGY = round_methodology()
 NOW = 1_743_850_000
 TENORS = (40, 86_400, 30 * 86_400)
 QUANTUM = METHODOLOGY.quantum_e8 * 10**10

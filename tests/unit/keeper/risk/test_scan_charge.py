@@ -4,13 +4,13 @@ import pytest
 
 from keeper.markets.instrument import Leg
 from keeper.risk.book import book_of
-from keeper.risk.methodology import Methodology
 from keeper.risk.scan_charge import scan_charge, scan_detail
 from keeper.risk.table import build_table
 from keeper.units.constants import WAD
 from tests.support.flat_market import flat_market, perp
+from tests.support.round_methodology import round_methodology
 
-TABLE = build_table(flat_market(), Methodology.default(), [])
+TABLE = build_table(flat_market(), round_methodology(), [])
 
 
 def charge(*legs: Leg) -> float:
