@@ -19,7 +19,7 @@ def ours(a: Arrays) -> Call:
     from keeper.pricing import black76
     from keeper.pricing import threads as own
 
-    own.cpu_count = threads  # type: ignore[assignment]
+    own.cpu_count = threads
     terms = {name: a[name] for name in ("is_call", "forward", "strike", "years", "vol")}
     return lambda: black76.sheet(**terms)._asdict()
 
