@@ -1,6 +1,7 @@
 """Deribit as a source, over REST and streamed, on a recorded chain of ETH."""
 
 import json
+import time
 from collections.abc import Iterator
 from math import exp
 
@@ -21,6 +22,7 @@ from tests.support.deribit import INDEX, NOW, subscription
 ETH = 2
 JANUARY, MARCH, JUNE = 1_706_256_000, 1_711_699_200, 1_719_561_600
 BETWEEN = 1_710_000_000
+Streamed = tuple[DeribitSource, deribit.Stream, DeribitStream]
 LISTED = {1: [], ETH: [JANUARY, BETWEEN, MARCH, JUNE]}
 
 
@@ -48,7 +50,7 @@ def client(venue: deribit.Rest) -> Iterator[DeribitRest]:
 
 
 @pytest.fixture
-def streamed(client: DeribitRest) -> Iterator[tuple[DeribitSource, deribit.Stream]]:
+def streamed(client: DeribitRest) -> Iterator[Streamed]:
     with deribit.stream() as venue:
         update = {"index_name": "eth_usd", "price": INDEX, "timestamp": NOW * 1_000 - 2_000}
         venue.frames = [
@@ -57,9 +59,9 @@ def streamed(client: DeribitRest) -> Iterator[tuple[DeribitSource, deribit.Strea
             *(subscription(f"ticker.{t['instrument_name']}.agg2", t) for t in deribit.option_tickers()),
         ]
         stream = DeribitStream(venue.url, Reconnect(first_pause=0.01, open_timeout=2))
-        feed = StreamFeed(stream, client, ["ETH"], patience=3.0)
+        feed = StreamFeed(stream, client, ["ETH"], patience=15.0)
         stream.start()
-        yield DeribitSource(feed, {ETH: "ETH"}), venue
+        yield DeribitSource(feed, {ETH: "ETH"}), venue, stream
         stream.close()
 
 
@@ -110,17 +112,15 @@ def test_observe__rest__recorded_chain_fitted(client: DeribitRest, venue: deribi
 
 
 def test_observe__streamed__same_market_and_the_older_age(
-    streamed: tuple[DeribitSource, deribit.Stream],
+    streamed: Streamed,
 ) -> None:
-    source, venue = streamed
-    deadline = 100
-    while deadline:
-        try:
-            found = source.observe(NOW, LISTED)
-            break
-        except LookupError as error:
-            assert "options of ETH told of yet" in str(error)
-            deadline -= 1
+    source, venue, stream = streamed
+    source.observe(NOW, {ETH: []})  # looks up the options, which are then streamed
+    deadline = time.monotonic() + 20
+    while stream.board.counts["taken"] < len(venue.frames):
+        assert time.monotonic() < deadline, stream.problem
+        time.sleep(0.02)
+    found = source.observe(NOW, LISTED)
     check(found)
     assert found.age == 2
     channels = [
@@ -130,9 +130,9 @@ def test_observe__streamed__same_market_and_the_older_age(
 
 
 def test_observe__stream_then_silence__old_values_grow_old(
-    streamed: tuple[DeribitSource, deribit.Stream],
+    streamed: Streamed,
 ) -> None:
-    source, _ = streamed
+    source, _, _ = streamed
     assert source.observe(NOW + 500, {ETH: []}).age == 502
 
 
