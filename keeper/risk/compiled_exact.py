@@ -133,5 +133,5 @@ def _wide(a: Any, b: Any) -> tuple[Any, Any]:
 
 @compiled
 def part_up(amount: int, share: int, unit: int) -> int:
-    """amount * share / unit, rounded up; all not negative, share * unit below 2**63."""
+    """amount * share / unit, rounded up; none negative; share * unit and the result below 2**63."""
     return amount // unit * share + -(-(amount % unit * share) // unit)
