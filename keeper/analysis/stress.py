@@ -103,8 +103,10 @@ def stress(
         model=model,
         scenario=scenario.name,
         profits=tuple(float(x) for x in found),
-        beyond_maintenance=sum(-x > b.maintenance + 0.01 for (_, b), x in zip(held, found, strict=True)),
-        beyond_initial=sum(-x > b.initial + 0.01 for (_, b), x in zip(held, found, strict=True)),
+        beyond_maintenance=sum(
+            float(x) < -b.maintenance - 0.01 for (_, b), x in zip(held, found, strict=True)
+        ),
+        beyond_initial=sum(float(x) < -b.initial - 0.01 for (_, b), x in zip(held, found, strict=True)),
         uncovered=sum(p.uncovered for p in participants),
         adequacy=adequacy(participants, fund),
     )
