@@ -132,7 +132,7 @@ ROLES = (
         fully_collateralised=True,
         note="the same puts as the naked seller, with cash for all of the strike",
     ),
-    Role("BTC long, levered", 30_000, _book(at("02 12"), (perp(BTC), 2, "report"))),
+    Role("BTC long, levered", 29_500, _book(at("02 12"), (perp(BTC), 2, "report"))),
     Role(
         "BTC long on ETH collateral",
         2_500,
@@ -142,7 +142,7 @@ ROLES = (
     ),
     Role(
         "ETH long, over-levered",
-        14_800,
+        14_300,
         (
             *_book(at("02 19"), (perp(ETH), 40, "report")),
             *_book(at("05 12"), (perp(ETH), -20, "reduce-report")),
@@ -171,7 +171,7 @@ ROLES = (
     ),
     Role(
         "ETH long, found too late",
-        14_000,
+        13_700,
         _book(at("06 00"), (perp(ETH), 40, "report")),
         note="falls below its margin while the only liquidator is down, and below zero before it is back",
     ),
