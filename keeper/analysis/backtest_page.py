@@ -139,7 +139,7 @@ def _capital(study: Study) -> Section:
     blocks = [
         Block("Frontier", figures.frontier_figure(study.frontier, LEVEL), "tall"),
         Block(
-            "Largest rises", figures.bars_figure(list(models), rises, "share of the margin before"), "short"
+            "Largest rises", figures.bars_figure(list(models), rises, "share of the margin before"), "tall"
         ),
     ]
     caption = (

@@ -10,7 +10,7 @@ from keeper.analysis.backtest_summary import exceedances
 from keeper.analysis.cascade import CascadeResult
 
 Figure = dict[str, Any]
-_SERIES = tuple(f"--series-{n}" for n in range(1, 7))
+_SERIES = tuple(f"--series-{n}" for n in range(1, 9))
 _LEVEL_LINE = {"color": "--muted", "width": 1, "dash": "dash"}
 
 
@@ -89,18 +89,22 @@ def heat_figure(
 
 
 def bars_figure(groups: Sequence[str], series: Mapping[str, Sequence[float]], title: str) -> Figure:
-    """Grouped bars."""
+    """Grouped bars, lying, as the names of groups are long."""
     traces = [
         {
             "type": "bar",
+            "orientation": "h",
             "name": name,
-            "x": list(groups),
-            "y": [round(v, 4) for v in values],
+            "y": list(groups),
+            "x": [round(v, 4) for v in values],
             "marker": {"color": colour(index)},
         }
         for index, (name, values) in enumerate(series.items())
     ]
-    axes = {"xaxis": {"type": "category"}, "yaxis": {"title": {"text": title}, "rangemode": "tozero"}}
+    axes = {
+        "xaxis": {"type": "linear", "title": {"text": title}, "rangemode": "tozero"},
+        "yaxis": {"type": "category", "autorange": "reversed", "automargin": True, "tickfont": {"size": 10}},
+    }
     return _figure(traces, {**axes, "barmode": "group", "hovermode": "closest"})
 
 

@@ -15,6 +15,7 @@ _POLICY = (
     " img-src data: blob:"
 )
 _EXTRA_STYLE = """
+:root { --series-7: #c0568f; --series-8: #7d8f1f; }
 td.bad { color: var(--bad); font-weight: 600; } td.good { color: var(--good); }
 .plot.long { height: 640px; } table.wide td:first-child { white-space: normal; min-width: 11rem; }
 @media (max-width: 600px) { .plot.long { height: 560px; } }

@@ -68,7 +68,7 @@ def _scenarios(results: Sequence[StressResult], models: Sequence[str]) -> Sectio
     )
     bars = figures.bars_figure(names, uncovered, "losses beyond IM, thousand USD")
     return Section(
-        "scenarios", "Scenarios", caption, [Block("Uncovered", bars, "tall"), Block("", head=head, rows=rows)]
+        "scenarios", "Scenarios", caption, [Block("Uncovered", bars, "long"), Block("", head=head, rows=rows)]
     )
 
 
