@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from numba import njit, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from keeper.pricing import elementary, mills
+from keeper.pricing import IMPORTED_AT, elementary, mills
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,15 +38,20 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
     Compiled at the first call, or loaded from what an earlier process compiled.
     """
-    dispatcher = njit(nogil=True, cache=True, error_model="numpy")(function)
-    # numba watches the function's own file; the formulas it calls are in others
-    dispatcher._cache._cache_file._source_stamp = _sources()
+    sources = _sources({Path(function.__code__.co_filename).parent, Path(__file__).parent})
+    # what was edited after it was imported must not be kept under the name of the edited sources
+    kept = all(changed < IMPORTED_AT for _, _, changed in sources)
+    dispatcher = njit(nogil=True, cache=kept, error_model="numpy")(function)
+    if kept:
+        # numba watches the function's own file; the formulas it calls are in others
+        dispatcher._cache._cache_file._source_stamp = sources
     return cast(Callable[P, R], dispatcher)
 
 
-def _sources() -> tuple[tuple[str, int, int], ...]:
-    """Changes with every edit of a module of this package."""
-    found = ((path.name, path.stat()) for path in sorted(Path(__file__).parent.glob("*.py")))
+def _sources(packages: set[Path]) -> tuple[tuple[str, int, int], ...]:
+    """Changes with every edit of a module of these packages."""
+    paths = sorted(path for package in packages for path in package.glob("*.py"))
+    found = ((path.name, path.stat()) for path in paths)
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
 
 
