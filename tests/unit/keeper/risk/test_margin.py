@@ -14,6 +14,7 @@ from keeper.markets.instrument import Instrument, Kind, Leg, word
 from keeper.pricing.market import Market
 from keeper.risk.collateral import Collateral
 from keeper.risk.margin import Margin, RiskTable, account_margin, build_table, unit_margins
+from keeper.risk.methodology import Methodology
 from keeper.risk.payoff import expiry_bounds
 from keeper.sources.recorded import RecordedSource
 from keeper.sources.source import market_of
