@@ -51,7 +51,8 @@ def test_liquidation__killed_between_broadcast_and_confirmation__one_bid(loop: L
     loop.start("liquidator")
     assert _pool(loop) == [waiting], "a restart sends nothing else"
     loop.devnet.rpc("evm_setAutomine", True)
-    loop.pass_time(5, 1)
+    # at the node's own time: it has run on while the liquidator started, and may have mined already
+    loop.devnet.rpc("evm_mine")
     assert loop.wait(lambda: not loop.account(victim)["frozen"], 30), loop.logs()
     for _ in range(3):
         assert loop.next_epoch() and _follows(loop), loop.logs()
