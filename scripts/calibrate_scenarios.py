@@ -25,8 +25,9 @@ LAST = date(2025, 3, 31)
 RECORDED = [date(2025, 4, 1) + timedelta(days=n) for n in range(16)]
 SOURCE = (
     "Daily returns of BTC, ETH and SOL, derived from Binance spot closes (public market data; SOL: MIT"
-    " licence of DaruFinance/quant-research-framework-rs; BTC, ETH: by rongyouwow-svg/v3-trading-system,"
-    " no licence stated, facts only). Built by scripts/calibrate_scenarios.py."
+    " licence of DaruFinance/quant-research-framework-rs; BTC, ETH:"
+    " recorded by rongyouwow-svg/v3-trading-system, no licence stated, facts only)."
+    " Built by scripts/calibrate_scenarios.py."
 )
 
 
