@@ -23,20 +23,22 @@ class Arguments(NamedTuple):
     discount: Floats
 
 
-def sheet(x: Arguments, rows: int, size: int) -> tuple[Floats, bool]:
-    """The first `rows` of price, delta, gamma, vega, theta, rho, vanna, volga, shape (rows, size).
+def sheet(x: Arguments, result: Floats) -> bool:
+    """Fills `result`, shape (rows, n), with the first rows of price, delta, gamma, vega, theta, rho, vanna,
+    volga.
 
-    Also whether all arguments are valid: finite, and none negative but perhaps strikes. If not, the numbers
-    mean nothing.
+    Returns whether all arguments are valid: finite, and none negative but perhaps strikes. If not, the
+    numbers mean nothing.
     """
     with np.errstate(all="ignore"):
         valid = formulas.is_valid(x.forward, x.strike, x.years, x.vol, x.discount)
-        return _sheet(x, rows, size), bool(np.all(valid))
+        _fill(x, result)
+        return bool(np.all(valid))
 
 
-def _sheet(x: Arguments, rows: int, size: int) -> Floats:
+def _fill(x: Arguments, result: Floats) -> None:
     call, f, k, years, vol, discount = x
-    result = np.empty((rows, size))
+    rows = len(result)
     root = np.sqrt(years)
     s = formulas.usable_total_vol(f, k, vol * root)
     inverse = 1.0 / s
@@ -46,7 +48,7 @@ def _sheet(x: Arguments, rows: int, size: int) -> Floats:
     time_value = formulas.time_value(f, k, side, s, q, value_ratio)
     result[PRICE] = formulas.price(call, f, k, discount, time_value)
     if rows == 1:
-        return result
+        return
     inverse_f = formulas.inverse_forward(f, s)
     density = q * inverse_f
     result[DELTA] = discount * formulas.delta(call, f, k, side, s, density, delta_ratio)
@@ -57,4 +59,3 @@ def _sheet(x: Arguments, rows: int, size: int) -> Floats:
         result[RHO] = -(years * result[PRICE])
         result[VANNA] = discount * formulas.vanna(density, root, inverse, side, s)
         result[VOLGA] = formulas.volga(result[VEGA], root, inverse, side, s)
-    return result

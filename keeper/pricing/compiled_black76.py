@@ -33,16 +33,15 @@ compilable(
 _SCRATCH = 16
 
 
-def sheet(x: Arguments, rows: int, size: int) -> tuple[Floats, bool]:
+def sheet(x: Arguments, result: Floats) -> bool:
     """As `black76_arrays.sheet`, with the same bits."""
-    result = np.empty((rows, size))
-    valid = np.ones(-(-size // BLOCK), dtype=np.bool_)
+    valid = np.ones(-(-result.shape[1] // BLOCK), dtype=np.bool_)
 
     def part(first: int, last: int) -> None:
         _sheet(*x, result, valid, first, last)
 
     in_parts(part, valid.size)
-    return result, bool(valid.all())
+    return bool(valid.all())
 
 
 @inlined

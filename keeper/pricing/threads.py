@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
+from functools import cache
+from os import cpu_count, getpid
 
 # blocks per part, at least: below, a thread costs more than it saves
 _LEAST_PART = 32
@@ -19,6 +20,19 @@ def in_parts(work: Callable[[int, int], object], blocks: int, threads: int | Non
     if count == 1:
         work(0, blocks)
         return
-    with ThreadPoolExecutor(count) as pool:
-        for done in [pool.submit(work, start, stop) for start, stop in zip(bounds, bounds[1:], strict=False)]:
-            done.result()
+    parts = zip(bounds[1:], bounds[2:], strict=False)
+    others = [pool(count).submit(work, start, stop) for start, stop in parts]
+    work(bounds[0], bounds[1])
+    for other in others:
+        other.result()
+
+
+def pool(count: int) -> ThreadPoolExecutor:
+    """Threads that stay: to start them would cost more than a small array."""
+    return _pool(count, getpid())
+
+
+@cache
+def _pool(count: int, process: int) -> ThreadPoolExecutor:
+    # of this process: one that was forked has none of its parent's threads
+    return ThreadPoolExecutor(count, thread_name_prefix=f"arrays-{process}")

@@ -8,11 +8,11 @@ Collateral is not in it: an account that holds coins needs `keeper.risk.margin.a
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 
 import numpy as np
 
+from keeper.pricing.threads import pool
 from keeper.risk.batch_margins import BatchMargins, Shortfalls
 from keeper.risk.batch_table import BatchTable
 from keeper.risk.books import Books
@@ -83,8 +83,7 @@ def in_blocks(work: Callable[[Span], None], size: int, threads: int | None) -> N
         for span in spans:
             work(span)
         return
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(work, spans))
+    list(pool(count).map(work, spans))
 
 
 def scan_result(table: BatchTable, size: int, *, detail: bool) -> ScanResult:

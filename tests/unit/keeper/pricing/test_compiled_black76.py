@@ -66,9 +66,9 @@ def same_bits(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> bool:
 @pytest.mark.parametrize("rows", [1, 5, 8])
 def test_sheet__edges_and_random_options__bits_of_numpy(rows: int) -> None:
     x = arguments()
-    plain, valid = black76_arrays.sheet(x, rows, COUNT)
-    compiled, also_valid = compiled_black76.sheet(x, rows, COUNT)
-    assert valid and also_valid
+    plain, compiled = np.empty((2, rows, COUNT))
+    assert black76_arrays.sheet(x, plain)
+    assert compiled_black76.sheet(x, compiled)
     for ours, theirs in zip(compiled, plain, strict=True):
         assert same_bits(ours, theirs)
 
@@ -79,9 +79,26 @@ def test_sheet__shared_values__bits_of_repeated_ones() -> None:
         *(array[:1] if name in ("forward", "vol") else array for name, array in x._asdict().items())
     )
     repeated = Arguments(*(np.ascontiguousarray(np.broadcast_to(array, COUNT)) for array in shared))
-    assert same_bits(
-        compiled_black76.sheet(shared, 8, COUNT)[0], compiled_black76.sheet(repeated, 8, COUNT)[0]
-    )
+    found, again = np.empty((2, 8, COUNT))
+    compiled_black76.sheet(shared, found)
+    compiled_black76.sheet(repeated, again)
+    assert same_bits(found, again)
+
+
+def test_sheet__own_array__filled_with_the_same_bits() -> None:
+    terms = arguments()._asdict()
+    own = np.empty((5, COUNT))
+    filled, fresh = black76.sheet(**terms, out=own), black76.sheet(**terms)
+    assert all(np.shares_memory(row, own) for row in filled)
+    assert same_bits(own, np.array(fresh))
+
+
+@pytest.mark.parametrize(
+    "own", [np.empty((8, COUNT)), np.empty((5, COUNT), np.float32), np.empty((COUNT, 5)).T]
+)
+def test_sheet__own_array_of_another_form__refused(own: npt.NDArray[np.float64]) -> None:
+    with pytest.raises(ValueError, match="pricing: out must be C-contiguous float64 of shape"):
+        black76.sheet(**arguments()._asdict(), out=own)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
@@ -95,7 +112,8 @@ def test_price__one_wrong_argument_among_many__refused(name: str, wrong: float) 
 
 def test_implied_vol__edges_and_random_quotes__bits_of_numpy() -> None:
     x = arguments()
-    price = black76_arrays.sheet(x, 1, COUNT)[0][0]
+    price = np.empty(COUNT)
+    black76_arrays.sheet(x, price[None])
     price[::50] = np.resize([np.nan, np.inf, -1.0, 0.0, 1e300], price[::50].size)
     quotes = Quotes(x.is_call, x.forward, x.strike, x.years, price, x.discount)
     plain, status = implied_vol_arrays.implied_vol(quotes, COUNT)
