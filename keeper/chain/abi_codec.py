@@ -32,10 +32,6 @@ class Function:
         values = decode(self.outputs, data)
         return values[0] if len(values) == 1 else values
 
-    def decode_struct(self, data: bytes) -> dict[str, Any]:
-        """The struct that the function returned, by the contract's field names."""
-        return dict(zip(self.fields, self.decode(data), strict=True))
-
 
 @dataclass(frozen=True)
 class Event:

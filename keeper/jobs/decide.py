@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from keeper.jobs.observe import ChainView
 from keeper.markets.instrument import Instrument
-from keeper.store.index_store import AccountRow
 from keeper.units.constants import BASIS_POINTS
 
 
@@ -70,8 +69,3 @@ def decide_settlements(view: ChainView) -> Settlements:
 def _pair(packed: int) -> tuple[int, int]:
     instrument = Instrument.unpack(packed)
     return instrument.underlying, instrument.expiry
-
-
-def unattested(accounts: tuple[AccountRow, ...], attested: frozenset[int]) -> list[int]:
-    """Accounts without a leaf in the latest epoch."""
-    return [row.account for row in accounts if row.account not in attested]

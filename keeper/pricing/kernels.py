@@ -7,14 +7,12 @@ order the library may choose.
 import numpy as np
 import numpy.typing as npt
 
-from keeper.pricing import elementary, mills
+from keeper.pricing import elementary
 
 Floats = npt.NDArray[np.float64]
 
 INVERSE_SQRT_TWO_PI = 0.3989422804014327
 LEAST_NORMAL = 2.3e-308
-# N(-37.6) is the last normal number
-_FARTHEST = 37.6
 
 
 def exp(x: npt.ArrayLike) -> Floats:
@@ -39,24 +37,3 @@ def log(x: npt.ArrayLike) -> Floats:
 def power(base: npt.ArrayLike, exponent: npt.ArrayLike) -> Floats:
     """base**exponent for positive bases."""
     return exp(np.asarray(exponent, dtype=np.float64) * log(base))
-
-
-def norm_pdf(x: npt.ArrayLike) -> Floats:
-    """Density of the standard normal distribution."""
-    value = np.asarray(x, dtype=np.float64)
-    return INVERSE_SQRT_TWO_PI * exp(-0.5 * value * value)
-
-
-def norm_cdf(x: npt.ArrayLike) -> Floats:
-    """Standard normal distribution function; relative error below 1e-14 down to x = -37, 0 beyond -37.6."""
-    value = np.atleast_1d(np.asarray(x, dtype=np.float64))
-    z = np.minimum(np.abs(value), _FARTHEST)
-    ratio, _, _ = mills.mills_pair(z, np.zeros_like(z))
-    lower = np.where(np.abs(value) > _FARTHEST, 0.0, INVERSE_SQRT_TWO_PI * _half_square_exp(z) * ratio)
-    return np.asarray(np.where(value > 0.0, 1.0 - lower, lower).reshape(np.shape(x)))
-
-
-def _half_square_exp(z: Floats) -> Floats:
-    """exp(-z**2 / 2) without the error of rounding z**2: z is split at 1/16."""
-    coarse = np.floor(z * 16.0) / 16.0
-    return exp(-0.5 * coarse * coarse) * exp(-0.5 * (z - coarse) * (z + coarse))

@@ -3,7 +3,7 @@
 Options of BTC and ETH are inverse: their prices are in coin, and times the expiry's forward they are
 undiscounted USD. Those of other coins are settled in USDC ("SOL_USDC-26DEC25-200-C") and priced in it. Vols
 arrive in percent. Fields: docs.deribit.com, public/ticker, public/get_book_summary_by_currency,
-public/get_index_price, public/get_instruments, public/get_order_book.
+public/get_index_price, public/get_instruments.
 """
 
 import re
@@ -83,14 +83,6 @@ class Ticker(_Message):
     ask_iv: Quoted | None = None
     mark_iv: Quoted | None = None
     funding_8h: Annotated[float, Field(allow_inf_nan=False)] | None = None
-
-
-class OrderBook(Ticker):
-    """public/get_order_book: a ticker with levels of (price, amount), best first."""
-
-    bids: tuple[tuple[Price, Price], ...]
-    asks: tuple[tuple[Price, Price], ...]
-    change_id: int
 
 
 class OptionName(NamedTuple):

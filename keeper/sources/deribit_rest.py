@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from keeper.sources.deribit_messages import BookSummary, IndexPrice, Instrument, OrderBook, Ticker
+from keeper.sources.deribit_messages import BookSummary, IndexPrice, Instrument, Ticker
 
 MAINNET = "https://www.deribit.com/api/v2"
 
@@ -106,11 +106,6 @@ class DeribitRest:
         """Many tickers, in order, a few requests at a time: the API takes no JSON-RPC batches."""
         with ThreadPoolExecutor(max_workers=self._parallel) as pool:
             return list(pool.map(self.ticker, instruments))
-
-    def order_book(self, instrument: str, depth: int = 20) -> OrderBook:
-        """Levels of one book, best first."""
-        parameters = {"instrument_name": instrument, "depth": str(depth)}
-        return self._call("get_order_book", parameters, TypeAdapter(OrderBook))
 
     def index_price(self, index: str) -> float:
         """An index ("btc_usd"), USD."""

@@ -1,6 +1,5 @@
-"""Kernels against mpmath at fifty digits (a sample) and against NumPy (many points)."""
+"""Kernels against NumPy, on many points."""
 
-import mpmath as mp
 import numpy as np
 import pytest
 
@@ -29,26 +28,8 @@ def test_log__zero__refused() -> None:
         kernels.log(0.0)
 
 
-def test_norm_cdf__against_mpmath__relative_1e_14() -> None:
-    x = np.concatenate([np.linspace(-37, 9, 501), np.linspace(-0.3, 0.3, 101)])
-    with mp.workdps(50):
-        expected = [mp.ncdf(mp.mpf(float(v))) for v in x]
-        worst = max(abs(mp.mpf(float(y)) / z - 1) for y, z in zip(kernels.norm_cdf(x), expected, strict=True))
-    assert worst < 1e-14
-
-
-def test_norm_cdf__beyond_the_range__zero_and_one() -> None:
-    assert list(kernels.norm_cdf([-38.0, -1e300, 40.0])) == [0.0, 0.0, 1.0]
-
-
-def test_norm_cdf__dense_grid__monotone_and_symmetric() -> None:
-    x = np.linspace(-8, 8, 200_001)
-    assert np.all(np.diff(kernels.norm_cdf(x)) >= -4 * ULP)
-    assert np.max(np.abs(kernels.norm_cdf(x) + kernels.norm_cdf(-x) - 1)) <= 2 * ULP
-
-
 def test_kernels__shape_and_batch__do_not_change_bits() -> None:
     x = np.random.default_rng(3).uniform(-5, 5, 1_001)
-    one_by_one = np.array([float(kernels.norm_cdf(v)) for v in x])
-    assert np.array_equal(one_by_one, kernels.norm_cdf(x))
+    one_by_one = np.array([float(kernels.exp(v)) for v in x])
+    assert np.array_equal(one_by_one, kernels.exp(x))
     assert np.array_equal(kernels.exp(x)[::-1], kernels.exp(x[::-1]))
