@@ -1,31 +1,14 @@
 """`plimsoll backtest`, `stress` and `calibrate`: the machine form, files, bad input in one sentence."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from keeper.app import cli
 from keeper.risk.methodology import Methodology
+from tests.support.command_line import run
 
 SMALL = ["--random", "0", "--model", "derive-pm2"]
-
-
-def run(*arguments: object) -> int:
-    """Exit code of the command."""
-    sys.argv = ["plimsoll", *map(str, arguments)]
-    try:
-        cli.main()
-    except SystemExit as left:
-        return left.code if isinstance(left.code, int) else int(bool(left.code))
-    return 0
-
-
-@pytest.fixture(autouse=True)
-def arguments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given back after the test."""
-    monkeypatch.setattr(sys, "argv", sys.argv)
 
 
 def test_backtest__few_days__json_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,14 +2,13 @@
 sentence."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from keeper.app import cli
 from keeper.risk.methodology import Methodology
+from tests.support.command_line import run
 
 METHODOLOGY = Methodology.default()
 RANGE, ROLL = METHODOLOGY.spot(1).range_ppm / 1e6, METHODOLOGY.roll.flat_ppm / 1e6
@@ -35,22 +34,6 @@ instrument = "BTC-PERP"
 quantity = 1
 entry = 79_000
 """
-
-
-def run(*arguments: object) -> int:
-    """Exit code of the command."""
-    sys.argv = ["plimsoll", *map(str, arguments)]
-    try:
-        cli.main()
-    except SystemExit as left:
-        return left.code if isinstance(left.code, int) else int(bool(left.code))
-    return 0
-
-
-@pytest.fixture(autouse=True)
-def arguments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given back after the test."""
-    monkeypatch.setattr(sys, "argv", sys.argv)
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """`plimsoll what-if`: before, after and the change, against arithmetic by hand."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from keeper.app import cli
+from tests.support.command_line import run
 
 MARKET = """
 format = "plimsoll-market-1"
@@ -29,28 +28,17 @@ quantity = 1
 
 
 @pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+def files(tmp_path: Path) -> tuple[Path, Path]:
     """Portfolio and market."""
-    monkeypatch.setattr(sys, "argv", sys.argv)
     portfolio, market = tmp_path / "portfolio.toml", tmp_path / "market.toml"
     portfolio.write_text(PORTFOLIO)
     market.write_text(MARKET)
     return portfolio, market
 
 
-def run(*arguments: object) -> int:
-    """Exit code of the command."""
-    sys.argv = ["plimsoll", "what-if", *map(str, arguments)]
-    try:
-        cli.main()
-    except SystemExit as left:
-        return left.code if isinstance(left.code, int) else int(bool(left.code))
-    return 0
-
-
 def answer(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
     """The one JSON object on stdout."""
-    assert run(*arguments, "--json") == 0
+    assert run("what-if", *arguments, "--json") == 0
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 
@@ -118,7 +106,7 @@ def test_what_if__table_and_page__verdict_and_liquidation(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str
 ) -> None:
     page = tmp_path / "what-if.html"
-    assert run(*files, "--spot", "-20%", "--model", model, "--html", page) == 0
+    assert run("what-if", *files, "--spot", "-20%", "--model", model, "--html", page) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "would be liquidated" in said and "4,000.00" in said
     assert "would be liquidated" in page.read_text()
@@ -141,6 +129,6 @@ def test_what_if__bad_input__one_sentence(
     arguments: tuple[str, ...],
     sentence: str,
 ) -> None:
-    assert run(*files, *arguments) == 1
+    assert run("what-if", *files, *arguments) == 1
     captured = capsys.readouterr()
     assert sentence in captured.err and captured.err.count("\n") == 1 and captured.out == ""
