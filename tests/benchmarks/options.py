@@ -34,9 +34,10 @@ def save(context: Context, regime: str) -> Path:
     call = random.random(COUNT) < 0.5
     strike = forward * np.exp(random.uniform(*away, COUNT) * np.where(call, 1.0, -1.0) * vol * np.sqrt(t))
     terms = black76_arrays.Arguments(call, forward, strike, t, vol, np.ones(1))
-    price = black76_arrays.sheet(terms, 1, COUNT)[0][0]
+    price = np.empty((1, COUNT))
+    black76_arrays.sheet(terms, price)
     return context.save(
-        f"options-{regime}", is_call=call, forward=forward, strike=strike, years=t, vol=vol, price=price
+        f"options-{regime}", is_call=call, forward=forward, strike=strike, years=t, vol=vol, price=price[0]
     )
 
 
