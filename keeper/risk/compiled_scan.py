@@ -99,6 +99,19 @@ def accumulate(p: Positions, cells: Cells, first: int, last: int, sums: Array) -
 
 
 @compiled
+def _underlying_end(p: Positions, layout: Layout, first: int, end: int) -> Any:
+    """Position after the last leg of the underlying of leg `first`, of an account whose legs end at `end`."""
+    underlying = layout.underlying[p.rows[first]]
+    # rows of one underlying lie together, and most accounts hold one: then its last leg says so
+    if layout.underlying[p.rows[end - 1]] == underlying:
+        return end
+    j = first
+    while layout.underlying[p.rows[j]] == underlying:
+        j += 1
+    return j
+
+
+@compiled
 def least(sums: Array, columns: int, lanes: Array) -> Any:
     """The least sum: eight running minima, which the compiler keeps in one vector."""
     for k in range(_LANES):
@@ -143,9 +156,7 @@ def scan(
             group, columns = layout.group[p.rows[j]], cells.width[p.rows[j]]
             begin, parts = j, 0
             while j < end and layout.group[p.rows[j]] == group:
-                first, underlying = j, layout.underlying[p.rows[j]]
-                while j < end and layout.underlying[p.rows[j]] == underlying:
-                    j += 1
+                first, j = j, _underlying_end(p, layout, j, end)
                 is_alone = parts == 0 and (j == end or layout.group[p.rows[j]] != group)
                 accumulate(p, cells, first, j, sums)
                 if is_alone:
