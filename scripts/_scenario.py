@@ -54,12 +54,10 @@ SENDER_KEY = keccak(text="plimsoll gas figures: sender")
 ATTESTER_KEYS = tuple(keccak(text=f"plimsoll gas figures: attester {i}") for i in range(5))
 SIGNERS = (0, 2, 4)
 METHODOLOGY = keccak(text="plimsoll gas figures: methodology")
-EXPIRIES = (GENESIS + 4 * 3_600, GENESIS + 28 * 3_600)
-FINAL = EXPIRIES[1] + 86_400 + 300  # by then every expiry may settle at the last spot
 SOL = Underlying("SOL", WAD, WAD // 1_000, WAD // 50, WAD // 5, 120 * USD8, (200, 500, 1_000))
 UNDERLYINGS = (ETH, BTC, SOL)
-# of the large books: they outlast everything measured here
-FAR = tuple(GENESIS + days * 86_400 for days in range(30, 38))
+# they outlast everything measured before settlement
+EXPIRIES = tuple(GENESIS + days * 86_400 for days in range(30, 38))
 STRIKES = tuple(range(1_500, 2_300, 100))
 GRID = (1_000 * USD8, 3_000 * USD8, 100 * USD8)
 TREE_LEAVES = 256
@@ -96,9 +94,7 @@ def options(expiry: int) -> list[int]:
     return sorted(Instrument(1, expiry, strike * USD8, kind).pack() for strike in STRIKES for kind in kinds)
 
 
-NEAR_OPTIONS = options(EXPIRIES[0])
-FAR_OPTIONS = [instrument for expiry in FAR for instrument in options(expiry)]
-LISTED = NEAR_OPTIONS + FAR_OPTIONS
+LISTED = [instrument for expiry in EXPIRIES for instrument in options(expiry)]
 
 
 def _others(what: str, count: int) -> list[bytes]:
@@ -221,6 +217,11 @@ class Scenario:
             statement = self._signed(action, [margin])
         arguments = (account, token, PAYMENT, recipient, shown, statement)
         return self.send("Vault", "withdraw", *arguments)
+
+    def value(self, account: int) -> int:
+        """Gas of a transaction to the valuer's view of a whole book."""
+        book = [i << 128 | q & 2**128 - 1 for i, q in sorted(self.books[account].items())]
+        return self.send("BookValuer", "value", book)
 
     def flag(self, account: int) -> int:
         """Gas of a flag by leaf, nothing having changed since."""

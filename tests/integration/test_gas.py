@@ -8,17 +8,32 @@ from scripts._figures import measure
 from scripts.snapshot import FOLDER
 
 CEILINGS = {
-    "epoch_3_of_5": 80_000,
-    "bid_1": 150_000,
-    "bid_16": 700_000,
-    "bid_32": 1_200_000,
-    "bid_128": 4_500_000,
+    "epoch_3_of_5": 66_000,
+    **{f"trade_headroom_{legs}": 200_000 for legs in (1, 16, 64, 128)},
+    "trade_report_1": 240_000,
+    "trade_report_16": 350_000,
+    "trade_report_64": 600_000,
+    "trade_report_128": 950_000,
+    "withdraw_headroom_1": 80_000,
+    "withdraw_headroom_128": 80_000,
+    "withdraw_leaf_1": 115_000,
+    "withdraw_leaf_16": 165_000,
+    "withdraw_leaf_128": 480_000,
+    "refresh_1": 80_000,
+    "refresh_16": 130_000,
+    "refresh_128": 450_000,
+    "deposit_first": 110_000,
+    "deposit_again": 70_000,
+    "settle_16": 130_000,
+    "bid_1": 130_000,
+    "bid_16": 600_000,
+    "bid_32": 1_100_000,
+    "bid_128": 4_200_000,
+    "value_128": 550_000,
     # a quarter of what the start of an auction costs in Derive's v2-core, measured on the same books
     "flag_1": 1_132_036 // 4,
     "flag_16": 2_181_899 // 4,
     "flag_32": 3_107_125 // 4,
-    "trade_headroom_16": 260_000,
-    "trade_report_16": 420_000,
 }
 # a byte of a hash or signature that happens to be zero costs 12 less; any edit of a source moves the hashes
 ZERO_BYTES = 60
