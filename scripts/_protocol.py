@@ -105,7 +105,8 @@ class Parameters:
     methodology_hash: bytes
     guardian: str
     proposers: tuple[str, ...]  # of the Timelock
-    minimum_delay: int = 172_800  # of the Timelock, seconds: two days
+    exit_window: int = 3 * 86_400  # seconds that the Timelock's delay never goes below
+    minimum_delay: int = 3 * 86_400  # of the Timelock, seconds
     executors: tuple[str, ...] = (ZERO_ADDRESS,)  # anyone
     token: str | None = None  # None: a MockToken with `token_decimals`
     token_decimals: int = 6
@@ -193,7 +194,7 @@ def _create(backend: Backend, p: Parameters) -> Deployment:
     create("AuctionHouse", clearing, create("ClaimGate", clearing), p.auctions.values())
     create("Exchange", clearing, markets, oracle, p.maker_rate, p.taker_rate)
     create("AccountLens", clearing)
-    create("Timelock", p.minimum_delay, list(p.proposers), list(p.executors))
+    create("Timelock", p.exit_window, p.minimum_delay, list(p.proposers), list(p.executors))
     return made
 
 

@@ -46,7 +46,7 @@ UNAUTHORISED = {
     "exchange: not owner or operator",
     "access_control: account is missing role",
     "access_control: can only renounce roles for itself",
-    "timelock_controller: caller must be timelock",
+    "timelock: not the timelock",
 }
 ALLOWED: dict[str, set[str]] = {
     "Markets.transfer_ownership": OWNER,

@@ -7,7 +7,7 @@ from tests.support.clearing import GENESIS, PERP, USDC, Deal
 from tests.support.house import House, events
 
 DAY = 86_400
-WEEK = 7 * DAY
+LONGEST = 2 * DAY
 ZERO = "0x" + "00" * 20
 
 
@@ -43,7 +43,7 @@ def wait(seconds):
 
 
 @pytest.mark.parametrize("role", ["owner", "guardian"])
-@pytest.mark.parametrize("duration", [1, WEEK])
+@pytest.mark.parametrize("duration", [1, LONGEST])
 def test_pause__owner_or_guardian__is_stored_and_logged(clearing, actors, role, duration):
     actor = actors[role]
 
@@ -56,7 +56,7 @@ def test_pause__owner_or_guardian__is_stored_and_logged(clearing, actors, role, 
 
 
 @pytest.mark.parametrize("role", ["owner", "guardian"])
-@pytest.mark.parametrize("duration", [0, WEEK + 1, 2**256 - 1])
+@pytest.mark.parametrize("duration", [0, LONGEST + 1, 2**256 - 1])
 def test_pause__duration_out_of_bounds__reverts(clearing, actors, role, duration):
     with boa.reverts("pausing: bad duration"):
         clearing.pause(duration, sender=actors[role])
@@ -84,7 +84,7 @@ def test_pause__increases_wait_until_its_end(contracts, clearing, guardian):
 
 def test_pause__deposits_go_on(contracts, clearing, guardian):
     house = House(contracts)
-    clearing.pause(WEEK, sender=guardian)
+    clearing.pause(LONGEST, sender=guardian)
 
     account = house.open("maker", 10)
 
@@ -100,13 +100,13 @@ def test_pause__guardian__waits_as_long_as_its_last_pause_was(clearing, guardian
         with boa.reverts("pausing: too soon"):
             clearing.pause(1, sender=guardian)
     wait(1)
-    clearing.pause(WEEK, sender=guardian)
-    assert clearing.guardian_may_pause_from() == GENESIS + 2 * DAY + 2 * WEEK
+    clearing.pause(LONGEST, sender=guardian)
+    assert clearing.guardian_may_pause_from() == GENESIS + 2 * DAY + 2 * LONGEST
 
 
 def test_pause__guardian_at_once_after_each_wait__holds_half_of_the_time(clearing, guardian):
     paused = 0
-    for duration in (WEEK, DAY, 1, WEEK):
+    for duration in (LONGEST, DAY, 1, LONGEST):
         clearing.pause(duration, sender=guardian)
         paused += duration
         boa.env.evm.patch.timestamp = clearing.guardian_may_pause_from()
@@ -124,7 +124,7 @@ def test_pause__guardian_within_the_owners__only_lengthens(clearing, owner, guar
     assert clearing.paused_until() == GENESIS + DAY + 1
 
 
-@pytest.mark.parametrize("duration", [1, WEEK])
+@pytest.mark.parametrize("duration", [1, LONGEST])
 def test_pause__owner__replaces_the_guardians_and_leaves_its_wait(clearing, owner, guardian, duration):
     clearing.pause(DAY, sender=guardian)
 
@@ -135,7 +135,7 @@ def test_pause__owner__replaces_the_guardians_and_leaves_its_wait(clearing, owne
 
 
 def test_unpause__owner__ends_the_pause_but_not_the_guardians_wait(clearing, owner, guardian):
-    clearing.pause(WEEK, sender=guardian)
+    clearing.pause(LONGEST, sender=guardian)
     wait(1)
 
     clearing.unpause(sender=owner)
@@ -144,16 +144,16 @@ def test_unpause__owner__ends_the_pause_but_not_the_guardians_wait(clearing, own
     assert event.actor == owner
     assert clearing.paused_until() == GENESIS + 1
     with boa.reverts("pausing: too soon"):
-        clearing.pause(WEEK, sender=guardian)
+        clearing.pause(LONGEST, sender=guardian)
 
 
 @pytest.mark.parametrize("role", ["guardian", "stranger"])
 def test_unpause__not_the_owner__reverts(clearing, actors, guardian, role):
-    clearing.pause(WEEK, sender=guardian)
+    clearing.pause(LONGEST, sender=guardian)
 
     with boa.reverts("ownable: caller is not the owner"):
         clearing.unpause(sender=actors[role])
-    assert clearing.paused_until() == GENESIS + WEEK
+    assert clearing.paused_until() == GENESIS + LONGEST
 
 
 def test_set_guardian__owner__replaces(clearing, owner, guardian, stranger):
