@@ -37,8 +37,22 @@ class Backend(Shape):
 
 
 @dataclass(frozen=True)
+class Caps:
+    """IMarkets.Limits, in coins; seconds in which they rise from a tenth."""
+
+    position: int = 200_000
+    instrument: int = 1_000_000
+    underlying: int = 5_000_000
+    ramp: int = 30 * 86_400
+
+    def values(self) -> tuple[int, int, int, int]:
+        """IMarkets.Limits."""
+        return self.position * WAD, self.instrument * WAD, self.underlying * WAD, self.ramp
+
+
+@dataclass(frozen=True)
 class Underlying:
-    """Contract specification, starting spot and bands of an underlying."""
+    """Contract specification, caps, starting spot and bands of an underlying."""
 
     symbol: str
     lot: int  # WAD
@@ -47,10 +61,17 @@ class Underlying:
     carry: int  # WAD per year
     spot8: int  # 1e-8 USD
     bands: tuple[int, int, int]  # basis points per minute, ten minutes, hour
+    minimum: int = 0  # WAD; 0: one lot
+    margin: int = WAD // 50  # least initial margin of perps and futures: fiftyfold leverage
+    price_band: int = WAD // 10  # of the spot, around the mark
+    expiry_time: int = 86_400  # seconds after midnight UTC; 86,400: any
+    caps: Caps = Caps()
 
-    def spec(self) -> tuple[str, int, int, int, int]:
+    def spec(self) -> tuple[str, int, int, int, int, int, int, int, int]:
         """IMarkets.Underlying."""
-        return self.symbol, self.lot, self.tick, self.basis, self.carry
+        minimum = self.minimum or self.lot
+        steps = (self.symbol, self.lot, self.tick, minimum)
+        return *steps, self.basis, self.carry, self.margin, self.price_band, self.expiry_time
 
 
 ETH = Underlying("ETH", WAD // 100, WAD // 100, WAD // 50, WAD // 5, 1_800 * USD8, (200, 500, 1_000))
@@ -68,6 +89,7 @@ class Collateral:
     maintenance_haircut: int
     cap: int  # token's decimals
     token: str | None = None  # None: a MockToken
+    debt_caps: tuple[int, int, int] = (0, 0, 0)  # ICollateralSale.DebtCaps: basis points, whole units of cash
 
     def spec(self) -> tuple[int, int, int, int, int, int]:
         """IVault.Collateral; the index is the vault's to choose."""
@@ -200,7 +222,7 @@ def _create(backend: Backend, p: Parameters) -> Deployment:
 
 def _list_underlyings(backend: Backend, deployment: Deployment, p: Parameters) -> None:
     for underlying in p.underlyings:
-        backend.send(deployment["Markets"], "list_underlying", underlying.spec())
+        backend.send(deployment["Markets"], "list_underlying", underlying.spec(), underlying.caps.values())
         backend.send(deployment["RiskOracle"], "add_underlying", underlying.spot8, underlying.bands)
     for identifier, expiry, grid in p.expiries:
         backend.send(deployment["Markets"], "list_expiry", identifier, expiry, grid)

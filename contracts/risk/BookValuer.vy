@@ -24,6 +24,7 @@ PRICE_UNIT: constant(int256) = 10**10
 NO_BOUND: constant(int256) = min_value(int256)
 LOW_128: constant(uint256) = 2**128 - 1
 LOW_16: constant(uint256) = 2**16 - 1
+LOW_64: constant(uint256) = 2**64 - 1
 WINDOW: constant(uint256) = c.SETTLEMENT_WINDOW
 NEVER: constant(uint256) = 2**40 - 1
 # of a collateral word, see Vault.vy
@@ -234,7 +235,7 @@ def _band(underlying: uint256) -> Band:
     return Band(
         underlying=underlying,
         spot=spots[0],
-        basis=packed[0] >> 128,
+        basis=(packed[0] >> 128) & LOW_64,
         carry=packed[0] & LOW_128,
     )
 

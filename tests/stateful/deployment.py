@@ -22,6 +22,8 @@ OUTFLOW_SHARE = 5 * 10**16
 FEE_RATES = (10**14, 3 * 10**14)
 LOT, TICK = 10**17, 10**16
 BASIS, CARRY = 2 * 10**16, 2 * 10**17
+MARGIN, PRICE_BAND, ANY_TIME = 10**16, WAD, 86_400
+NO_CAPS = (*[(2**64 - 1) * 10**10] * 3, 0)
 SYMBOLS = ("ETH", "BTC")
 GRIDS = ((1_200 * USD, 2_800 * USD, 400 * USD), (60_000 * USD, 100_000 * USD, 20_000 * USD))
 BANDS = (200, 1_500, 3_000)  # basis points per minute, ten minutes, hour
@@ -119,7 +121,9 @@ def deploy(token_name: str = "MockHostileToken") -> Deployment:
 
 def _list_markets(d: Deployment) -> None:
     for symbol, grid in zip(SYMBOLS, GRIDS, strict=True):
-        underlying = d.markets.list_underlying((symbol, LOT, TICK, BASIS, CARRY))
+        underlying = d.markets.list_underlying(
+            (symbol, LOT, TICK, LOT, BASIS, CARRY, MARGIN, PRICE_BAND, ANY_TIME), NO_CAPS
+        )
         for expiry in EXPIRIES:
             d.markets.list_expiry(underlying, expiry, grid)
 

@@ -23,7 +23,11 @@ WAD, USD8, USDC = c.WAD, 10**8, 10**6
 GENESIS = 1_743_465_600  # 1 April 2025, a multiple of 300
 EXPIRY, LATER = GENESIS + 7 * 86_400, GENESIS + 30 * 86_400
 SPOT = 2_000 * USD8
-SPEC = ("ETH", WAD // 100, WAD // 100, WAD // 50, WAD // 5)
+BASIS, CARRY = WAD // 50, WAD // 5
+MARGIN, PRICE_BAND, ANY_TIME = WAD // 100, WAD, 86_400
+SPEC = ("ETH", WAD // 100, WAD // 100, WAD // 100, BASIS, CARRY, MARGIN, PRICE_BAND, ANY_TIME)
+NO_CAP = (2**64 - 1) * c.PRICE_UNIT
+NO_CAPS = (NO_CAP, NO_CAP, NO_CAP, 0)
 BANDS = (200, 1_500, 3_000)
 STALE_AFTER = 180
 LIMITS = (120, STALE_AFTER, 600, 1)
@@ -111,7 +115,7 @@ def deploy(decimals: int = 6, token_name: str = "MockToken") -> Contracts:
     with boa.env.prank(owner):
         token = source(f"mocks/{token_name}").deploy(decimals)
         markets = source("markets/Markets").deploy()
-        markets.list_underlying(SPEC)
+        markets.list_underlying(SPEC, NO_CAPS)
         quorum = source("attestation/AttesterQuorum").deploy(ATTESTERS, 3)
         oracle = source("attestation/RiskOracle").deploy(quorum.address, LIMITS)
         oracle.add_underlying(SPOT, BANDS)

@@ -16,8 +16,10 @@ from tests.support.clearing import (
     CALL,
     FUTURE,
     HEADROOM,
+    NO_CAPS,
     PERP,
     PUT,
+    SPEC,
     SPOT,
     USD8,
     WAD,
@@ -66,7 +68,7 @@ def contracts():
     with boa.env.anchor():
         contracts = deploy()
         with boa.env.prank(contracts.owner):
-            contracts.markets.list_underlying(("BTC", WAD // 1_000, WAD // 10, WAD // 50, WAD // 5))
+            contracts.markets.list_underlying(("BTC", *SPEC[1:]), NO_CAPS)
             contracts.oracle.add_underlying(OTHER_SPOT, BANDS)
         yield contracts
 

@@ -9,13 +9,14 @@ from keeper.attestation.typed_data import InstrumentLeaf
 from keeper.units import constants as c
 from tests.support.clearing import (
     BANDS,
+    BASIS,
     CALL,
+    CARRY,
     EXPIRY,
     FUTURE,
     LIMITS,
     METHODOLOGY,
     PERP,
-    SPEC,
     SPOT,
     USD8,
     WAD,
@@ -24,7 +25,6 @@ from tests.support.clearing import (
 )
 from tests.support.house import House, words
 
-BASIS, CARRY = SPEC[3], SPEC[4]
 WINDOW = c.SETTLEMENT_WINDOW
 UNIT = 10**10
 MOVED = 2_020 * USD8
