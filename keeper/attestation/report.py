@@ -46,10 +46,11 @@ def breakdown_text(breakdown: Mapping[str, Any]) -> str:
 
 def margin_leaf(state: AccountState, tables: RiskTables) -> tuple[MarginLeaf, Margin]:
     """Statement of one account, and the margin behind it with its breakdown (at the effective spot)."""
-    margin = account_margin(state.legs, tables.effective, state.tier, state.collateral)
+    tier = tables.effective.methodology.counted_tier(state.tier)
+    margin = account_margin(state.legs, tables.effective, tier, state.collateral)
     posted = margin
     if tables.posted is not tables.effective:
-        posted = account_margin(state.legs, tables.posted, state.tier, state.collateral)
+        posted = account_margin(state.legs, tables.posted, tier, state.collateral)
     statement = MarginLeaf(
         account=state.account,
         added_im=state.added_im,

@@ -54,7 +54,7 @@ class AccountState:
         legs: ascending by instrument, distinct; quantities WAD, not zero.
         added_im, added_mark: the running counters U and Q, WAD.
         book_hash: running hash of the book, 32 bytes.
-        tier: credit tier, an index into the methodology's tiers.
+        tier: credit tier as the chain states it; `Methodology.counted_tier` says which one counts.
         collateral: balances above zero, ascending by token.
     """
 

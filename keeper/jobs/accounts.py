@@ -41,6 +41,9 @@ class Accounts:
             added_mark=str(row.added_mark),
             book_hash=hex_text(row.book_hash),
             frozen=row.frozen,
+            tier=row.tier,
+            underlying=row.underlying,
+            expiry=row.expiry,
             positions=[LegMessage(instrument=str(i), quantity=str(q)) for i, q in row.positions],
             collateral=[
                 CollateralMessage(

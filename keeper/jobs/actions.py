@@ -71,7 +71,7 @@ def _withdrawn(row: AccountRow, withdrawal: Withdrawal, listings: Sequence[Listi
             if amount > dict(row.collateral).get(listing.index, 0):
                 raise Refusal(f"account {row.account} holds less of {withdrawal.token}")
             after = collateral_withdrawn(account_of(row), listing.index, amount)
-            return _state(row.account, after, listings)
+            return _state(row, after, listings)
     return account_state(row, listings)
 
 
@@ -97,8 +97,8 @@ def _fill_outcome(
         if name in action.parties:
             number, sign = sides[name]
             fills = [_side(leg, sign, instruments if action.counted else None) for leg in legs]
-            traded_by = traded(account_of(_account(accounts, number)), fills)
-            after.append(_state(number, traded_by, listings))
+            row = _account(accounts, number)
+            after.append(_state(row, traded(account_of(row), fills), listings))
     return Outcome(fill.struct_hash(), tuple(after))
 
 
@@ -108,11 +108,12 @@ def _side(leg: orders.LegFill, sign: int, instruments: Mapping[int, InstrumentLe
     return Fill(leg.instrument, sign * leg.quantity, leg.price, 0, margin)
 
 
-def _state(number: int, account: Account, listings: Sequence[ListingRow]) -> AccountState:
+def _state(row: AccountRow, account: Account, listings: Sequence[ListingRow]) -> AccountState:
+    """The account of an indexed row as an action leaves it."""
     legs = tuple(Leg(i, q) for i, q in sorted(account.positions.items()))
     held = collateral_of(account.collateral, listings)
     return AccountState(
-        number, legs, account.added_im, account.added_mark, account.book_hash, collateral=held
+        row.account, legs, account.added_im, account.added_mark, account.book_hash, row.tier, collateral=held
     )
 
 

@@ -61,7 +61,9 @@ def account_state(row: AccountRow, listings: Iterable[ListingRow]) -> AccountSta
     """
     legs = tuple(Leg(instrument, quantity) for instrument, quantity in row.positions)
     held = collateral_of(dict(row.collateral), listings)
-    return AccountState(row.account, legs, row.added_im, row.added_mark, row.book_hash, collateral=held)
+    return AccountState(
+        row.account, legs, row.added_im, row.added_mark, row.book_hash, row.tier, collateral=held
+    )
 
 
 def collateral_of(balances: Mapping[int, int], listings: Iterable[ListingRow]) -> tuple[Collateral, ...]:

@@ -188,7 +188,8 @@ class CollateralMessage(Message):
 
 
 class AccountAnswer(Message):
-    """One account at the head; cash, counters and quantities WAD. `frozen`: it is in an auction."""
+    """One account at the head; cash, counters and quantities WAD. `frozen`: it is in an auction. An isolated
+    account holds only instruments of `underlying` and, unless that is 0, of `expiry`; 0: a cross account."""
 
     account: str
     owner: Address
@@ -198,6 +199,9 @@ class AccountAnswer(Message):
     added_mark: str
     book_hash: Hash
     frozen: bool
+    tier: int
+    underlying: int
+    expiry: int
     positions: list[LegMessage]
     collateral: list[CollateralMessage]
 

@@ -219,6 +219,14 @@ class Methodology:
             raise ValueError(f"methodology: no credit tier {tier}")
         return self.tiers_ppm[tier]
 
+    def counted_tier(self, stated: int) -> int:
+        """The credit tier that counts for one that the chain states: itself, or the dearest where the
+        methodology does not name it. One account's tier must never keep an epoch from being computed.
+        """
+        if stated < len(self.tiers_ppm):
+            return stated
+        return max(range(len(self.tiers_ppm)), key=self.tiers_ppm.__getitem__)
+
 
 def _plain(value: Any) -> Any:
     """Groups of parameters as dictionaries."""

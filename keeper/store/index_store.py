@@ -49,6 +49,10 @@ class EventRow:
 class AccountRow:
     """One account in one block; WAD integers, `book_hash` 32 bytes, positions by packed instrument and
     collateral by the token's index, ascending.
+
+    Attributes:
+        tier: credit tier, as the chain has it.
+        underlying, expiry: all that an isolated account may hold; 0: any.
     """
 
     account: int
@@ -60,6 +64,9 @@ class AccountRow:
     positions: tuple[tuple[int, int], ...]
     collateral: tuple[tuple[int, int], ...] = ()
     frozen: bool = False
+    tier: int = 0
+    underlying: int = 0
+    expiry: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +168,9 @@ _NEW_ACCOUNT = {
     "added_mark": "0",
     "book_hash": "0x" + "00" * 32,
     "frozen": "0",
+    "tier": "0",
+    "underlying": "0",
+    "expiry": "0",
 }
 
 
@@ -310,4 +320,7 @@ def _account_row(
         tuple(sorted(positions)),
         tuple(sorted(collateral)),
         row["frozen"] == "1",
+        int(row["tier"]),
+        int(row["underlying"]),
+        int(row["expiry"]),
     )

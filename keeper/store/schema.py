@@ -56,6 +56,9 @@ account_version = Table(
     Column("added_mark", Text, nullable=False),
     Column("book_hash", String(66), nullable=False),
     Column("frozen", String(1), nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("underlying", Text, nullable=False),
+    Column("expiry", Text, nullable=False),
 )
 
 position_version = Table(

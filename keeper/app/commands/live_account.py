@@ -87,7 +87,8 @@ def _recomputed(
     if snapshot.methodology_hash != methodology.hash():
         return None
     table = build_table(snapshot.market, methodology, snapshot.traded_instruments())
-    found = account_margin(state.legs, table, state.tier, state.collateral)
+    tier = methodology.counted_tier(state.tier)
+    found = account_margin(state.legs, table, tier, state.collateral)
     expected = tuple(int(leaf[name]) for name in ("markToMarket", "initialMargin", "maintenanceMargin"))
     return (found.mark, found.initial, found.maintenance) == expected
 

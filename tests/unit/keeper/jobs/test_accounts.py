@@ -88,7 +88,9 @@ def test_claim__beyond_what_the_epoch_answers_for__409(place: Place) -> None:
 
 def test_account__with_collateral__all_that_is_indexed(place: Place) -> None:
     positions, collateral = ((CALL, -WAD),), ((2, 7 * WAD),)
-    row = AccountRow(1, OWNER, -5 * WAD, 3, -4, bytes(32), positions, collateral, frozen=True)
+    row = AccountRow(
+        1, OWNER, -5 * WAD, 3, -4, bytes(32), positions, collateral, True, tier=2, underlying=1, expiry=0
+    )
 
     assert client(place, [row]).get("/v1/accounts/1").json() == {
         "account": "1",
@@ -99,6 +101,9 @@ def test_account__with_collateral__all_that_is_indexed(place: Place) -> None:
         "added_mark": "-4",
         "book_hash": "0x" + "00" * 32,
         "frozen": True,
+        "tier": 2,
+        "underlying": 1,
+        "expiry": 0,
         "positions": [{"instrument": str(CALL), "quantity": str(-WAD)}],
         "collateral": [{"index": 2, "token": WETH.token, "underlying": 1, "amount": str(7 * WAD)}],
     }

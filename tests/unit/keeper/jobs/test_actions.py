@@ -1,5 +1,7 @@
 """Accounts after an action that a report is asked for."""
 
+from dataclasses import replace
+
 import pytest
 
 from keeper.attestation.typed_data import InstrumentLeaf
@@ -108,3 +110,10 @@ def test_outcome_of__withdrawal_of_cash__the_same_leaf():
 def test_outcome_of__more_collateral_than_held__refused():
     with pytest.raises(Refusal, match="holds less of"):
         outcome_of(withdrawal(8 * 10**6), {3: RICH}, {}, LISTINGS)
+
+
+def test_outcome_of__credit_tier__is_the_accounts():
+    rows = {n: replace(row, tier=n) for n, row in ROWS.items()}
+    found = outcome_of(fill([Leg(CALL, 2 * WAD)], 30 * WAD), rows, {})
+
+    assert [state.tier for state in found.after] == [1, 2]

@@ -222,7 +222,7 @@ def test_tick__collateral_behind_missing_cash__put_on_sale(place: Place) -> None
     place.tick()
 
     sale = place.outbox.intents[f"convert:2:{EPOCH}"]
-    assert sale.calldata == ("AuctionHouse", "start_conversion", 2, [CALL])
+    assert sale.calldata == ("CollateralSale", "start_conversion", 2, [CALL])
 
 
 def test_tick__perps_held__funding_is_asked_for(place: Place) -> None:

@@ -109,3 +109,8 @@ def test_correlation_sets__two_to_eight_underlyings__always_valid() -> None:
         for _, matrix in Methodology.from_json(text).correlation_sets:
             assert len(matrix) == count
             assert exceeds(matrix, 50_000)
+
+
+@pytest.mark.parametrize(("stated", "counted"), [(0, 0), (3, 3), (4, 1), (15, 1)])
+def test_counted_tier__stated_on_chain__dearest_where_unknown(stated, counted):
+    assert Methodology.default().counted_tier(stated) == counted
