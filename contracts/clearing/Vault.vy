@@ -11,7 +11,8 @@
           balance  exempt (128) << 128 | balance (128), WAD
           word     the listing's 64 high bits << 192 | balance (128)
 @custom:security Tokens move last. Only what arrives is credited; a donation changes nothing. Trusts the Clearinghouse for
-        cash and margins, the auction house with sales of frozen accounts' collateral.
+        cash and margins, the auction house with sales of frozen accounts' collateral, the collateral sale with sales for
+        cash that is missing.
 @custom:kill The Clearinghouse's pause stops attested withdrawals; deposits and worst-case withdrawals cannot be paused.
         A listing is never taken away, as balances would be stranded: its cap goes to zero.
 """
@@ -22,6 +23,7 @@ from ..attestation import typed_data
 from ..interfaces import IAttestation
 from ..interfaces import IBookValuer
 from ..interfaces import IClearinghouse
+from ..interfaces import ICollateralSale
 from ..interfaces import IInsuranceFund
 from ..interfaces import IMarginGate
 from ..interfaces import IRiskOracle
@@ -63,6 +65,8 @@ SCALE: immutable(uint256)
 
 # Pays deficits
 insurance_fund: public(IInsuranceFund)
+# Sells collateral for cash that is missing, and charges interest on it
+collateral_sale: public(ICollateralSale)
 # token -> listing; zero: not listed
 _listings: HashMap[address, uint256]
 # by index - 1
@@ -216,27 +220,6 @@ def transfer_share(seller: uint256, buyer: uint256, fraction: uint256) -> int256
 
 
 @external
-def sell_collateral(
-    account: uint256,
-    token: address,
-    amount: uint256,
-    cost: uint256,
-    payer: address,
-    recipient: address,
-):
-    """
-    @notice Sells an account's collateral for settlement tokens that the payer brings. Only the auction house.
-    @param amount In the collateral's decimals.
-    @param cost In the settlement token's decimals.
-    """
-    self._check_auction_house()
-    self._take_collateral(account, token, amount, c.CHANGE_CONVERSION)
-    custody._held[token] -= amount
-    self._deposit_cash(account, cost, payer)
-    custody._send(token, recipient, amount)
-
-
-@external
 def cover_deficit(payout: uint256):
     """
     @notice The insurance fund pays what it may for cash that an auction credits; the rest becomes shortfall. Only the
@@ -268,6 +251,54 @@ def set_open_deficit(deficit: uint256):
     self._check_auction_house()
     shortfall._set_open_deficit(deficit)
     self._note_losses()
+
+
+# Collateral sale
+
+
+@external
+def sell_collateral(
+    account: uint256,
+    token: address,
+    amount: uint256,
+    cost: uint256,
+    payer: address,
+    recipient: address,
+):
+    """
+    @notice Sells an account's collateral for settlement tokens that the payer brings. Only the collateral sale.
+    @param amount In the collateral's decimals.
+    @param cost In the settlement token's decimals.
+    """
+    self._check_collateral_sale()
+    self._take_collateral(account, token, amount, c.CHANGE_CONVERSION)
+    custody._held[token] -= amount
+    self._deposit_cash(account, cost, payer)
+    custody._send(token, recipient, amount)
+
+
+@external
+def charge_interest(account: uint256, amount: uint256):
+    """
+    @notice Moves cash of an account to the fees: interest on what it owes. Only the collateral sale.
+    @param amount WAD.
+    """
+    self._check_collateral_sale()
+    cash: int256 = extcall CLEARINGHOUSE.charge(account, amount)
+    log IVault.InterestCharged(account=account, amount=amount, cash=cash, seq=self._next_seq())
+
+
+@external
+@reentrant
+def note_drawn(account: uint256, amount: uint256):
+    """
+    @notice A trade that reduces risk has left settled cash below zero: counts towards the caps of debts. Only the
+            Clearinghouse.
+    @dev Not under the lock, as it moves nothing: a trade passes while a token is being sent.
+    @param amount WAD.
+    """
+    assert msg.sender == CLEARINGHOUSE.address, "vault: not the clearinghouse"
+    extcall self.collateral_sale.note_drawn(account, amount)
 
 
 # Owner
@@ -318,6 +349,17 @@ def set_insurance_fund(insurance_fund: IInsuranceFund):
     assert insurance_fund.address != empty(address), "vault: zero address"
     self.insurance_fund = insurance_fund
     log IVault.InsuranceFundSet(insuranceFund=insurance_fund.address, seq=self._next_seq())
+
+
+@external
+def set_collateral_sale(collateral_sale: ICollateralSale):
+    """
+    @notice Names who sells collateral for cash that is missing and charges interest. Only the owner.
+    """
+    ownable._check_owner()
+    assert collateral_sale.address != empty(address), "vault: zero address"
+    self.collateral_sale = collateral_sale
+    log IVault.CollateralSaleSet(collateralSale=collateral_sale.address, seq=self._next_seq())
 
 
 @external
@@ -651,6 +693,12 @@ def _word(token: address, balance: uint256) -> uint256:
 @view
 def _check_auction_house():
     assert msg.sender == staticcall CLEARINGHOUSE.auction_house(), "vault: not the auction house"
+
+
+@internal
+@view
+def _check_collateral_sale():
+    assert msg.sender == self.collateral_sale.address, "vault: not the collateral sale"
 
 
 @internal

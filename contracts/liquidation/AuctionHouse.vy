@@ -5,16 +5,13 @@
 @license AGPL-3.0-only
 @notice Liquidates. An account that attesters show below maintenance margin is flagged by anyone and frozen; fractions of
         everything it holds are then sold at a falling share of what they are worth, just enough to bring the rest back
-        to initial margin. Worth less than nothing, it is sold with a payout that the insurance fund bears. A negative
-        cash balance behind which collateral stands is covered by selling the collateral.
+        to initial margin. Worth less than nothing, it is sold with a payout that the insurance fund bears.
         Cash, margins, fractions WAD; times unix seconds.
 @custom:security Holds no tokens. A buyer passes the Clearinghouse's margin check like any other trade. Attesters cannot flag
         a fully collateralised account, and a false flag costs at most the discount of what it sells. Trusts the
         Clearinghouse, its gate and its oracle.
 @custom:kill The Clearinghouse's owner names another auction house: this one can then neither freeze nor move anything.
 """
-
-from ethereum.ercs import IERC20Detailed
 
 from ..interfaces import IBookValuer
 from ..interfaces import IAttestation
@@ -31,7 +28,6 @@ from ..units import fixed_point as fp
 from . import auction_price as prices
 from . import auction_words as words
 from . import claim as claims
-from . import conversion
 
 # terms are the one thing an owner sets here
 from snekmate.auth import ownable
@@ -54,7 +50,6 @@ END_SOLD: public(constant(uint8)) = 2  # nothing is left
 
 WAD: constant(uint256) = c.WAD
 LOW_128: constant(uint256) = 2**128 - 1
-MAX_EPOCH_AGE: constant(uint256) = 60  # of a price at which collateral is sold, seconds
 MAX_CLAIM: constant(uint256) = 26_624  # bytes
 
 # Immutables
@@ -64,20 +59,16 @@ CLEARINGHOUSE: public(immutable(IClearinghouse))
 CLAIM_GATE: public(immutable(IClaimGate))
 # Keeps the tokens of its accounts
 VAULT: public(immutable(IVault))
-# WAD per smallest unit of the settlement token
-CASH_SCALE: immutable(uint256)
 
 # Storage
 
 # seq (64) << 128 | sum of all deficits (128)
 _running: uint256
 # see `auction_words.vy`
-_terms: uint256[3]
+_terms: uint256[2]
 _auctions: HashMap[uint256, uint256[3]]
 # of an insolvent auction, when it was last touched, WAD
 _deficits: HashMap[uint256, uint256]
-# when a conversion started
-_conversions: HashMap[uint256, uint256]
 
 
 # An auction at this moment.
@@ -94,15 +85,13 @@ def __init__(clearinghouse: IClearinghouse, claim_gate: IClaimGate, terms: IAuct
     """
     @param clearinghouse Whose accounts are liquidated.
     @param claim_gate Checks claims on their margins.
-    @param terms Of all auctions and conversions.
+    @param terms Of all auctions.
     """
     assert clearinghouse.address != empty(address) and claim_gate.address != empty(address), "auction: zero address"
     ownable.__init__()
     CLEARINGHOUSE = clearinghouse
     CLAIM_GATE = claim_gate
     VAULT = IVault(staticcall clearinghouse.vault())
-    token: address = staticcall VAULT.settlement_token()
-    CASH_SCALE = 10**convert(18 - staticcall IERC20Detailed(token).decimals(), uint256)
     self._set_terms(terms)
 
 
@@ -237,93 +226,13 @@ def bid(
         self._note_deficit(account, prices._rest_of_deficit(offer.worth, taken))
 
 
-# Conversions
-
-
-@external
-def start_conversion(account: uint256, instruments: DynArray[uint128, 128]):
-    """
-    @notice Puts the collateral of an account up for sale whose settled cash is below zero by more than the buffer. Anyone
-            may.
-    @param account Account that is not in auction.
-    @param instruments Its whole book, ascending.
-    """
-    assert self._conversions[account] == 0, "auction: conversion running"
-    assert staticcall self._oracle().is_fresh(), "auction: epoch too old"
-    standing: IMarginGate.Standing = staticcall CLEARINGHOUSE.standing(account, False)
-    assert not standing.frozen, "auction: in auction"
-    assert len(standing.collateral) != 0, "auction: no collateral"
-    settled: int256 = self._settled(account, standing.liquid, instruments)
-    buffer: uint256 = words._unpack_terms(self._terms).buffer
-    assert settled < -convert(buffer, int256), "auction: settled cash within the buffer"
-    self._conversions[account] = block.timestamp
-    log IAuctionHouse.ConversionStarted(account=account, settled=settled, seq=self._next_seq())
-
-
-@external
-def convert_collateral(
-    account: uint256,
-    token: address,
-    amount: uint256,
-    limit: uint256,
-    instruments: DynArray[uint128, 128],
-    recipient: address,
-):
-    """
-    @notice Buys collateral of an account in conversion, which gets the cash. Sells no more than brings its settled cash to
-            zero; where nothing is missing any more the conversion ends and nothing is sold.
-    @param account Account in conversion.
-    @param token Collateral token.
-    @param amount Most that is wanted, in its decimals.
-    @param limit Most that `amount` may cost, in the settlement token's decimals; for less, pro rata. The caller has
-           approved the Vault.
-    @param instruments Whole book of the account, ascending.
-    @param recipient Who gets the tokens.
-    """
-    started: uint256 = self._conversions[account]
-    assert started != 0, "auction: no conversion"
-    standing: IMarginGate.Standing = staticcall CLEARINGHOUSE.standing(account, False)
-    assert not standing.frozen, "auction: in auction"
-    settled: int256 = self._settled(account, standing.liquid, instruments)
-    if settled >= 0 or len(standing.collateral) == 0:
-        self._end_conversion(account)
-        return
-    spec: IVault.Collateral = staticcall VAULT.collateral(token)
-    balance: uint256 = self._balance(standing.collateral, spec.index)
-    sold: uint256 = 0
-    cost: uint256 = 0
-    met: bool = False
-    sold, cost, met = conversion._sale(
-        amount,
-        balance,
-        10**convert(18 - spec.decimals, uint256),
-        convert(-settled, uint256),
-        staticcall VAULT.rate(),
-        self._unit_price(started, spec),
-        CASH_SCALE,
-    )
-    assert sold != 0, "auction: nothing to sell"
-    assert cost * amount <= limit * sold, "auction: cost beyond limit"
-    log IAuctionHouse.CollateralConverted(
-        account=account,
-        token=token,
-        buyer=msg.sender,
-        amount=sold,
-        cost=cost,
-        seq=self._next_seq(),
-    )
-    if met:
-        self._end_conversion(account)
-    extcall VAULT.sell_collateral(account, token, sold, cost, msg.sender, recipient)
-
-
 # Owner
 
 
 @external
 def set_terms(terms: IAuctionHouse.Terms):
     """
-    @notice Sets the terms of all auctions and conversions, running ones included.
+    @notice Sets the terms of all auctions, running ones included.
     @param terms Within the bounds of `auction_words.vy`.
     """
     ownable._check_owner()
@@ -346,7 +255,7 @@ def auction(account: uint256) -> IAuctionHouse.Auction:
 @view
 def terms() -> IAuctionHouse.Terms:
     """
-    @notice Of all auctions and conversions.
+    @notice Of all auctions.
     """
     return words._unpack_terms(self._terms)
 
@@ -358,15 +267,6 @@ def deficit(account: uint256) -> uint256:
     @notice What an account in an insolvent auction lacked when it was last touched, WAD.
     """
     return self._deficits[account]
-
-
-@external
-@view
-def conversion_started(account: uint256) -> uint256:
-    """
-    @notice Unix seconds; 0: no conversion.
-    """
-    return self._conversions[account]
 
 
 @external
@@ -500,60 +400,6 @@ def _note_deficit(account: uint256, deficit: uint256):
     extcall VAULT.set_open_deficit(total)
 
 
-# Running conversions
-
-
-@internal
-@view
-def _settled(account: uint256, liquid: int256, instruments: DynArray[uint128, 128]) -> int256:
-    """
-    @notice Upper bound of settled cash, WAD.
-    """
-    gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
-    book: DynArray[uint256, 128] = staticcall CLEARINGHOUSE.book(account, instruments)
-    valuer: IBookValuer = IBookValuer(staticcall gate.valuer())
-    return liquid + (staticcall valuer.value(book)).linearHigh
-
-
-@internal
-@view
-def _unit_price(started: uint256, spec: IVault.Collateral) -> uint256:
-    """
-    @notice Price of one token of collateral now, WAD: a falling share of the greater of both spots.
-    """
-    oracle: IRiskOracle = self._oracle()
-    latest: uint256 = convert((staticcall oracle.header()).timestamp, uint256)
-    assert block.timestamp - latest < MAX_EPOCH_AGE, "auction: epoch too old"
-    terms: IAuctionHouse.Terms = words._unpack_terms(self._terms)
-    share: uint256 = prices._falling(
-        terms.conversionStart,
-        terms.conversionFloor,
-        block.timestamp - started,
-        convert(terms.conversionDuration, uint256),
-    )
-    return conversion._unit_price(
-        self._dearer(oracle, spec.underlying), share, convert(spec.maintenanceHaircut, uint256)
-    )
-
-
-@internal
-@pure
-def _balance(held: DynArray[uint256, 8], index: uint8) -> uint256:
-    """
-    @notice Balance of a token among the collateral held, WAD.
-    """
-    for word: uint256 in held:
-        if word >> 240 == convert(index, uint256):
-            return word & LOW_128
-    raise "auction: token not held"
-
-
-@internal
-def _end_conversion(account: uint256):
-    self._conversions[account] = 0
-    log IAuctionHouse.ConversionEnded(account=account, seq=self._next_seq())
-
-
 # Small things
 
 
@@ -561,16 +407,6 @@ def _end_conversion(account: uint256):
 @view
 def _oracle() -> IRiskOracle:
     return IRiskOracle(staticcall CLEARINGHOUSE.oracle())
-
-
-@internal
-@view
-def _dearer(oracle: IRiskOracle, underlying: uint16) -> uint256:
-    """
-    @notice The greater of effective and posted spot, 1e-8 USD.
-    """
-    spot: IRiskOracle.Spot = staticcall oracle.spot(underlying)
-    return max(spot.effective, spot.posted)
 
 
 @internal

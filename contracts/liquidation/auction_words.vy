@@ -1,15 +1,13 @@
 # pragma version 0.4.3
 """
-@title An auction, and the terms of all auctions, in three words each
+@title An auction in three words, and the terms of all auctions in two
 @license AGPL-3.0-only
 @notice Auction: added margin (96) << 160 | epoch (40) << 120 | touched (40) << 80 | elapsed (32) << 48 | insolvent (1) << 40
                  | earliest expiry (40)
                  initial margin (128) << 128 | maintenance margin (128)
                  mark (int128) << 128 | linear (int128)
         Terms:   start (64) << 192 | floor (64) << 128 | bonus (64) << 64 | least bid (64)
-                 conversion start (64) << 192 | conversion floor (64) << 128 | duration (32) << 96 | bonus duration (32) << 64
-                 | conversion duration (32) << 32 | grace (32)
-                 dust (128) << 128 | buffer (128)
+                 dust (128) << 128 | duration (32) << 64 | bonus duration (32) << 32 | grace (32)
         Packing reverts where a number does not fit.
 """
 
@@ -28,8 +26,6 @@ LEAST_FLOOR: constant(uint256) = 5 * 10**17  # a false flag costs at most half o
 MAX_BONUS: constant(uint256) = 10**18
 MAX_MINIMUM_BID: constant(uint256) = 5 * 10**17
 MAX_DUST: constant(uint256) = 10_000 * 10**18
-MAX_CONVERSION_START: constant(uint256) = 12 * 10**17
-LEAST_CONVERSION_FLOOR: constant(uint256) = 8 * 10**17
 LEAST_DURATION: constant(uint32) = 60
 MAX_DURATION: constant(uint32) = 604_800  # a week
 MAX_GRACE: constant(uint32) = 900  # the oracle's checkpoints reach no further back
@@ -80,52 +76,40 @@ def _unpack(words: uint256[3]) -> IAuctionHouse.Auction:
 
 @internal
 @pure
-def _pack_terms(terms: IAuctionHouse.Terms) -> uint256[3]:
+def _pack_terms(terms: IAuctionHouse.Terms) -> uint256[2]:
     """
-    @notice The three words of terms that are within bounds; reverts otherwise.
+    @notice The two words of terms that are within bounds; reverts otherwise.
     """
     assert LEAST_FLOOR <= terms.floor and terms.floor <= terms.start and terms.start <= c.WAD, "auction: bad discount"
     assert terms.bonus <= MAX_BONUS, "auction: bonus too high"
     assert terms.minimumBid <= MAX_MINIMUM_BID, "auction: least bid too high"
     assert terms.dust <= MAX_DUST, "auction: dust too high"
-    assert (
-        LEAST_CONVERSION_FLOOR <= terms.conversionFloor
-        and terms.conversionFloor <= terms.conversionStart
-        and terms.conversionStart <= MAX_CONVERSION_START
-    ), "auction: bad conversion price"
-    for duration: uint32 in [terms.duration, terms.bonusDuration, terms.conversionDuration]:
+    for duration: uint32 in [terms.duration, terms.bonusDuration]:
         assert LEAST_DURATION <= duration and duration <= MAX_DURATION, "auction: bad duration"
     assert terms.grace <= MAX_GRACE, "auction: grace too long"
     return [
         (terms.start << 192) | (terms.floor << 128) | (terms.bonus << 64) | terms.minimumBid,
-        (terms.conversionStart << 192)
-        | (terms.conversionFloor << 128)
-        | (convert(terms.duration, uint256) << 96)
-        | (convert(terms.bonusDuration, uint256) << 64)
-        | (convert(terms.conversionDuration, uint256) << 32)
+        (terms.dust << 128)
+        | (convert(terms.duration, uint256) << 64)
+        | (convert(terms.bonusDuration, uint256) << 32)
         | convert(terms.grace, uint256),
-        (terms.dust << 128) | convert(convert(terms.buffer, uint128), uint256),
     ]
 
 
 @internal
 @pure
-def _unpack_terms(words: uint256[3]) -> IAuctionHouse.Terms:
+def _unpack_terms(words: uint256[2]) -> IAuctionHouse.Terms:
     """
-    @notice The terms of three words.
+    @notice The terms of two words.
     """
     return IAuctionHouse.Terms(
         start=words[0] >> 192,
         floor=(words[0] >> 128) & LOW_64,
-        duration=convert((words[1] >> 96) & LOW_32, uint32),
+        duration=convert((words[1] >> 64) & LOW_32, uint32),
         bonus=(words[0] >> 64) & LOW_64,
-        bonusDuration=convert((words[1] >> 64) & LOW_32, uint32),
+        bonusDuration=convert((words[1] >> 32) & LOW_32, uint32),
         minimumBid=words[0] & LOW_64,
-        dust=words[2] >> 128,
-        conversionStart=words[1] >> 192,
-        conversionFloor=(words[1] >> 128) & LOW_64,
-        conversionDuration=convert((words[1] >> 32) & LOW_32, uint32),
-        buffer=words[2] & LOW_128,
+        dust=words[1] >> 128,
         grace=convert(words[1] & LOW_32, uint32),
     )
 

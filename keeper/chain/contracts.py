@@ -20,6 +20,7 @@ EXCHANGE = "Exchange"
 VALUER = "BookValuer"
 VAULT = "Vault"
 AUCTION_HOUSE = "AuctionHouse"
+COLLATERAL_SALE = "CollateralSale"
 INSURANCE_FUND = "InsuranceFund"
 
 

@@ -16,6 +16,7 @@ REQUIRED = (
     "Exchange",
     "BookValuer",
     "AuctionHouse",
+    "CollateralSale",
     "InsuranceFund",
 )
 DEVNETS = (1337, 31337)  # short and private: indexed from genesis

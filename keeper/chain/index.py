@@ -10,6 +10,7 @@ from keeper.chain import abi_codec, projection
 from keeper.chain.contracts import (
     AUCTION_HOUSE,
     CLEARINGHOUSE,
+    COLLATERAL_SALE,
     EXCHANGE,
     INSURANCE_FUND,
     MARKETS,
@@ -23,7 +24,7 @@ from keeper.store.database import Database
 from keeper.store.index_store import AccountRow, BlockRow, ChangeRow, EventRow, ListingRow
 from keeper.store.liquidation_store import AuctionRow, BidRow, FlowRow
 
-WATCHED = (CLEARINGHOUSE, VAULT, ORACLE, MARKETS, EXCHANGE, AUCTION_HOUSE, INSURANCE_FUND)
+WATCHED = (CLEARINGHOUSE, VAULT, ORACLE, MARKETS, EXCHANGE, AUCTION_HOUSE, COLLATERAL_SALE, INSURANCE_FUND)
 # A vault's standard events know no sequence: nothing is decided by them
 UNSEQUENCED = {(INSURANCE_FUND, "Deposit"), (INSURANCE_FUND, "Withdraw")}
 _CHUNK = 50  # blocks per round trip and database transaction

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, VALUER, VAULT, Call, Protocol
+from keeper.chain.contracts import (
+    AUCTION_HOUSE,
+    CLEARINGHOUSE,
+    COLLATERAL_SALE,
+    VALUER,
+    VAULT,
+    Call,
+    Protocol,
+)
 from keeper.clearing.account import NEVER
 from keeper.markets.instrument import word
 
@@ -13,7 +21,9 @@ _NO_BOUND = -(2**255)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Of all auctions; fields as in `IAuctionHouse.vyi`. Durations in seconds."""
+    """Of all auctions, fields as in `IAuctionHouse.vyi`; `buffer` of `ICollateralSale.vyi`. Durations in
+    seconds.
+    """
 
     start: int
     floor: int
@@ -62,8 +72,10 @@ class LiquidationReader:
         self._protocol = protocol
 
     def terms(self, at: str) -> Terms:
-        """Terms of all auctions."""
-        t = self._protocol.structs(at, [Call(AUCTION_HOUSE, "terms")])[0]
+        """Terms of all auctions and conversions."""
+        t, sale = self._protocol.structs(
+            at, [Call(name, "terms") for name in (AUCTION_HOUSE, COLLATERAL_SALE)]
+        )
         return Terms(
             start=t["start"],
             floor=t["floor"],
@@ -72,7 +84,7 @@ class LiquidationReader:
             bonus_duration=t["bonusDuration"],
             minimum_bid=t["minimumBid"],
             dust=t["dust"],
-            buffer=t["buffer"],
+            buffer=sale["buffer"],
             grace=t["grace"],
         )
 

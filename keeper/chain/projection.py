@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, INSURANCE_FUND, VAULT
+from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, COLLATERAL_SALE, INSURANCE_FUND, VAULT
 from keeper.clearing import book_hash, share
-from keeper.markets.instrument import leg_of
+from keeper.markets.instrument import Instrument, Kind, leg_of
 from keeper.store import index_store, liquidation_store
 from keeper.store.index_store import AccountRow, ChangeRow, EventRow, ListingRow
-from keeper.units.constants import CHANGE_AUCTION, CHANGE_PURCHASE
+from keeper.units.constants import CHANGE_AUCTION, CHANGE_PURCHASE, CHANGE_SETTLEMENT, WAD
 
 
 class ProjectionError(ValueError):
@@ -27,7 +27,17 @@ def apply(connection: Connection, row: EventRow) -> None:
 
 
 def _opened(connection: Connection, row: EventRow) -> None:
+    changes = {name: row.payload[name] for name in ("owner", "underlying", "expiry")}
+    index_store.put_account(connection, row.block_number, row.payload["account"], changes)
+
+
+def _owner_changed(connection: Connection, row: EventRow) -> None:
     changes = {"owner": row.payload["owner"]}
+    index_store.put_account(connection, row.block_number, row.payload["account"], changes)
+
+
+def _tier_set(connection: Connection, row: EventRow) -> None:
+    changes = {"tier": row.payload["tier"]}
     index_store.put_account(connection, row.block_number, row.payload["account"], changes)
 
 
@@ -37,13 +47,30 @@ def _cash_moved(connection: Connection, row: EventRow) -> None:
 
 
 def _position_changed(connection: Connection, row: EventRow) -> None:
+    """Position and book hash follow; that they are the chain's is checked when a block is observed."""
     p = row.payload
-    held = index_store.held(connection, p["account"], p["instrument"])
-    _require(held + p["quantity"] == p["position"], row, p["account"])
-    _link(connection, row, p["account"], p["kind"], p["instrument"], p["quantity"], p["price"], p["bookHash"])
-    changes = {"cash": p["cash"], "added_im": p["addedIM"], "added_mark": p["addedMark"]}
-    index_store.put_account(connection, row.block_number, p["account"], changes)
-    index_store.put_position(connection, row.block_number, p["account"], p["instrument"], p["position"])
+    account, instrument = p["account"], p["instrument"]
+    _link(connection, row, account, p["kind"], instrument, p["quantity"], p["price"])
+    counters = leg_of(p["counters"])  # U and Q share a word as instrument and quantity do
+    changes = {"cash": p["cash"], "added_im": counters.instrument, "added_mark": counters.quantity}
+    index_store.put_account(connection, row.block_number, account, changes)
+    held = index_store.held(connection, account, instrument)
+    index_store.put_position(connection, row.block_number, account, instrument, held + p["quantity"])
+
+
+def _settled(connection: Connection, row: EventRow) -> None:
+    """Every leg named is gone. The book hash takes what they and their funding paid as one change."""
+    p = row.payload
+    account = _account(connection, row, p["account"])
+    held = dict(account.positions)
+    settled = [word >> 128 for word in p["words"]]
+    _require(all(instrument in held for instrument in settled), row, account.account)
+    received = p["cash"] - account.cash
+    latest = Instrument(0, p["until"], 0, Kind.PERP).pack()
+    _link(connection, row, account.account, CHANGE_SETTLEMENT, latest, -received, WAD, p["bookHash"])
+    index_store.put_account(connection, row.block_number, account.account, {"cash": p["cash"]})
+    for instrument in settled:
+        index_store.put_position(connection, row.block_number, account.account, instrument, 0)
 
 
 def _collateral_listed(connection: Connection, row: EventRow) -> None:
@@ -147,15 +174,15 @@ def _link(
     instrument: int,
     quantity: int,
     price: int,
-    stated: str,
+    stated: str | None = None,
 ) -> None:
-    """The next link of an account's book hash. The chain states the hash: it vouches for all that is folded
-    into it."""
+    """The next link of an account's book hash. Where the event states the hash, it vouches for all that is
+    folded into it."""
     before = _account(connection, row, account).book_hash
     after = book_hash.fold(before, kind, instrument, quantity, price)
-    _require("0x" + after.hex() == stated, row, account)
+    _require(stated is None or "0x" + after.hex() == stated, row, account)
     index_store.add_change(connection, row, account, ChangeRow(kind, instrument, quantity, price, after))
-    index_store.put_account(connection, row.block_number, account, {"book_hash": stated})
+    index_store.put_account(connection, row.block_number, account, {"book_hash": "0x" + after.hex()})
 
 
 def _account(connection: Connection, row: EventRow, account: int) -> AccountRow:
@@ -174,9 +201,13 @@ def _require(holds: bool, row: EventRow, account: int) -> None:
 
 _HANDLERS: Mapping[tuple[str, str], Callable[[Connection, EventRow], Any]] = {
     (CLEARINGHOUSE, "AccountOpened"): _opened,
+    (CLEARINGHOUSE, "AccountTransferred"): _owner_changed,
+    (CLEARINGHOUSE, "CreditTierSet"): _tier_set,
     (VAULT, "Deposited"): _cash_moved,
     (VAULT, "Withdrawn"): _cash_moved,
+    (VAULT, "InterestCharged"): _cash_moved,
     (CLEARINGHOUSE, "PositionChanged"): _position_changed,
+    (CLEARINGHOUSE, "AccountSettled"): _settled,
     (VAULT, "CollateralListed"): _collateral_listed,
     (VAULT, "CollateralChanged"): _collateral_changed,
     (CLEARINGHOUSE, "ShareTransferred"): _share_transferred,
@@ -185,8 +216,8 @@ _HANDLERS: Mapping[tuple[str, str], Callable[[Connection, EventRow], Any]] = {
     (AUCTION_HOUSE, "AuctionUpdated"): _auction_stated,
     (AUCTION_HOUSE, "AuctionBid"): liquidation_store.add_bid,
     (AUCTION_HOUSE, "AuctionEnded"): _auction_ended,
-    (AUCTION_HOUSE, "ConversionStarted"): _conversion_started,
-    (AUCTION_HOUSE, "ConversionEnded"): _conversion_ended,
+    (COLLATERAL_SALE, "ConversionStarted"): _conversion_started,
+    (COLLATERAL_SALE, "ConversionEnded"): _conversion_ended,
     (INSURANCE_FUND, "DeficitCovered"): _covered,
     (INSURANCE_FUND, "Deposit"): _staked,
     (INSURANCE_FUND, "Withdraw"): _unstaked,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from keeper.attestation.epoch import EpochStatement
 from keeper.attestation.evidence import encode_evidence, encode_statement
-from keeper.chain.contracts import AUCTION_HOUSE
+from keeper.chain.contracts import AUCTION_HOUSE, COLLATERAL_SALE
 from keeper.chain.liquidation import LiquidationReader, Valuation
 from keeper.chain.transactions import Sender
 from keeper.jobs.claims import LeafClaim
@@ -143,7 +143,7 @@ class Liquidator:
             )
         for number in due.conversions:
             book = [instrument for instrument, _ in situation.rows[number].positions]
-            calldata = self._desk.protocol.calldata(AUCTION_HOUSE, "start_conversion", number, book)
+            calldata = self._desk.protocol.calldata(COLLATERAL_SALE, "start_conversion", number, book)
             sent += self._submit(f"convert:{number}:{view.header.number}", "convert", calldata, view)
         for bid in due.bids:
             if any(intent.kind == "bid" for intent in self._sender.unresolved()):

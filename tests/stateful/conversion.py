@@ -3,11 +3,11 @@
 from keeper.liquidation import conversion
 from keeper.liquidation.auction_price import falling
 from tests.stateful import typed
-from tests.stateful.deployment import LISTINGS, TERMS
+from tests.stateful.deployment import DEBT_TERMS, LISTINGS
 from tests.stateful.protocol import Protocol
 
 WAD = 10**18
-START, FLOOR, DURATION, BUFFER = TERMS[7:11]
+START, FLOOR, DURATION, BUFFER = DEBT_TERMS[:4]
 MAX_EPOCH_AGE = 60
 BUYER, BACKER = (typed.address(typed.key(number)) for number in (900, 901))
 
@@ -17,7 +17,7 @@ class Conversion:
 
     def __init__(self, protocol: Protocol) -> None:
         self.p = protocol
-        self.house = protocol.world.contracts.house
+        self.sale = protocol.world.contracts.sale
         self.started: dict[int, int] = {}
 
     def start(self, number: int) -> str:
@@ -30,7 +30,7 @@ class Conversion:
             refusal = "stale"
         elif not account.collateral or self.settled(number) >= -BUFFER:
             refusal = "nothing to convert"
-        reason = self.house.attempt("start_conversion", number, sorted(account.positions))
+        reason = self.sale.attempt("start_conversion", number, sorted(account.positions))
         if p.as_predicted("start of a conversion", refusal, reason):
             self.started[number] = p.now
         return str(reason)
@@ -46,7 +46,7 @@ class Conversion:
         book, token = sorted(account.positions), p.world.token(index).address
         arguments = (number, token, amount, limit, book, BUYER)
         before = p.world.token(index).balanceOf(BUYER)
-        reason = self.house.attempt("convert_collateral", *arguments, sender=BUYER)
+        reason = self.sale.attempt("convert_collateral", *arguments, sender=BUYER)
         if not p.as_predicted("end of a conversion" if ends else "conversion", refusal, reason):
             return str(reason)
         if not ends:

@@ -7,7 +7,7 @@ from eth_utils.crypto import keccak
 
 from keeper.clearing.collateral import Listing
 from keeper.markets.instrument import Instrument, Kind
-from scripts._protocol import AuctionTerms
+from scripts._protocol import AuctionTerms, DebtTerms
 from tests.stateful import typed
 from tests.stateful.evm import GENESIS_BLOCK, Chain, Contract
 
@@ -36,6 +36,8 @@ LISTINGS = (
 DAILY_SHARE, COOLDOWN = WAD // 2, 86_400
 # dust large enough for the drawn books to meet it; no grace, so that every flag bites
 TERMS = AuctionTerms(dust=500 * WAD, grace=0).values()
+# without interest: the model of a conversion charges none
+DEBT_TERMS = DebtTerms(interest=0).values()
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Deployment:
     vault: Contract
     fund: Contract
     house: Contract
+    sale: Contract
     exchange: Contract
     checkpoint: object = None
     outflow_share: int = OUTFLOW_SHARE
@@ -109,9 +112,23 @@ def deploy(token_name: str = "MockHostileToken") -> Deployment:
     fund = chain.deploy("InsuranceFund", vault.address, DAILY_SHARE, COOLDOWN)
     claims = chain.deploy("ClaimGate", clearing.address)
     house = chain.deploy("AuctionHouse", clearing.address, claims.address, TERMS)
+    sale = chain.deploy("CollateralSale", clearing.address, DEBT_TERMS)
     exchange = chain.deploy("Exchange", clearing.address, markets.address, oracle.address, *FEE_RATES)
     deployment = Deployment(
-        chain, token, coins, markets, quorum, oracle, valuer, gate, clearing, vault, fund, house, exchange
+        chain,
+        token,
+        coins,
+        markets,
+        quorum,
+        oracle,
+        valuer,
+        gate,
+        clearing,
+        vault,
+        fund,
+        house,
+        sale,
+        exchange,
     )
     _list_markets(deployment)
     _wire(deployment)
@@ -136,6 +153,7 @@ def _wire(d: Deployment) -> None:
     d.clearinghouse.set_module(d.exchange.address, True)
     d.clearinghouse.set_auction_house(d.house.address)
     d.vault.set_insurance_fund(d.fund.address)
+    d.vault.set_collateral_sale(d.sale.address)
     for coin, one in zip(d.coins, LISTINGS, strict=True):
         spec = (0, one.decimals, one.underlying, one.initial_haircut, one.maintenance_haircut, one.cap)
         d.vault.list_collateral(coin.address, spec)

@@ -37,7 +37,7 @@ def only_accounts_in_auction_are_frozen(auctions: Liquidation) -> None:
 
 def conversions_agree(conversion: Conversion) -> None:
     for number in conversion.p.ledger.accounts:
-        assert conversion.house.conversion_started(number) == conversion.started.get(number, 0)
+        assert conversion.sale.conversion_started(number) == conversion.started.get(number, 0)
 
 
 def weak_accounts_can_be_flagged(auctions: Liquidation, weak: Sequence[int]) -> None:

@@ -23,7 +23,7 @@ from keeper.attestation.typed_data import (
 from keeper.liquidation.claim import Change
 from keeper.liquidation.encoding import encode_claim
 from keeper.units import constants as c
-from scripts._protocol import AuctionTerms
+from scripts._protocol import AuctionTerms, DebtTerms
 from tests.support import clearing
 from tests.support.clearing import (
     ACTION,
@@ -48,6 +48,7 @@ __all__ = ["CALL", "EXPIRY", "PUT", "SPOT", "USD8", "USDC", "WAD", "call", "even
 
 MARK = 100 * WAD
 TERMS = AuctionTerms(grace=0).values()
+DEBT_TERMS = DebtTerms(interest=0).values()
 HEADROOM = evidence()
 
 
@@ -64,6 +65,7 @@ class Deployed(Contracts):
     fund: Any
     claim_gate: Any
     house: Any
+    sale: Any
 
 
 def deploy(terms: tuple[int, ...] = TERMS) -> Deployed:
@@ -77,7 +79,9 @@ def deploy(terms: tuple[int, ...] = TERMS) -> Deployed:
         claim_gate = source("liquidation/ClaimGate").deploy(base.clearing.address)
         house = source("liquidation/AuctionHouse").deploy(base.clearing.address, claim_gate.address, terms)
         base.clearing.set_auction_house(house.address)
-    return Deployed(**vars(base), ether=ether, fund=fund, claim_gate=claim_gate, house=house)
+        sale = source("liquidation/CollateralSale").deploy(base.clearing.address, DEBT_TERMS)
+        base.vault.set_collateral_sale(sale.address)
+    return Deployed(**vars(base), ether=ether, fund=fund, claim_gate=claim_gate, house=house, sale=sale)
 
 
 class Hall:

@@ -24,6 +24,8 @@ ROLES = (
     "module",
     "vault",
     "auction house",
+    "collateral sale",
+    "clearinghouse",
     "account owner",
     "operator",
     "deployer",
@@ -31,7 +33,7 @@ ROLES = (
 )
 ANYONE = set(ROLES)
 OWNER = {"owner"}
-VAULT, AUCTION_HOUSE = {"vault"}, {"auction house"}
+VAULT, AUCTION_HOUSE, COLLATERAL_SALE = {"vault"}, {"auction house"}, {"collateral sale"}
 ACTORS = {"account owner", "operator"}
 UNAUTHORISED = {
     "ownable: caller is not the owner",
@@ -41,6 +43,9 @@ UNAUTHORISED = {
     "clearing: not the auction house",
     "vault: not authorised",
     "vault: not the auction house",
+    "vault: not the collateral sale",
+    "vault: not the clearinghouse",
+    "sale: not the vault",
     "auction: not the bidder's owner or operator",
     "fund: not the vault",
     "exchange: not owner or operator",
@@ -78,6 +83,7 @@ ALLOWED: dict[str, set[str]] = {
     "Clearinghouse.debit": VAULT,
     "Clearinghouse.note_collateral": VAULT,
     "Clearinghouse.change_fees": VAULT,
+    "Clearinghouse.charge": VAULT,
     "Clearinghouse.set_impaired": VAULT,
     "Clearinghouse.set_module": OWNER,
     "Clearinghouse.set_gate": OWNER,
@@ -88,7 +94,10 @@ ALLOWED: dict[str, set[str]] = {
     "Vault.withdraw": ACTORS,
     "Vault.recover_shortfall": ANYONE,
     "Vault.transfer_share": AUCTION_HOUSE,
-    "Vault.sell_collateral": AUCTION_HOUSE,
+    "Vault.sell_collateral": COLLATERAL_SALE,
+    "Vault.charge_interest": COLLATERAL_SALE,
+    "Vault.note_drawn": {"clearinghouse"},
+    "Vault.set_collateral_sale": OWNER,
     "Vault.cover_deficit": AUCTION_HOUSE,
     "Vault.set_open_deficit": AUCTION_HOUSE,
     "Vault.list_collateral": OWNER,
@@ -113,9 +122,14 @@ ALLOWED: dict[str, set[str]] = {
     "AuctionHouse.flag": ANYONE,  # with a proof that the account is below maintenance margin
     "AuctionHouse.update": ANYONE,
     "AuctionHouse.bid": ACTORS,  # of the bidder
-    "AuctionHouse.start_conversion": ANYONE,
-    "AuctionHouse.convert_collateral": ANYONE,
     "AuctionHouse.set_terms": OWNER,
+    "CollateralSale.transfer_ownership": OWNER,
+    "CollateralSale.start_conversion": ANYONE,
+    "CollateralSale.convert_collateral": ANYONE,
+    "CollateralSale.note_debt": ANYONE,
+    "CollateralSale.note_drawn": VAULT,
+    "CollateralSale.set_terms": OWNER,
+    "CollateralSale.set_debt_caps": OWNER,
     "Exchange.transfer_ownership": OWNER,
     "Exchange.fill": ANYONE,  # the orders carry the owners' signatures
     "Exchange.cancel": ACTORS,
@@ -161,6 +175,8 @@ def actors() -> dict[str, str]:
     addresses |= {"owner": deployment.address("Timelock"), "guardian": GUARDIAN, "proposer": PROPOSER}
     addresses |= {"module": deployment.address("Exchange"), "deployer": backend.deployer}
     addresses |= {"vault": deployment.address("Vault"), "auction house": deployment.address("AuctionHouse")}
+    addresses |= {"clearinghouse": deployment.address("Clearinghouse")}
+    addresses |= {"collateral sale": deployment.address("CollateralSale")}
     clearing = backend.at(deployment["Clearinghouse"])
     assert clearing.open_account(addresses["account owner"]) == 1
     clearing.set_operator(1, addresses["operator"], True, sender=addresses["account owner"])

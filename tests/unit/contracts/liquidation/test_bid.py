@@ -312,3 +312,24 @@ def test_bid__a_leg_has_expired__refused_until_settled(hall):
 def test_bid__no_auction__refused(fallen):
     with boa.reverts("auction: none"):
         fallen.hall.bid(fallen.seller, fallen.buyer)
+
+
+def test_bid__collateral__moves_with_the_share_and_counts_in_full(hall):
+    """Ten short calls, 1,000 of cash, an ether: worth 2,000, of which 1,800 counts to initial margin."""
+    seller, buyer = hall.open("seller"), hall.open("buyer", 100_000)
+    hall.deposit_ether(seller, WAD)
+    hall.hold(seller, buyer, {CALL: -10 * WAD})
+    stated = hall.margin(seller, initial_margin=2_500 * WAD, maintenance_margin=2_000 * WAD)
+    hall.post(stated, units=[unit(CALL)])
+    hall.refresh(buyer)
+    hall.flag(seller)
+    owned = hall.cash(buyer)
+    event = hall.bid(seller, buyer)
+    asked = 2_000 * WAD * TERMS[0] // WAD
+    assert event.fraction == -(-700 * WAD * WAD // (700 * WAD + asked))
+    assert event.price == -(-asked * event.fraction // WAD)
+    held = [hall.on.vault.collateral_balance(a, hall.on.ether.address) for a in (seller, buyer)]
+    assert held == [WAD - event.fraction, event.fraction]
+    assert hall.cash(buyer) - owned == 1_000 * WAD * event.fraction // WAD - event.price
+    left = hall.cash(seller) + held[0] * 1_800 + hall.position(seller, CALL) * 100
+    assert left == pytest.approx(2_500 * (WAD - event.fraction), abs=WAD // 10**5)

@@ -6,7 +6,7 @@ import boa
 import pytest
 
 from keeper.units import constants as c
-from tests.support.auctions import EXPIRY, TERMS, USD8, USDC, WAD, call, events, unit
+from tests.support.auctions import DEBT_TERMS, EXPIRY, USD8, USDC, WAD, call, events, unit
 
 STRIKE = call(2_000)
 SPOT = 2_300  # at expiry
@@ -38,12 +38,12 @@ class Indebted:
         self.hall, self.debtor, self.other, self.buyer = hall, debtor, other, buyer
 
     def start(self):
-        self.hall.on.house.start_conversion(self.debtor, self.hall.book(self.debtor))
-        return events(self.hall.on.house, "ConversionStarted")[0]
+        self.hall.on.sale.start_conversion(self.debtor, self.hall.book(self.debtor))
+        return events(self.hall.on.sale, "ConversionStarted")[0]
 
     def convert(self, amount, limit=10**12, token=None):
         hall = self.hall
-        hall.on.house.convert_collateral(
+        hall.on.sale.convert_collateral(
             self.debtor,
             token or hall.on.ether.address,
             amount,
@@ -52,7 +52,7 @@ class Indebted:
             self.buyer,
             sender=self.buyer,
         )
-        sold = events(hall.on.house, "CollateralConverted")
+        sold = events(hall.on.sale, "CollateralConverted")
         return sold[0] if sold else None
 
     def later(self, seconds):
@@ -70,15 +70,15 @@ def test_conversion__whole_need__meets_it_and_ends(indebted):
     hall = indebted.hall
     assert indebted.start().settled == -2_000 * WAD
     event = indebted.convert(10 * WAD)
-    assert len(events(hall.on.house, "ConversionEnded")) == 1
-    unit_price = SPOT * TERMS[7]
+    assert len(events(hall.on.sale, "ConversionEnded")) == 1
+    unit_price = SPOT * DEBT_TERMS[0]
     assert event.amount == -(-2_000 * WAD * WAD // unit_price)
     assert 2_000 * USDC <= event.cost <= 2_000 * USDC + 1
     assert 0 <= hall.cash(indebted.debtor) <= 2 * 10**12
     assert hall.on.ether.balanceOf(indebted.buyer) == event.amount
     assert hall.on.token.balanceOf(indebted.buyer) == 10_000 * USDC - event.cost
-    assert hall.on.house.conversion_started(indebted.debtor) == 0
-    with boa.reverts("auction: no conversion"):
+    assert hall.on.sale.conversion_started(indebted.debtor) == 0
+    with boa.reverts("sale: no conversion"):
         indebted.convert(WAD)
 
 
@@ -89,7 +89,7 @@ def test_conversion__time_passes__price_falls_and_equity_never_does(indebted, se
         indebted.later(seconds)
     before = indebted.equity(500), indebted.equity(1_000)
     event = indebted.convert(WAD // 10)
-    share = TERMS[7] - (TERMS[7] - TERMS[8]) * min(seconds, 600) // 600
+    share = DEBT_TERMS[0] - (DEBT_TERMS[0] - DEBT_TERMS[1]) * min(seconds, 600) // 600
     assert event.cost == -(-SPOT * USDC * share // WAD // 10)
     assert indebted.equity(500) >= before[0]
     assert indebted.equity(1_000) > before[1]
@@ -97,9 +97,9 @@ def test_conversion__time_passes__price_falls_and_equity_never_does(indebted, se
 
 def test_conversion__floor_below_the_haircut__price_stops_at_what_counts(indebted):
     hall = indebted.hall
-    terms = list(hall.on.house.terms())
-    terms[8] = 80 * WAD // 100
-    hall.on.house.set_terms(tuple(terms), sender=hall.on.owner)
+    terms = list(hall.on.sale.terms())
+    terms[1] = 80 * WAD // 100
+    hall.on.sale.set_terms(tuple(terms), sender=hall.on.owner)
     indebted.start()
     indebted.later(600)
     before = indebted.equity(500)
@@ -111,7 +111,7 @@ def test_conversion__parts__stop_at_zero(indebted):
     hall = indebted.hall
     indebted.start()
     indebted.convert(WAD // 2)
-    assert hall.on.house.conversion_started(indebted.debtor) != 0
+    assert hall.on.sale.conversion_started(indebted.debtor) != 0
     assert indebted.convert(WAD // 2).amount < WAD // 2
     assert 0 <= hall.cash(indebted.debtor) <= 2 * 10**12
 
@@ -121,7 +121,7 @@ def test_conversion__deposit_came_first__ends_without_a_sale(indebted):
     indebted.start()
     hall.deposit(indebted.debtor, 2_000)
     assert indebted.convert(WAD) is None
-    assert len(events(hall.on.house, "ConversionEnded")) == 1
+    assert len(events(hall.on.sale, "ConversionEnded")) == 1
     assert indebted.ether() == 15 * WAD // 10
 
 
@@ -130,7 +130,7 @@ def test_conversion__posted_spot_above_the_effective_one__asks_for_the_greater(i
     indebted.start()
     hall.post(units=[unit(LATER)], spot=2_400 * USD8, effective=2_346 * USD8)
     event = indebted.convert(WAD // 10)
-    share = TERMS[7] - (TERMS[7] - TERMS[8]) * 15 // 600
+    share = DEBT_TERMS[0] - (DEBT_TERMS[0] - DEBT_TERMS[1]) * 15 // 600
     assert event.cost == -(-2_400 * USDC * share // WAD // 10)
 
 
@@ -139,26 +139,26 @@ def test_conversion__posted_spot_above_the_effective_one__asks_for_the_greater(i
 
 def test_start__settled_cash_not_negative_enough__refused(indebted):
     hall = indebted.hall
-    terms = list(hall.on.house.terms())
-    terms[10] = 2_000 * WAD
-    hall.on.house.set_terms(tuple(terms), sender=hall.on.owner)
-    with boa.reverts("auction: settled cash within the buffer"):
+    terms = list(hall.on.sale.terms())
+    terms[3] = 2_000 * WAD
+    hall.on.sale.set_terms(tuple(terms), sender=hall.on.owner)
+    with boa.reverts("sale: settled cash within the buffer"):
         indebted.start()
     hall.deposit(indebted.debtor, 2_000)
-    with boa.reverts("auction: settled cash within the buffer"):
+    with boa.reverts("sale: settled cash within the buffer"):
         indebted.start()
 
 
 def test_start__twice_or_stale_or_without_collateral__refused(indebted):
     hall = indebted.hall
-    with boa.reverts("auction: no collateral"):
-        hall.on.house.start_conversion(indebted.other, [STRIKE])
+    with boa.reverts("sale: no collateral"):
+        hall.on.sale.start_conversion(indebted.other, [STRIKE])
     indebted.start()
-    with boa.reverts("auction: conversion running"):
+    with boa.reverts("sale: conversion running"):
         indebted.start()
     hall.wait(181)
-    with boa.reverts("auction: epoch too old"):
-        hall.on.house.start_conversion(indebted.other, [STRIKE])
+    with boa.reverts("sale: epoch too old"):
+        hall.on.sale.start_conversion(indebted.other, [STRIKE])
 
 
 def test_convert__epoch_of_a_minute_ago__refused(indebted):
@@ -166,23 +166,23 @@ def test_convert__epoch_of_a_minute_ago__refused(indebted):
     indebted.hall.wait(59)
     indebted.convert(WAD // 100)
     indebted.hall.wait(1)
-    with boa.reverts("auction: epoch too old"):
+    with boa.reverts("sale: epoch too old"):
         indebted.convert(WAD // 100)
 
 
 def test_convert__dearer_than_the_limit_pro_rata__refused(indebted):
     indebted.start()
-    cost = -(-SPOT * USDC * TERMS[7] // WAD)
-    with boa.reverts("auction: cost beyond limit"):
+    cost = -(-SPOT * USDC * DEBT_TERMS[0] // WAD)
+    with boa.reverts("sale: cost beyond limit"):
         indebted.convert(WAD, limit=cost - 10)  # of what is sold, .85, the limit is as much
     indebted.convert(WAD, limit=cost + 10)
 
 
 def test_convert__nothing_or_another_token__refused(indebted):
     indebted.start()
-    with boa.reverts("auction: nothing to sell"):
+    with boa.reverts("sale: nothing to sell"):
         indebted.convert(0)
-    with boa.reverts("auction: token not held"):
+    with boa.reverts("sale: token not held"):
         indebted.convert(WAD, token=indebted.hall.on.token.address)
 
 
@@ -201,9 +201,9 @@ def test_conversion__account_in_auction__refused(hall):
     stated = hall.margin(debtor, mark_to_market=-3_100 * WAD, maintenance_margin=WAD)
     hall.post(stated, units=[unit(LATER)], spot=SPOT * USD8)
     hall.flag(debtor)
-    with boa.reverts("auction: in auction"):
+    with boa.reverts("sale: in auction"):
         running.convert(WAD)
-    with boa.reverts("auction: conversion running"):
+    with boa.reverts("sale: conversion running"):
         running.start()
     assert hall.auction(debtor).insolvent
 
@@ -215,26 +215,5 @@ def test_start__account_in_auction__refused(hall):
     stated = hall.margin(debtor, initial_margin=2_500 * WAD, maintenance_margin=2_000 * WAD)
     hall.post(stated, units=[unit(LATER)])
     hall.flag(debtor)
-    with boa.reverts("auction: in auction"):
-        hall.on.house.start_conversion(debtor, [LATER])
-
-
-def test_bid__collateral__moves_with_the_share_and_counts_in_full(hall):
-    """Ten short calls, 1,000 of cash, an ether: worth 2,000, of which 1,800 counts to initial margin."""
-    seller, buyer = hall.open("seller"), hall.open("buyer", 100_000)
-    hall.deposit_ether(seller, WAD)
-    hall.hold(seller, buyer, {LATER: -10 * WAD})
-    stated = hall.margin(seller, initial_margin=2_500 * WAD, maintenance_margin=2_000 * WAD)
-    hall.post(stated, units=[unit(LATER)])
-    hall.refresh(buyer)
-    hall.flag(seller)
-    owned = hall.cash(buyer)
-    event = hall.bid(seller, buyer)
-    asked = 2_000 * WAD * TERMS[0] // WAD
-    assert event.fraction == -(-700 * WAD * WAD // (700 * WAD + asked))
-    assert event.price == -(-asked * event.fraction // WAD)
-    held = [hall.on.vault.collateral_balance(a, hall.on.ether.address) for a in (seller, buyer)]
-    assert held == [WAD - event.fraction, event.fraction]
-    assert hall.cash(buyer) - owned == 1_000 * WAD * event.fraction // WAD - event.price
-    left = hall.cash(seller) + held[0] * 1_800 + hall.position(seller, LATER) * 100
-    assert left == pytest.approx(2_500 * (WAD - event.fraction), abs=WAD // 10**5)
+    with boa.reverts("sale: in auction"):
+        hall.on.sale.start_conversion(debtor, [LATER])

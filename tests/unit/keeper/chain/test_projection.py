@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from keeper.chain import projection
-from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, INSURANCE_FUND, VAULT
+from keeper.chain.contracts import AUCTION_HOUSE, CLEARINGHOUSE, COLLATERAL_SALE, INSURANCE_FUND, VAULT
 from keeper.clearing import account as accounts
 from keeper.clearing import book_hash as hashes
 from keeper.clearing import share as shares
-from keeper.clearing.account import Account, Fill
+from keeper.clearing.account import Account, Fill, InstrumentMargin
 from keeper.clearing.share import Share
 from keeper.markets.instrument import Instrument, Kind, word
 from keeper.store import index_store, liquidation_store, versions
@@ -24,11 +24,14 @@ from keeper.units.constants import (
     CHANGE_CONVERSION,
     CHANGE_FILL,
     CHANGE_PURCHASE,
+    CHANGE_SETTLEMENT,
+    CHANGE_UNCOUNTED_FILL,
     WAD,
 )
 
-CALL = Instrument(1, 1_743_552_000, 3_000 * 10**8, Kind.CALL).pack()
-PUT = Instrument(1, 1_743_552_000, 3_000 * 10**8, Kind.PUT).pack()
+EXPIRY = 1_743_552_000
+CALL = Instrument(1, EXPIRY, 3_000 * 10**8, Kind.CALL).pack()
+PUT = Instrument(1, EXPIRY, 3_000 * 10**8, Kind.PUT).pack()
 WETH = "0x" + "Ab" * 20
 TERMS = {"index": 1, "decimals": 18, "underlying": 2}
 TERMS |= {"initialHaircut": 1_000, "maintenanceHaircut": 500, "cap": 10**24}
@@ -56,11 +59,12 @@ class Chain:
 
     def open(self, number: int, account: Account) -> Account:
         """Emit what makes an account `account`; returns it with its book hash."""
-        self.emit(CLEARINGHOUSE, "AccountOpened", account=number, owner=account.owner)
+        scope = {"underlying": 0, "expiry": 0}
+        self.emit(CLEARINGHOUSE, "AccountOpened", account=number, owner=account.owner, **scope)
         built = Account(account.owner)
         for instrument, quantity in account.positions.items():
             built = accounts.filled(built, Fill(instrument, quantity, 0, 0, None))
-            self.emit(CLEARINGHOUSE, "PositionChanged", **position(number, built, instrument, quantity))
+            self.emit(CLEARINGHOUSE, "PositionChanged", **filled(number, built, instrument, quantity))
         for token, amount in account.collateral.items():
             built = accounts.collateral_deposited(built, token, amount)
             self.emit(VAULT, "CollateralChanged", **collateral(number, built, amount))
@@ -68,19 +72,26 @@ class Chain:
         return replace(built, cash=account.cash)
 
 
-def position(number: int, after: Account, instrument: int, quantity: int) -> dict[str, Any]:
+def filled(number: int, after: Account, instrument: int, quantity: int, price: int = 0) -> dict[str, Any]:
     return {
         "account": number,
         "instrument": instrument,
-        "kind": 1,
+        "kind": CHANGE_UNCOUNTED_FILL,
         "quantity": quantity,
-        "price": 0,
+        "price": price,
         "fee": 0,
-        "position": after.positions.get(instrument, 0),
         "cash": after.cash,
-        "addedIM": after.added_im,
-        "addedMark": after.added_mark,
-        "bookHash": "0x" + after.book_hash.hex(),
+        "counters": word(after.added_im, after.added_mark),
+    }
+
+
+def settled(number: int, payoffs: dict[int, int], cash: int, hashed: bytes) -> dict[str, Any]:
+    return {
+        "account": number,
+        "words": [word(i, payoffs[i]) for i in sorted(payoffs)],
+        "until": EXPIRY,
+        "cash": cash,
+        "bookHash": "0x" + hashed.hex(),
     }
 
 
@@ -209,13 +220,66 @@ def test_changes_of__trades__fold_to_the_hash(chain: Chain) -> None:
     assert folded == built.book_hash
 
 
-def test_position_changed__other_kind_told__refused(chain: Chain) -> None:
-    chain.open(1, Account("0xowner"))
-    after = accounts.filled(Account("0xowner"), Fill(CALL, WAD, 0, 0, None))
+def test_position_changed__counted_fill__counters_cash_and_position(chain: Chain) -> None:
+    before = chain.open(1, SELLER)
+    margin = InstrumentMargin(10 * WAD, 4 * WAD, 5 * WAD)
+    after = accounts.filled(before, Fill(CALL, WAD, 12 * WAD, 0, margin))
+    told = filled(1, after, CALL, WAD, 12 * WAD) | {"kind": CHANGE_FILL}
+    chain.emit(CLEARINGHOUSE, "PositionChanged", **told)
+
+    (row,) = chain.read(index_store.accounts_at, chain.number)
+    assert dict(row.positions) == {CALL: -2 * WAD, PUT: 2 * WAD}
+    assert (row.cash, row.added_im, row.added_mark) == (-17 * WAD, 4 * WAD, after.added_mark)
+    assert row.book_hash == after.book_hash
+
+
+def test_account_settled__one_leg_of_two__gone_and_one_link(chain: Chain) -> None:
+    before = chain.open(1, SELLER)
+    received = -3 * WAD * 100  # of the calls
+    latest = Instrument(0, EXPIRY, 0, Kind.PERP).pack()
+    hashed = hashes.fold(before.book_hash, CHANGE_SETTLEMENT, latest, -received, WAD)
+    chain.emit(
+        CLEARINGHOUSE, "AccountSettled", **settled(1, {CALL: 100 * WAD}, before.cash + received, hashed)
+    )
+
+    (row,) = chain.read(index_store.accounts_at, chain.number)
+    assert (dict(row.positions), row.cash, row.book_hash) == (
+        {PUT: 2 * WAD},
+        before.cash + received,
+        hashed,
+    )
+    link = chain.read(index_store.changes_of, 1, chain.number)[-1]
+    assert (link.kind, link.instrument, link.quantity, link.price) == (
+        CHANGE_SETTLEMENT,
+        latest,
+        -received,
+        WAD,
+    )
+
+
+@pytest.mark.parametrize("field", ["words", "cash", "until", "bookHash"])
+def test_account_settled__changed_on_the_way__refused(chain: Chain, field: str) -> None:
+    before = chain.open(1, replace(SELLER, positions={CALL: -3 * WAD}))
+    received = -3 * WAD * 100
+    latest = Instrument(0, EXPIRY, 0, Kind.PERP).pack()
+    hashed = hashes.fold(before.book_hash, CHANGE_SETTLEMENT, latest, -received, WAD)
+    told = settled(1, {CALL: 100 * WAD}, before.cash + received, hashed)
+    changed = {"words": [word(PUT, 0)], "cash": told["cash"] + 1, "until": EXPIRY - 300, "bookHash": "0x11"}
 
     with pytest.raises(projection.ProjectionError):
-        told = position(1, after, CALL, WAD) | {"kind": CHANGE_FILL}
-        chain.emit(CLEARINGHOUSE, "PositionChanged", **told)
+        chain.emit(CLEARINGHOUSE, "AccountSettled", **(told | {field: changed[field]}))
+
+
+def test_account_transferred__and_tier_set__past_blocks_keep_theirs(chain: Chain) -> None:
+    chain.emit(CLEARINGHOUSE, "AccountOpened", account=1, owner="0xa", underlying=2, expiry=EXPIRY)
+    opened = chain.number
+    chain.emit(CLEARINGHOUSE, "AccountTransferred", account=1, previousOwner="0xa", owner="0xb")
+    chain.emit(CLEARINGHOUSE, "CreditTierSet", account=1, tier=3)
+
+    (then,) = chain.read(index_store.accounts_at, opened)
+    (now,) = chain.read(index_store.accounts_at, chain.number)
+    assert (then.owner, then.tier, then.underlying, then.expiry) == ("0xa", 0, 2, EXPIRY)
+    assert (now.owner, now.tier, now.underlying, now.expiry) == ("0xb", 3, 2, EXPIRY)
 
 
 def test_listings_at__terms_changed__past_blocks_keep_theirs(chain: Chain) -> None:
@@ -241,11 +305,11 @@ def test_auction__start_to_end__open_between(chain: Chain) -> None:
 
 
 def test_roll_back__auction_frozen_account_and_flows__as_before(chain: Chain) -> None:
-    chain.emit(CLEARINGHOUSE, "AccountOpened", account=1, owner="0xowner")
+    chain.emit(CLEARINGHOUSE, "AccountOpened", account=1, owner="0xowner", underlying=0, expiry=0)
     chain.emit(AUCTION_HOUSE, "AuctionStarted", account=1, **MARGINS)
     before = chain.number
     chain.emit(CLEARINGHOUSE, "AccountFrozen", account=1, frozen=True)
-    chain.emit(AUCTION_HOUSE, "ConversionStarted", account=1, settled=-5)
+    chain.emit(COLLATERAL_SALE, "ConversionStarted", account=1, settled=-5)
     chain.emit(AUCTION_HOUSE, "AuctionEnded", account=1, reason=1)
     chain.emit(INSURANCE_FUND, "DeficitCovered", asked=9, paid=8)
     chain.emit(INSURANCE_FUND, "Deposit", sender="0xa", owner="0xb", assets=100, shares=99)
@@ -264,8 +328,8 @@ def test_roll_back__auction_frozen_account_and_flows__as_before(chain: Chain) ->
 
 
 def test_conversion__ended__is_not_open(chain: Chain) -> None:
-    chain.emit(AUCTION_HOUSE, "ConversionStarted", account=1, settled=-5)
-    chain.emit(AUCTION_HOUSE, "ConversionEnded", account=1)
+    chain.emit(COLLATERAL_SALE, "ConversionStarted", account=1, settled=-5)
+    chain.emit(COLLATERAL_SALE, "ConversionEnded", account=1)
 
     assert chain.read(liquidation_store.open_conversions, 2) == [1]
     assert chain.read(liquidation_store.open_conversions, 3) == []
