@@ -1,0 +1,1 @@
+"""Which statements and branches of the contracts the tests execute."""
