@@ -1,23 +1,35 @@
 # pragma version 0.4.3
 """
-@title Positions: one word per account and instrument
+@title Positions: one word per account and instrument, funding of perps, open interest
 @license AGPL-3.0-only
 @notice Word: funding index at the last touch (int128) << 128 | quantity (int128, WAD). There is no list on-chain: a call
         that values the book brings the account's instruments in ascending order, and the number of legs proves that the
         list is complete.
+        Funding word: index (int128, WAD) << 128 | rate (int80, WAD a second and unit) << 48 | unix seconds of both (40).
+        Open interest is the sum of the long positions, WAD.
 """
 
 from ..interfaces import IClearinghouse
 from ..units import constants as c
+from ..units import fixed_point as fp
 from . import accounts
 
 LOW_128: constant(uint256) = 2**128 - 1
+LOW_80: constant(uint256) = 2**80 - 1
+LOW_40: constant(uint256) = 2**40 - 1
+LOW_64: constant(uint256) = 2**64 - 1
 PERP_SHIFT: constant(uint256) = 112
+RATE_SHIFT: constant(uint256) = 48
+UNLIMITED: constant(uint256) = 2**64 - 1
 
 # by account << 128 | instrument: one hash an access
 _positions: HashMap[uint256, uint256]
-# cash per unit that longs have paid since the start, WAD. Its rate comes with a later release: until then it stays 0.
-_funding_index: HashMap[uint256, int256]
+# by underlying: what one long unit of its perp has paid since the start, and pays
+_funding: HashMap[uint256, uint256]
+# by underlying: when its perp ends, unix seconds; 0: it does not
+_perp_ends: HashMap[uint256, uint256]
+# open interest by instrument, and of all instruments of an underlying by its identifier
+_interest: HashMap[uint256, uint256]
 
 
 @deploy
@@ -32,6 +44,19 @@ def _key(account: uint256, instrument: uint128) -> uint256:
     @dev Accounts are counted up from one: 128 bits hold them.
     """
     return (account << 128) | convert(instrument, uint256)
+
+
+@internal
+@pure
+def _pack(quantity: int256, index: int256) -> uint256:
+    """
+    @notice A position's word. A closed one leaves none behind.
+    @param index Funding index now; 0 of what is no perp.
+    """
+    if quantity == 0:
+        return 0
+    narrow: int128 = convert(quantity, int128)
+    return accounts._pack_signed(index, convert(convert(convert(narrow, int256), bytes32), uint256) & LOW_128)
 
 
 @internal
@@ -52,7 +77,7 @@ def _position(account: uint256, instrument: uint128) -> IClearinghouse.Position:
 
 @internal
 @view
-def _book(account: uint256, instruments: DynArray[uint128, c.MAX_LEGS], legs: uint256) -> DynArray[uint256, c.MAX_LEGS]:
+def _book(account: uint256, instruments: DynArray[uint256, c.MAX_LEGS], legs: uint256) -> DynArray[uint256, c.MAX_LEGS]:
     """
     @notice The account's whole book.
     @param account Account.
@@ -64,21 +89,64 @@ def _book(account: uint256, instruments: DynArray[uint128, c.MAX_LEGS], legs: ui
     book: DynArray[uint256, c.MAX_LEGS] = []
     previous: uint256 = 0
     own: uint256 = account << 128
-    for instrument: uint128 in instruments:
-        key: uint256 = convert(instrument, uint256)
+    for key: uint256 in instruments:
         assert key > previous, "positions: book not ascending"
         quantity: uint256 = self._positions[own | key] & LOW_128
         assert quantity != 0, "positions: leg not held"
         book.append((key << 128) | quantity)
         previous = key
+    # the last is the largest: none of them reaches into the keys of another account
+    assert previous <= LOW_128, "positions: no instrument"
     return book
+
+
+# Funding
 
 
 @internal
 @view
-def _funding(account: uint256, perps: uint256) -> int256:
+def _index(underlying: uint256) -> int256:
     """
-    @notice Funding accrued to now on all perps: what the account receives, WAD, rounded down.
+    @notice Cash that one long unit of a perp has paid until now, WAD. A multiple of 1e8: times a quantity, which is a
+            multiple of 1e10, it is exact, so funding adds up to nothing whoever is touched in which order.
+    """
+    word: uint256 = self._funding[underlying]
+    rate: int256 = convert(convert((word >> RATE_SHIFT) << 176, bytes32), int256) >> 176
+    index: int256 = accounts._signed_high(word)
+    if rate == 0:
+        return index
+    elapsed: uint256 = min(block.timestamp - (word & LOW_40), c.MAX_FUNDING_GAP)
+    return index + rate * convert(elapsed, int256) // c.FUNDING_STEP * c.FUNDING_STEP
+
+
+@internal
+def _set_rate(underlying: uint256, rate: int256) -> int256:
+    """
+    @notice What a long unit pays from now on.
+    @param rate WAD a second.
+    @return The index now.
+    """
+    index: int256 = self._index(underlying)
+    narrow: int80 = convert(rate, int80)
+    low: uint256 = convert(convert(convert(narrow, int256), bytes32), uint256) & LOW_80
+    self._funding[underlying] = accounts._pack_signed(index, (low << RATE_SHIFT) | block.timestamp)
+    return index
+
+
+@internal
+@pure
+def _accrued(word: uint256, index: int256) -> int256:
+    """
+    @notice Funding that a perp position has received since its last touch, WAD.
+    """
+    return fp._signed_mul_down(accounts._signed_low(word), accounts._signed_high(word) - index)
+
+
+@internal
+@view
+def _funding_of(account: uint256, perps: uint256) -> int256:
+    """
+    @notice Funding accrued to now on all perps: what the account receives, WAD.
     @param perps Bit u - 1: the account holds the perp of underlying u.
     """
     accrued: int256 = 0
@@ -88,7 +156,8 @@ def _funding(account: uint256, perps: uint256) -> int256:
             break
         if bits & 1 != 0:
             underlying: uint256 = unsafe_add(i, 1)
-            accrued += self._accrued(account, underlying, convert(underlying << PERP_SHIFT, uint128))
+            word: uint256 = self._positions[(account << 128) | (underlying << PERP_SHIFT)]
+            accrued += self._accrued(word, self._index(underlying))
         bits = bits >> 1
     return accrued
 
@@ -97,7 +166,7 @@ def _funding(account: uint256, perps: uint256) -> int256:
 def _touch(account: uint256, perps: uint256) -> int256:
     """
     @notice Sets the entry index of every perp held to the index now.
-    @return Funding accrued until then, which the caller turns into cash, WAD, rounded down.
+    @return Funding accrued until then, which the caller turns into cash, WAD.
     """
     accrued: int256 = 0
     bits: uint256 = perps
@@ -106,45 +175,50 @@ def _touch(account: uint256, perps: uint256) -> int256:
             break
         if bits & 1 != 0:
             underlying: uint256 = unsafe_add(i, 1)
-            instrument: uint128 = convert(underlying << PERP_SHIFT, uint128)
-            accrued += self._accrued(account, underlying, instrument)
-            self._set(account, instrument, underlying, self._quantity(account, instrument), True)
+            index: int256 = self._index(underlying)
+            key: uint256 = (account << 128) | (underlying << PERP_SHIFT)
+            word: uint256 = self._positions[key]
+            accrued += self._accrued(word, index)
+            self._positions[key] = accounts._pack_signed(index, word & LOW_128)
         bits = bits >> 1
     return accrued
 
 
-@internal
-@view
-def _accrued(account: uint256, underlying: uint256, instrument: uint128) -> int256:
-    word: uint256 = self._positions[self._key(account, instrument)]
-    moved: int256 = (accounts._signed_high(word) - self._funding_index[underlying])
-    if moved == 0:
-        return 0
-    product: int256 = accounts._signed_low(word) * moved
-    wad: int256 = 10**18
-    result: int256 = product // wad
-    if product % wad < 0:
-        result -= 1
-    return result
+# Limits
 
 
 @internal
-def _set(
-    account: uint256,
-    instrument: uint128,
-    underlying: uint256,
-    quantity: int256,
-    is_perp: bool,
-):
+@pure
+def _require_within(limits: uint256, old: int256, new: int256):
     """
-    @notice Writes a position; a perp's entry index becomes the index now. A closed one leaves no word behind.
+    @notice Reverts where a position beyond its limit grows.
+    @param limits Position (64) << 128 | open interest of the instrument (64) << 64 | and of the underlying (64), 1e-8 units;
+           2**64 - 1: none.
     """
-    if quantity == 0:
-        self._positions[self._key(account, instrument)] = 0
+    limit: uint256 = (limits >> 128) & LOW_64
+    if limit == UNLIMITED:
         return
-    index: int256 = 0
-    if is_perp:
-        index = self._funding_index[underlying]
-    narrow: int128 = convert(quantity, int128)
-    low: uint256 = (convert(convert(convert(narrow, int256), bytes32), uint256) & LOW_128)
-    self._positions[self._key(account, instrument)] = accounts._pack_signed(index, low)
+    most: int256 = max(convert(limit * c.PRICE_UNIT, int256), abs(old))
+    assert abs(new) <= most, "positions: above the position limit"
+
+
+@internal
+def _add_interest(key: uint256, change: int256, cap: uint256):
+    """
+    @notice Reverts where open interest beyond its cap grows.
+    @param key Instrument or underlying.
+    @param cap 1e-8 units; 2**64 - 1: none.
+    """
+    interest: uint256 = convert(convert(self._interest[key], int256) + change, uint256)
+    if change > 0 and cap != UNLIMITED:
+        assert interest <= cap * c.PRICE_UNIT, "positions: above the open interest cap"
+    self._interest[key] = interest
+
+
+@internal
+@pure
+def _growth(old: int256, new: int256) -> int256:
+    """
+    @notice What a change of a position adds to the open interest, WAD.
+    """
+    return max(new, 0) - max(old, 0)

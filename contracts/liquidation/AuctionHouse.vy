@@ -159,7 +159,7 @@ def bid(
     bidder: uint256,
     fraction: uint256,
     limit: int256,
-    instruments: DynArray[uint128, 128],
+    instruments: DynArray[uint256, 128],
     evidence: IAttestation.Evidence,
     statement: Bytes[6656],
 ):

@@ -44,6 +44,11 @@ WAY_WORST_CASE: constant(uint8) = 3  # fully collateralised, no attester
 WAY_REDUCE_REPORT: constant(uint8) = 4  # risk-reducing by report
 WAY_REDUCE_AT_MARK: constant(uint8) = 5  # the whole book shrinks at the last attested mark, no attester
 
+# What an operator may do for an account
+SCOPE_TRADE: constant(uint8) = 1
+SCOPE_WITHDRAW: constant(uint8) = 2
+SCOPE_DEPOSIT: constant(uint8) = 4  # of collateral; cash anybody may put in
+
 MAX_FILLS_SINCE_LEAF: constant(uint256) = 64
 GRACE_BLOCKS: constant(uint256) = 2  # a superseded epoch's statements pass this much longer after a small move
 
@@ -53,3 +58,7 @@ SETTLEMENT_GRID: constant(uint256) = 300  # 5 minutes
 SETTLEMENT_MAX_GAP: constant(uint256) = 120  # a longer gap between epochs does not count
 SETTLEMENT_MIN_COVERED: constant(uint256) = 1_440  # 80 % of the window
 SETTLEMENT_FALLBACK: constant(uint256) = 86_400  # 24 hours: then the last spot, held flat
+
+# Funding
+FUNDING_STEP: constant(int256) = 10**8  # of the index: times a quantity, a multiple of 1e10, it is exact cash
+MAX_FUNDING_GAP: constant(uint256) = 28_800  # 8 hours: a rate that nobody renews stops
