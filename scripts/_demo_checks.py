@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from keeper.chain.contracts import CLEARINGHOUSE, Call, Protocol
-from keeper.units.constants import CHANGE_SETTLEMENT, WAD
+from keeper.units.constants import WAD
 from scripts._demo_auctions import Auction
 from scripts._demo_desk import TOKEN_UNIT, Desk
 from scripts._demo_network import COLLATERAL
 
 _TOKEN_TO_WAD = WAD // TOKEN_UNIT
+_SETTLED = ("Clearinghouse", "AccountSettled")
 _CASH_EVENTS = (
     ("Clearinghouse", "PositionChanged"),
+    _SETTLED,
     ("Clearinghouse", "ShareTransferred"),
     ("Vault", "Deposited"),
     ("Vault", "Withdrawn"),
@@ -22,6 +24,7 @@ _GAS_EVENTS = {
     "flag": ("AuctionHouse", "AuctionStarted"),
     "update auction": ("AuctionHouse", "AuctionUpdated"),
     "bid": ("AuctionHouse", "AuctionBid"),
+    "settle": _SETTLED,
 }
 
 
@@ -36,7 +39,7 @@ def conserved(desk: Desk, protocol: Protocol) -> dict[str, Any]:
     held = _held(desk, "MockToken") * _TOKEN_TO_WAD
     owed = sum(cash.values()) + totals["fees"] + losses["recovery"] - losses["shortfall"]
     events = _events(desk, _CASH_EVENTS)
-    changes = [e["args"] for e in events if e["event"] == "PositionChanged"]
+    changes = [e for e in events if e["event"] in ("PositionChanged", "AccountSettled")]
     open_interest = _open_interest(desk, protocol, at, accounts)
     return {
         "1 tokens held = settled cash + fees + recovery - shortfall": {
@@ -86,8 +89,7 @@ def covered(desk: Desk) -> list[tuple[int, float]]:
 
 def settled_legs(desk: Desk) -> int:
     """Legs that were turned into cash at a settlement price."""
-    changes = _events(desk, [("Clearinghouse", "PositionChanged")])
-    return sum(event["args"]["kind"] == CHANGE_SETTLEMENT for event in changes)
+    return sum(len(event["args"]["words"]) for event in _events(desk, [_SETTLED]))
 
 
 def epochs(desk: Desk) -> int:
@@ -100,8 +102,6 @@ def gas(desk: Desk, protocol: Protocol) -> dict[str, list[int]]:
     hashes = {
         name: {e["transactionHash"] for e in _events(desk, [pair])} for name, pair in _GAS_EVENTS.items()
     }
-    changes = _events(desk, [("Clearinghouse", "PositionChanged")])
-    hashes["settle"] = {e["transactionHash"] for e in changes if e["args"]["kind"] == CHANGE_SETTLEMENT}
     used = dict(desk.gas)
     for name, found in hashes.items():
         asked = [("eth_getTransactionReceipt", ["0x" + bytes(h).hex()]) for h in sorted(found)]

@@ -132,17 +132,14 @@ class Wallet:
         events = self.contract("Clearinghouse").events
         changes = [
             *events.PositionChanged().get_logs(from_block=0, argument_filters={"account": account}),
+            *events.AccountSettled().get_logs(from_block=0, argument_filters={"account": account}),
             *events.ShareTransferred().get_logs(from_block=0, argument_filters={"seller": account}),
             *events.ShareTransferred().get_logs(from_block=0, argument_filters={"buyer": account}),
         ]
         found: dict[int, int] = {}
         for event in sorted(changes, key=lambda e: e["args"]["seq"]):
-            if event["event"] == "PositionChanged":
-                found[event["args"]["instrument"]] = event["args"]["position"]
-                continue
-            sign = 1 if event["args"]["buyer"] == account else -1
-            for instrument, moved in map(moved_of, event["args"]["words"]):
-                found[instrument] = found.get(instrument, 0) + sign * moved
+            for instrument, change in _changes_of(event, account, found):
+                found[instrument] = found.get(instrument, 0) + change
         return {i: found[i] for i in sorted(found) if found[i]}
 
     def symbols(self) -> dict[int, str]:
@@ -170,6 +167,17 @@ def named(parameter: dict[str, Any], value: Any) -> Any:
     if parameter["type"] != "tuple":
         return value
     return {c["name"]: named(c, v) for c, v in zip(parameter["components"], value, strict=True)}
+
+
+def _changes_of(event: Any, account: int, held: dict[int, int]) -> list[tuple[int, int]]:
+    """(instrument, change of quantity) of an event of the account that holds `held`."""
+    told = event["args"]
+    if event["event"] == "PositionChanged":
+        return [(told["instrument"], told["quantity"])]
+    if event["event"] == "AccountSettled":
+        return [(word >> 128, -held.get(word >> 128, 0)) for word in told["words"]]
+    sign = 1 if told["buyer"] == account else -1
+    return [(instrument, sign * moved) for instrument, moved in map(moved_of, told["words"])]
 
 
 def moved_of(word: int) -> tuple[int, int]:

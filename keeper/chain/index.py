@@ -27,6 +27,8 @@ from keeper.store.liquidation_store import AuctionRow, BidRow, FlowRow
 WATCHED = (CLEARINGHOUSE, VAULT, ORACLE, MARKETS, EXCHANGE, AUCTION_HOUSE, COLLATERAL_SALE, INSURANCE_FUND)
 # A vault's standard events know no sequence: nothing is decided by them
 UNSEQUENCED = {(INSURANCE_FUND, "Deposit"), (INSURANCE_FUND, "Withdraw")}
+# Its number is that of the clearing house's last event, where all that it changed is told
+FILLED = (EXCHANGE, "OrderFilled")
 _CHUNK = 50  # blocks per round trip and database transaction
 _MAX_REORG = 256
 
@@ -162,18 +164,20 @@ class Index:
         return EventRow(ref.number, index, name, seq, event.name, log["transactionHash"], payload)
 
     def _keep(self, connection: Connection, row: EventRow) -> None:
+        if (row.contract, row.name) == FILLED:
+            self._check_seq(connection, row, index_store.last_seq(connection, CLEARINGHOUSE))
+            return
         if (row.contract, row.name) not in UNSEQUENCED:
-            self._check_seq(connection, row)
+            self._check_seq(connection, row, index_store.last_seq(connection, row.contract) + 1)
             index_store.add_event(connection, row)
         try:
             projection.apply(connection, row)
         except projection.ProjectionError as error:
             raise IndexingError(f"index: {error}: node {self._node.url} gave a wrong event") from error
 
-    def _check_seq(self, connection: Connection, row: EventRow) -> None:
-        expected = index_store.last_seq(connection, row.contract) + 1
+    def _check_seq(self, connection: Connection, row: EventRow, expected: int) -> None:
         if row.seq != expected:
             raise IndexingError(
-                f"index: {row.contract} sequence {row.seq} after {expected - 1} in block {row.block_number}:"
+                f"index: {row.contract} sequence {row.seq} instead of {expected} in block {row.block_number}:"
                 f" node {self._node.url} left out or repeated an event"
             )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from keeper.clearing import book_hash as hashes
+from keeper.clearing import funding
 from keeper.markets.instrument import Instrument, Kind
 from keeper.units.constants import (
     CHANGE_COLLATERAL,
@@ -16,6 +17,7 @@ from keeper.units.constants import (
     CHANGE_SETTLEMENT,
     CHANGE_UNCOUNTED_FILL,
     CHANGE_WITHDRAWAL,
+    WAD,
 )
 from keeper.units.fixed_point import mul_up, signed_mul_down
 
@@ -49,7 +51,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """State of one account; `positions` and `collateral` (token's index -> WAD) hold no zero quantity."""
+    """State of one account; `positions` and `collateral` (token's index -> WAD) hold no zero quantity.
+
+    Attributes:
+        entries: funding index at the last touch, by perp held.
+        scope: underlying and expiry that an isolated account is confined to; 0: any.
+        tier: credit tier.
+    """
 
     owner: str
     cash: int = 0
@@ -63,17 +71,23 @@ class Account:
     collateral: Mapping[int, int] = field(default_factory=dict)
     collateral_exempt: Mapping[int, int] = field(default_factory=dict)  # what the owner brought, less taken
     frozen: bool = False  # in an auction
+    entries: Mapping[int, int] = field(default_factory=dict)
+    scope: tuple[int, int] = (0, 0)
+    tier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One side of a trade. `margin` is None where the trade presented no instrument leaf."""
+    """One side of a trade. `margin` is None where the trade presented no instrument leaf; `index` is the
+    funding index now, of a perp; a fee below zero is a rebate.
+    """
 
     instrument: int
     quantity: int
     price: int
     fee: int
     margin: InstrumentMargin | None
+    index: int = 0
 
 
 def value_at(quantity: int, price: int) -> int:
@@ -110,13 +124,15 @@ def withdrawn(account: Account, cash: int) -> Account:
 
 
 def filled(account: Account, fill: Fill) -> Account:
-    """After one side of a trade, its fee included."""
+    """After one side of a trade, its fee and the funding of the position included."""
     cash = account.cash - value_at(fill.quantity, fill.price) - fill.fee
+    cash += _funding_of(account, fill.instrument, fill.index)
     kind = CHANGE_UNCOUNTED_FILL if fill.margin is None else CHANGE_FILL
     after = replace(
         account,
         cash=cash,
         positions=moved(account.positions, fill.instrument, fill.quantity),
+        entries=_entries(account, {fill.instrument: fill.index}, fill.quantity),
         book_hash=hashes.fold(account.book_hash, kind, fill.instrument, fill.quantity, fill.price),
     )
     return after if fill.margin is None else _counted(after, fill, fill.margin)
@@ -162,25 +178,41 @@ def frozen(account: Account, is_frozen: bool) -> Account:
     return replace(account, frozen=is_frozen)
 
 
-def settled(account: Account, payoffs: Mapping[int, int]) -> Account:
-    """After the legs in `payoffs` (instrument -> cash per unit long) became cash, in the instruments'
-    order. With perps or futures left, cash says little about settled cash: then only what it lost leaves
-    the exempt amount.
+def touched(account: Account, indices: Mapping[int, int]) -> Account:
+    """After funding of every perp held became cash; indices by instrument, 0 where there is none."""
+    held = {i: indices.get(i, 0) for i in account.positions if funding.is_perp(i)}
+    cash = account.cash + funding.of_book(account.positions, account.entries, indices)
+    return replace(account, cash=cash, entries=held)
+
+
+def settled(
+    account: Account,
+    payoffs: Mapping[int, int],
+    indices: Mapping[int, int] | None = None,
+    perp_ends: Mapping[int, int] | None = None,
+) -> Account:
+    """After the legs in `payoffs` (instrument -> cash per unit long) became cash: one change of the book
+    hash, as if one unit of the latest expiry had paid all of it. With perps or futures left, cash says little
+    about settled cash: then only what it lost leaves the exempt amount.
+
+    Args:
+        indices: funding index of perps among them; perp_ends: when they ended, unix seconds.
     """
-    before = account.cash
-    for instrument in sorted(set(payoffs) & set(account.positions)):
-        quantity = account.positions[instrument]
-        account = replace(
-            account,
-            cash=account.cash + value_at(quantity, payoffs[instrument]),
-            positions=moved(account.positions, instrument, -quantity),
-            book_hash=hashes.fold(
-                account.book_hash, CHANGE_SETTLEMENT, instrument, -quantity, payoffs[instrument]
-            ),
-        )
-    if any(Instrument.unpack(i).kind in (Kind.PERP, Kind.FUTURE) for i in account.positions):
-        return replace(account, exempt=max(0, account.exempt - max(0, before - account.cash)))
-    return ratcheted(account, account.cash)
+    done = {i: account.positions[i] for i in payoffs if i in account.positions}
+    received = sum(value_at(quantity, payoffs[i]) for i, quantity in done.items())
+    received += sum(_funding_of(account, i, (indices or {}).get(i, 0)) for i in done)
+    until = max((perp_ends or {}).get(i, Instrument.unpack(i).expiry) for i in done)
+    latest = Instrument(0, until, 0, Kind.PERP).pack()
+    after = replace(
+        account,
+        cash=account.cash + received,
+        positions={i: q for i, q in account.positions.items() if i not in done},
+        entries={i: entry for i, entry in account.entries.items() if i not in done},
+        book_hash=hashes.fold(account.book_hash, CHANGE_SETTLEMENT, latest, -received, WAD),
+    )
+    if any(Instrument.unpack(i).kind in (Kind.PERP, Kind.FUTURE) for i in after.positions):
+        return replace(after, exempt=max(0, after.exempt - max(0, -received)))
+    return ratcheted(after, after.cash)
 
 
 def ratcheted(account: Account, settled_cash: int) -> Account:
@@ -206,6 +238,24 @@ def _counted(account: Account, fill: Fill, margin: InstrumentMargin) -> Account:
         added_mark=account.added_mark + credited,
         record=record,
     )
+
+
+def _funding_of(account: Account, instrument: int, index: int) -> int:
+    """Cash that a perp has received until the index; nothing where it is none."""
+    if not funding.is_perp(instrument):
+        return 0
+    return funding.accrued(account.positions.get(instrument, 0), account.entries.get(instrument, 0), index)
+
+
+def _entries(account: Account, indices: Mapping[int, int], change: int) -> dict[int, int]:
+    """Entry indices after positions changed by `change`; a closed perp has none."""
+    entries = dict(account.entries)
+    for instrument, index in indices.items():
+        if funding.is_perp(instrument):
+            entries.pop(instrument, None)
+            if account.positions.get(instrument, 0) + change:
+                entries[instrument] = index
+    return entries
 
 
 def _collateral_taken(account: Account, kind: int, token: int, amount: int) -> Account:

@@ -5,12 +5,13 @@ chain.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keeper.clearing import account as accounts
-from keeper.clearing import outflow, share, shortfall
+from keeper.clearing import funding, outflow, share, shortfall
 from keeper.clearing.account import Account, Fill, InstrumentMargin
 from keeper.clearing.collateral import Listing
+from keeper.clearing.funding import Funding
 from keeper.clearing.share import Share
 from keeper.clearing.shortfall import Losses
 from keeper.units.constants import WAD
@@ -39,7 +40,9 @@ class TradeLeg:
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """Distinct legs at one go; each side pays one fee, booked with the first leg."""
+    """Distinct legs at one go; each side pays one fee, booked with the first leg. A maker's below zero is a
+    rebate out of the taker's.
+    """
 
     maker: int
     taker: int
@@ -48,15 +51,19 @@ class Trade:
     taker_fee: int
 
     def sides(
-        self, margins: Sequence[InstrumentMargin] | None
+        self, margins: Sequence[InstrumentMargin] | None, indices: Mapping[int, int] | None = None
     ) -> tuple[tuple[int, tuple[Fill, ...]], tuple[int, tuple[Fill, ...]]]:
-        """(account, fills) of the maker and of the taker; `margins` in the order of the legs, or none."""
-        return (self.maker, self._fills(1, self.maker_fee, margins)), (
+        """(account, fills) of the maker and of the taker; `margins` in the order of the legs, or none;
+        `indices`: funding indices now by instrument, 0 where there is none.
+        """
+        return (self.maker, self._fills(1, self.maker_fee, margins, indices or {})), (
             self.taker,
-            self._fills(-1, self.taker_fee, margins),
+            self._fills(-1, self.taker_fee, margins, indices or {}),
         )
 
-    def _fills(self, sign: int, fee: int, margins: Sequence[InstrumentMargin] | None) -> tuple[Fill, ...]:
+    def _fills(
+        self, sign: int, fee: int, margins: Sequence[InstrumentMargin] | None, indices: Mapping[int, int]
+    ) -> tuple[Fill, ...]:
         return tuple(
             Fill(
                 leg.instrument,
@@ -64,6 +71,7 @@ class Trade:
                 leg.price,
                 0 if i else fee,
                 None if margins is None else margins[i],
+                indices.get(leg.instrument, 0),
             )
             for i, leg in enumerate(self.legs)
         )
@@ -89,9 +97,38 @@ class Ledger:
     bucket: outflow.Bucket = field(default_factory=outflow.Bucket)
     vaults: dict[int, Vault] = field(default_factory=dict)  # by the collateral token's index
     losses: Losses = Losses()
+    funding: dict[int, Funding] = field(default_factory=dict)  # by perp
+    perp_ends: dict[int, int] = field(default_factory=dict)  # by perp, unix seconds
 
-    def open_account(self, number: int, owner: str) -> None:
-        self.accounts[number] = Account(owner)
+    def open_account(self, number: int, owner: str, scope: tuple[int, int] = (0, 0)) -> None:
+        """`scope`: underlying and expiry that it is isolated to; 0: any."""
+        self.accounts[number] = Account(owner, scope=scope)
+
+    def transfer_account(self, number: int, owner: str) -> None:
+        self.accounts[number] = replace(self.accounts[number], owner=owner)
+
+    def set_credit_tier(self, number: int, tier: int) -> None:
+        self.accounts[number] = replace(self.accounts[number], tier=tier)
+
+    # Funding
+
+    def set_funding_rate(self, perp: int, rate: int, now: int) -> None:
+        """What a long unit pays a second from now on, WAD."""
+        self.funding[perp] = self.funding.get(perp, Funding()).with_rate(rate, now)
+
+    def end_perp(self, perp: int, at: int, now: int) -> None:
+        """The perp settles at a time to come, and pays no funding until then."""
+        self.set_funding_rate(perp, 0, now)
+        self.perp_ends[perp] = at
+
+    def indices(self, now: int) -> dict[int, int]:
+        """Funding index of every perp that has one."""
+        return {perp: found.index_at(now) for perp, found in self.funding.items()}
+
+    def funding_of(self, number: int, now: int) -> int:
+        """Funding that an account has accrued, WAD."""
+        account = self.accounts[number]
+        return funding.of_book(account.positions, account.entries, self.indices(now))
 
     @property
     def pool(self) -> int:
@@ -163,9 +200,10 @@ class Ledger:
         trade: Trade,
         margins: Sequence[InstrumentMargin] | None,
         settled_cash: Mapping[int, int] | None = None,
+        now: int = 0,
     ) -> None:
         """`settled_cash` per account is what it passed with; without it, its cash."""
-        for number, fills in trade.sides(margins):
+        for number, fills in trade.sides(margins, self.indices(now)):
             after = accounts.traded(self.accounts[number], fills)
             self.accounts[number] = accounts.ratcheted(after, (settled_cash or {}).get(number, after.cash))
             self.fees += sum(fill.fee for fill in fills)
@@ -184,7 +222,8 @@ class Ledger:
         paid = self.token.cash(covered)
         self.losses = shortfall.add(self.losses, max(0, sale.payout - paid))
         self.fees += max(0, paid - sale.payout)  # less than one unit of the token
-        seller, buyer = self.accounts[sale.seller], self.accounts[sale.buyer]
+        at = self.indices(now)
+        seller, buyer = (accounts.touched(self.accounts[n], at) for n in (sale.seller, sale.buyer))
         self.accounts[sale.seller] = share.sold(seller, sale)
         after = share.bought(buyer, seller, sale)
         self.accounts[sale.buyer] = accounts.ratcheted(
@@ -201,10 +240,12 @@ class Ledger:
     def freeze(self, number: int, is_frozen: bool) -> None:
         self.accounts[number] = accounts.frozen(self.accounts[number], is_frozen)
 
-    def settle(self, number: int, payoffs: Mapping[int, int]) -> None:
-        self.accounts[number] = accounts.settled(self.accounts[number], payoffs)
+    def settle(self, number: int, payoffs: Mapping[int, int], now: int = 0) -> None:
+        self.accounts[number] = accounts.settled(
+            self.accounts[number], payoffs, self.indices(now), self.perp_ends
+        )
 
-    def open_interest(self) -> dict[int, int]:
+    def net_interest(self) -> dict[int, int]:
         """Sum of all quantities per instrument: zero each, as every trade has two sides."""
         total: dict[int, int] = {}
         for account in self.accounts.values():
@@ -212,10 +253,18 @@ class Ledger:
                 total[instrument] = total.get(instrument, 0) + quantity
         return total
 
-    def imbalance(self, marks: Mapping[int, int]) -> int:
-        """Pool and shortfall less what is owed, WAD, with unsettled perps and futures at `marks`; zero at all
-        times.
+    def open_interest(self) -> dict[int, int]:
+        """Sum of the long positions per instrument, WAD."""
+        total: dict[int, int] = {}
+        for account in self.accounts.values():
+            for instrument, quantity in account.positions.items():
+                total[instrument] = total.get(instrument, 0) + max(0, quantity)
+        return total
+
+    def imbalance(self, marks: Mapping[int, int], now: int = 0) -> int:
+        """Pool and shortfall less what is owed with funding to `now`, WAD, with unsettled perps and futures
+        at `marks`; zero at all times.
         """
-        owed = sum(account.cash for account in self.accounts.values())
-        linear = sum(q * marks.get(i, 0) // WAD for i, q in self.open_interest().items())
+        owed = sum(account.cash + self.funding_of(number, now) for number, account in self.accounts.items())
+        linear = sum(q * marks.get(i, 0) // WAD for i, q in self.net_interest().items())
         return self.pool + self.losses.shortfall - owed - linear

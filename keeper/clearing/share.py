@@ -66,8 +66,8 @@ def collateral_moved(collateral: Mapping[int, int], fraction: int) -> dict[int, 
 
 
 def sold(seller: Account, share: Share) -> Account:
-    """The seller afterwards: its counters stay, its record is no longer its book's. A share of the deposits
-    leaves with the cash.
+    """The seller afterwards, whose funding is cash by now: its counters stay, its record is no longer its
+    book's. A share of the deposits leaves with the cash.
     """
     cash = seller.cash - cash_moved(seller.cash, share.fraction) + share.price
     exempt = mul_down(seller.exempt, WAD - share.fraction)
@@ -76,7 +76,9 @@ def sold(seller: Account, share: Share) -> Account:
     hashed = hashes.fold(after.book_hash, CHANGE_AUCTION, 0, -share.fraction, 0)
     legs = legs_moved(seller.positions, share.fraction)
     positions = _plus(seller.positions, {i: -part for i, part in legs.items()})
-    return ratcheted(replace(after, cash=cash, exempt=exempt, positions=positions, book_hash=hashed), cash)
+    entries = {i: entry for i, entry in seller.entries.items() if i in positions}
+    rest = replace(after, cash=cash, exempt=exempt, positions=positions, entries=entries, book_hash=hashed)
+    return ratcheted(rest, cash)
 
 
 def bought(buyer: Account, seller: Account, share: Share) -> Account:
@@ -84,12 +86,15 @@ def bought(buyer: Account, seller: Account, share: Share) -> Account:
     was paid for it. What is paid for legs leaves the exempt amount.
     """
     cash = cash_moved(seller.cash, share.fraction)
+    positions = _plus(buyer.positions, legs_moved(seller.positions, share.fraction))
+    indices = {**seller.entries, **buyer.entries}  # both have just been touched: the same of the same perp
     after = _with_collateral(buyer, CHANGE_PURCHASE, collateral_moved(seller.collateral, share.fraction))
     return replace(
         after,
         cash=buyer.cash + cash - share.price + share.payout,
         exempt=buyer.exempt - min(buyer.exempt, max(0, share.price - cash)),
-        positions=_plus(buyer.positions, legs_moved(seller.positions, share.fraction)),
+        positions=positions,
+        entries={i: index for i, index in indices.items() if i in positions},
         added_im=buyer.added_im + share.initial_margin,
         added_mark=buyer.added_mark + min(share.mark, share.price - cash - share.collateral),
         book_hash=hashes.fold(after.book_hash, CHANGE_PURCHASE, 0, share.fraction, share.seller),

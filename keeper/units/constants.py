@@ -39,6 +39,11 @@ WAY_WORST_CASE = 3  # fully collateralised, no attester
 WAY_REDUCE_REPORT = 4  # risk-reducing by report
 WAY_REDUCE_AT_MARK = 5  # the whole book shrinks at the last attested mark, no attester
 
+# What an operator may do for an account
+SCOPE_TRADE = 1
+SCOPE_WITHDRAW = 2
+SCOPE_DEPOSIT = 4  # of collateral; cash anybody may put in
+
 MAX_FILLS_SINCE_LEAF = 64
 GRACE_BLOCKS = 2  # a superseded epoch's statements pass this much longer after a small move
 
@@ -48,3 +53,7 @@ SETTLEMENT_GRID = 300  # 5 minutes
 SETTLEMENT_MAX_GAP = 120  # a longer gap between epochs does not count
 SETTLEMENT_MIN_COVERED = 1_440  # 80 % of the window
 SETTLEMENT_FALLBACK = 86_400  # 24 hours: then the last spot, held flat
+
+# Funding
+FUNDING_STEP = 10**8  # of the index: times a quantity, a multiple of 1e10, it is exact cash
+MAX_FUNDING_GAP = 28_800  # 8 hours: a rate that nobody renews stops

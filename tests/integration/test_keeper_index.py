@@ -209,7 +209,7 @@ def test_sync__node_leaves_an_event_out__gap_is_named_and_nothing_of_it_kept(
 
     index = index_of(place, tmp_path, Liar(place.devnet.url, drop_second))
     assert _count(proposer, name) > 2, "something follows the event that is left out"
-    with pytest.raises(IndexingError, match=f"{name} sequence 3 after 1 in block"):
+    with pytest.raises(IndexingError, match=f"{name} sequence 3 instead of 2 in block"):
         index.sync()
     with index._database.begin() as connection:
         query = f"SELECT max(seq) FROM event WHERE contract = '{name}'"
@@ -221,7 +221,7 @@ def test_sync__node_gives_an_event_twice__refused(place: Town, proposer: Keeper,
         return [{**log, "logIndex": hex(2 * int(log["logIndex"], 16) + i)} for log in logs for i in (0, 1)]
 
     index = index_of(place, tmp_path, Liar(place.devnet.url, double))
-    with pytest.raises(IndexingError, match="sequence 1 after 1 in block"):
+    with pytest.raises(IndexingError, match="sequence 1 instead of 2 in block"):
         index.sync()
 
 

@@ -79,7 +79,9 @@ class Logs:
 
 
 class Clearing:
-    """Account 1 holds 10 of one instrument and -4 of another; account 2 gets half, and buys one more."""
+    """Account 1 holds 10 of one instrument and -4 of another; account 2 gets half, and buys one more. What is
+    left of the other is settled.
+    """
 
     words = ((7 << 128) | 5, (8 << 128) | (2**128 - 2))
     events = type(
@@ -88,11 +90,11 @@ class Clearing:
         {
             "PositionChanged": Logs(
                 "PositionChanged",
-                {"account": 1, "instrument": 7, "position": 10, "seq": 1},
-                {"account": 1, "instrument": 8, "position": -4, "seq": 2},
-                {"account": 2, "instrument": 7, "position": 6, "seq": 4},
-                {"account": 1, "instrument": 8, "position": 0, "seq": 5},
+                {"account": 1, "instrument": 7, "quantity": 10, "seq": 1},
+                {"account": 1, "instrument": 8, "quantity": -4, "seq": 2},
+                {"account": 2, "instrument": 7, "quantity": 1, "seq": 4},
             ),
+            "AccountSettled": Logs("AccountSettled", {"account": 1, "words": ((8 << 128) | 3,), "seq": 5}),
             "ShareTransferred": Logs("ShareTransferred", {"seller": 1, "buyer": 2, "words": words, "seq": 3}),
         },
     )

@@ -65,7 +65,7 @@ def test_filled__option__lowers_the_earliest_expiry():
     assert after.record.earliest_expiry == EXPIRY
 
 
-def test_settled__two_legs__become_cash_in_order():
+def test_settled__two_legs__become_cash_as_one_change():
     put = Instrument(1, EXPIRY, 3_000 * 10**8, Kind.PUT).pack()
     before = Account("trader", cash=5 * WAD, exempt=5 * WAD, positions={put: -WAD, CALL: 2 * WAD, PERP: WAD})
 
@@ -74,8 +74,8 @@ def test_settled__two_legs__become_cash_in_order():
     assert after.cash == 2 * WAD
     assert after.exempt == 2 * WAD
     assert after.positions == {PERP: WAD}
-    first = hashes.fold(hashes.EMPTY, CHANGE_SETTLEMENT, CALL, -2 * WAD, 0)
-    assert after.book_hash == hashes.fold(first, CHANGE_SETTLEMENT, put, WAD, 3 * WAD)
+    latest = Instrument(0, EXPIRY, 0, Kind.PERP).pack()
+    assert after.book_hash == hashes.fold(hashes.EMPTY, CHANGE_SETTLEMENT, latest, 3 * WAD, WAD)
 
 
 def test_exempt__gain_after_loss__is_not_restored():

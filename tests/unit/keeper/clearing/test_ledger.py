@@ -27,7 +27,8 @@ def test_trade__with_fees__conserves():
 
     assert ledger.fees == 3 * WAD
     assert ledger.accounts[1].cash == -2_001 * WAD
-    assert ledger.open_interest() == {FUTURE: 0}
+    assert ledger.net_interest() == {FUTURE: 0}
+    assert ledger.open_interest() == {FUTURE: WAD}
     assert ledger.imbalance({FUTURE: 1}) == 0
 
 
