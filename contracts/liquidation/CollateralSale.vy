@@ -96,7 +96,7 @@ def __init__(clearinghouse: IClearinghouse, terms: ICollateralSale.Terms):
 
 
 @external
-def start_conversion(account: uint256, instruments: DynArray[uint128, 128]):
+def start_conversion(account: uint256, instruments: DynArray[uint256, 128]):
     """
     @notice Puts the collateral of an account up for sale whose settled cash is below zero by more than the buffer. Anyone
             may. Notes the debt.
@@ -120,7 +120,7 @@ def convert_collateral(
     token: address,
     amount: uint256,
     limit: uint256,
-    instruments: DynArray[uint128, 128],
+    instruments: DynArray[uint256, 128],
     recipient: address,
 ):
     """
@@ -176,7 +176,7 @@ def convert_collateral(
 
 
 @external
-def note_debt(account: uint256, instruments: DynArray[uint128, 128]) -> uint256:
+def note_debt(account: uint256, instruments: DynArray[uint256, 128]) -> uint256:
     """
     @notice Notes what an account owes, and charges the interest since the last note. Anyone may.
     @param account Account that is not in auction.
@@ -455,12 +455,14 @@ def _standing(account: uint256) -> IMarginGate.Standing:
 
 @internal
 @view
-def _settled(standing: IMarginGate.Standing, instruments: DynArray[uint128, 128]) -> int256:
+def _settled(standing: IMarginGate.Standing, instruments: DynArray[uint256, 128]) -> int256:
     """
     @notice Upper bound of settled cash, WAD.
     """
-    book: DynArray[uint256, 128] = staticcall CLEARINGHOUSE.book(standing.account, instruments)
-    return standing.liquid + (staticcall self._valuer().value(book)).linearHigh
+    valuation: IBookValuer.Valuation = staticcall self._valuer().value_of(
+        CLEARINGHOUSE.address, standing.account, instruments
+    )
+    return standing.liquid + valuation.linearHigh
 
 
 @internal
