@@ -6,7 +6,7 @@ then hands all of it to the Timelock and keeps nothing.
 
 import json
 import subprocess
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Shape
@@ -107,15 +107,62 @@ class AuctionTerms:
     bonus_duration: int = 3_600
     minimum_bid: int = WAD // 10
     dust: int = 100 * WAD
-    conversion_start: int = 102 * WAD // 100
-    conversion_floor: int = 95 * WAD // 100
-    conversion_duration: int = 600
-    buffer: int = 0
     grace: int = 600
 
     def values(self) -> tuple[int, ...]:
         """In the order of the contract's struct."""
         return tuple(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True)
+class DebtTerms:
+    """ICollateralSale.Terms: shares WAD, duration seconds, amounts WAD, interest WAD per year."""
+
+    start: int = 102 * WAD // 100
+    floor: int = 95 * WAD // 100
+    duration: int = 600
+    buffer: int = 0
+    interest: int = WAD // 10
+    debt_cap: int = 1_000_000 * WAD
+
+    def values(self) -> tuple[int, ...]:
+        """In the order of the contract's struct."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True)
+class Bounty:
+    """IBounties.Bounty of a kind."""
+
+    kind: int  # KIND_* of Bounties.vy
+    reward: int  # thousandths of the settlement token
+    calls: int  # a day
+    minimum: int  # seconds or WAD, by kind
+
+    def values(self, decimals: int) -> tuple[int, int, int]:
+        """In the order of the contract's struct."""
+        return self.reward * 10**decimals // 1_000, self.calls, self.minimum
+
+
+EPOCH_BOUNTY = Bounty(0, 500, 1_440, 60)
+SETTLEMENT_BOUNTY = Bounty(1, 1_000, 100, 0)
+SETTLE_BOUNTY = Bounty(2, 1_000, 500, 20_000 * WAD)
+FLAG_BOUNTY = Bounty(3, 10_000, 50, 10_000 * WAD)
+DEBT_BOUNTY = Bounty(4, 500, 200, WAD)
+FUNDING_BOUNTY = Bounty(5, 250, 200, 3_600)
+
+
+@dataclass(frozen=True)
+class Split:
+    """ITreasury.Split: basis points, and the most that the pot of the bounties holds, whole tokens."""
+
+    fund: int = 4_000
+    bounties: int = 1_000
+    pot: int = 10_000
+
+    def values(self, decimals: int) -> tuple[int, int, int]:
+        """In the order of the contract's struct."""
+        return self.fund, self.bounties, self.pot * 10**decimals
 
 
 @dataclass(frozen=True)
@@ -140,16 +187,36 @@ class Parameters:
     expiries: tuple[tuple[int, int, tuple[int, int, int]], ...] = ()  # underlying, expiry, strike grid
     collaterals: tuple[Collateral, ...] = ()
     auctions: AuctionTerms = AuctionTerms()
+    debts: DebtTerms = DebtTerms()
     fund_daily_share: int = WAD // 4  # of the insurance fund, that deficits may take in a day
     fund_cooldown: int = 7 * 86_400  # seconds from asking to leaving
+    split: Split = Split()  # of the fees
+    bounties: tuple[Bounty, ...] = (
+        EPOCH_BOUNTY,
+        SETTLEMENT_BOUNTY,
+        SETTLE_BOUNTY,
+        FLAG_BOUNTY,
+        DEBT_BOUNTY,
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """A setting that was made: a function of an owner, and its arguments."""
+
+    address: str
+    function: str
+    arguments: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """The deployed contracts and what they were constructed with, in the order of deployment."""
+    """The deployed contracts and what they were constructed with, in the order of deployment, and every setting."""
 
     contracts: dict[str, Contract]
     arguments: dict[str, tuple[Any, ...]]
+    deployer: str = ""
+    steps: list[Step] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Contract:
         return self.contracts[name]
@@ -175,29 +242,67 @@ DEPLOYED = (
     "InsuranceFund",
     "ClaimGate",
     "AuctionHouse",
+    "CollateralSale",
     "Exchange",
     "AccountLens",
+    "Bounties",
+    "Treasury",
     "Timelock",
 )
-OWNED = ("Markets", "RiskOracle", "Clearinghouse", "Vault", "InsuranceFund", "AuctionHouse", "Exchange")
+OWNED = (
+    "Markets",
+    "RiskOracle",
+    "Clearinghouse",
+    "Vault",
+    "InsuranceFund",
+    "AuctionHouse",
+    "CollateralSale",
+    "Exchange",
+    "Bounties",
+    "Treasury",
+)
 GUARDED = ("Clearinghouse",)
 
 
-def deploy(backend: Backend, parameters: Parameters) -> Deployment:
+@dataclass(frozen=True)
+class _Recording:
+    """A backend that notes every setting, for the record of the deployment."""
+
+    inner: Backend
+    steps: list[Step]
+
+    @property
+    def deployer(self) -> str:
+        return self.inner.deployer
+
+    def deploy(self, name: str, *arguments: Any) -> Contract:
+        return self.inner.deploy(name, *arguments)
+
+    def send(self, contract: Contract, function: str, *arguments: Any) -> Any:
+        done = self.inner.send(contract, function, *arguments)
+        self.steps.append(Step(contract.address, function, arguments))
+        return done
+
+    def call(self, contract: Contract, function: str, *arguments: Any) -> Any:
+        return self.inner.call(contract, function, *arguments)
+
+
+def deploy(chain: Backend, parameters: Parameters) -> Deployment:
     """Deploys, wires, lists, and hands over. The deployer keeps no role."""
+    backend = _Recording(chain, [])
     deployment = _create(backend, parameters)
-    backend.send(deployment["Clearinghouse"], "set_module", deployment.address("Exchange"), True)
-    backend.send(deployment["Clearinghouse"], "set_auction_house", deployment.address("AuctionHouse"))
-    backend.send(deployment["Vault"], "set_insurance_fund", deployment.address("InsuranceFund"))
+    _wire(backend, deployment)
     _list_underlyings(backend, deployment, parameters)
     _list_collaterals(backend, deployment, parameters)
+    for bounty in parameters.bounties:
+        backend.send(deployment["Bounties"], "set_bounty", bounty.kind, bounty.values(parameters.token_decimals))
     backend.send(deployment["RiskOracle"], "set_methodology", parameters.methodology_hash, True)
     _hand_over(backend, deployment, parameters)
     return deployment
 
 
-def _create(backend: Backend, p: Parameters) -> Deployment:
-    made = Deployment({}, {})
+def _create(backend: _Recording, p: Parameters) -> Deployment:
+    made = Deployment({}, {}, backend.deployer, backend.steps)
 
     def create(name: str, *arguments: Any) -> str:
         return made.add(name, backend.deploy(name, *arguments), arguments)
@@ -214,10 +319,22 @@ def _create(backend: Backend, p: Parameters) -> Deployment:
     backend.send(made["Clearinghouse"], "set_vault", vault)
     create("InsuranceFund", vault, p.fund_daily_share, p.fund_cooldown)
     create("AuctionHouse", clearing, create("ClaimGate", clearing), p.auctions.values())
+    create("CollateralSale", clearing, p.debts.values())
     create("Exchange", clearing, markets, oracle, p.maker_rate, p.taker_rate)
     create("AccountLens", clearing)
+    create("Treasury", clearing, create("Bounties", clearing, markets), p.split.values(p.token_decimals))
     create("Timelock", p.exit_window, p.minimum_delay, list(p.proposers), list(p.executors))
     return made
+
+
+def _wire(backend: Backend, deployment: Deployment) -> None:
+    """Names the modules that constructors do not."""
+    backend.send(deployment["Markets"], "set_clearinghouse", deployment.address("Clearinghouse"))
+    backend.send(deployment["Clearinghouse"], "set_module", deployment.address("Exchange"), True)
+    backend.send(deployment["Clearinghouse"], "set_auction_house", deployment.address("AuctionHouse"))
+    backend.send(deployment["Vault"], "set_insurance_fund", deployment.address("InsuranceFund"))
+    backend.send(deployment["Vault"], "set_collateral_sale", deployment.address("CollateralSale"))
+    backend.send(deployment["Vault"], "set_fee_recipient", deployment.address("Treasury"))
 
 
 def _list_underlyings(backend: Backend, deployment: Deployment, p: Parameters) -> None:
@@ -235,6 +352,8 @@ def _list_collaterals(backend: Backend, deployment: Deployment, p: Parameters) -
             mock = backend.deploy("MockToken", collateral.decimals)
             token = deployment.add(collateral.name, mock, (collateral.decimals,))
         backend.send(deployment["Vault"], "list_collateral", token, collateral.spec())
+        if any(collateral.debt_caps):
+            backend.send(deployment["CollateralSale"], "set_debt_caps", token, collateral.debt_caps)
 
 
 def _hand_over(backend: Backend, deployment: Deployment, p: Parameters) -> None:
@@ -256,8 +375,8 @@ def write_record(
     folder: Path = ROOT / "deployments",
     verified: bool = True,
 ) -> Path:
-    """Writes <folder>/<chain id>.json and, if `verified`, one standard-json input per contract, from which
-    anyone reproduces its code; a devnet needs none."""
+    """Writes <folder>/<chain id>.json, which `ape run verify` reads back, and, if `verified`, one standard-json input
+    per contract, from which anyone reproduces its code; a devnet needs none."""
     inputs = folder / str(chain_id)
     inputs.mkdir(parents=True, exist_ok=True)
     contracts, integrity = {}, {}
@@ -265,16 +384,24 @@ def write_record(
         if verified:
             integrity[name], standard_json = verification(contract.name)
             (inputs / f"{name}.json").write_text(standard_json + "\n")
-        arguments = [_plain(argument) for argument in deployment.arguments[name]]
-        abi = artifact(contract.name).abi
-        contracts[name] = {"address": contract.address, "arguments": arguments, "abi": abi}
+        contracts[name] = {
+            "address": contract.address,
+            "type": contract.name,
+            "arguments": _plain(deployment.arguments[name]),
+            "abi": artifact(contract.name).abi,
+        }
     record = {
         "chain_id": chain_id,
         "block": block,
         "commit": _commit(),
         "compiler": "0.4.3",
+        "deployer": deployment.deployer,
         "integrity": integrity,
         "contracts": contracts,
+        "steps": [
+            {"address": step.address, "function": step.function, "arguments": _plain(step.arguments)}
+            for step in deployment.steps
+        ],
     }
     path = folder / f"{chain_id}.json"
     path.write_text(json.dumps(record, indent=2) + "\n")
@@ -282,7 +409,10 @@ def write_record(
 
 
 def _plain(value: Any) -> Any:
-    return "0x" + value.hex() if isinstance(value, bytes) else value
+    """A value as JSON keeps it."""
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _commit() -> str | None:

@@ -12,6 +12,7 @@
           2 settle          value of the legs that it closes at the settlement price, WAD
           3 flag            maintenance margin of the account, WAD; an account is paid for once in thirty days
           4 debt            fees that it brings in, WAD
+          5 funding         seconds since the last paid update of the underlying
 @custom:security A call that is not worth its reward is refused as a whole: the core takes it directly, for nothing. Copying
         a call in the mempool takes the reward from its author but does the same work. A reward never exceeds what
         bringing the call about oneself costs in trading fees and interest, see `WASH_*`; beyond that the calls of a kind
@@ -49,6 +50,7 @@ KIND_SETTLEMENT: public(constant(uint8)) = 1
 KIND_SETTLE: public(constant(uint8)) = 2
 KIND_FLAG: public(constant(uint8)) = 3
 KIND_DEBT: public(constant(uint8)) = 4
+KIND_FUNDING: public(constant(uint8)) = 5
 
 # Least `minimum` per reward. Who trades with himself pays at least one basis point of the notional on both sides together:
 # legs worth V cost that much of V and settle on two accounts.
@@ -60,9 +62,9 @@ WASH_DEBT: public(constant(uint256)) = 2
 
 # Internal constants
 
-KINDS: constant(uint8) = 5
+KINDS: constant(uint8) = 6
 DAY: constant(uint256) = 86_400
-MIN_DISTANCE: constant(uint256) = 10  # of two paid epochs, seconds
+MIN_DISTANCE: constant(uint256) = 10  # of two paid epochs or funding updates, seconds
 FLAG_PAUSE: constant(
     uint256
 ) = 2_592_000  # 30 days: flagged and topped up again and again, an account would pay its owner
@@ -86,6 +88,8 @@ _bounties: HashMap[uint8, IBounties.Bounty]
 _days: HashMap[uint8, uint256]
 # account -> when a flag of it was last paid, unix seconds
 _flagged: HashMap[uint256, uint256]
+# underlying -> when an update of its funding was last paid, unix seconds
+_funded: HashMap[uint16, uint256]
 # number of the last event
 _seq: uint64
 
@@ -140,7 +144,7 @@ def finalize_settlement(underlying: uint16, expiry: uint40):
 
 
 @external
-def settle(account: uint256, instruments: DynArray[uint128, c.MAX_LEGS]):
+def settle(account: uint256, instruments: DynArray[uint256, c.MAX_LEGS]):
     """
     @notice Clearinghouse.settle.
     @param instruments The account's whole book, ascending.
@@ -165,7 +169,7 @@ def flag(account: uint256, claim: Bytes[26_624]):
 
 
 @external
-def note_debt(account: uint256, instruments: DynArray[uint128, c.MAX_LEGS]):
+def note_debt(account: uint256, instruments: DynArray[uint256, c.MAX_LEGS]):
     """
     @notice CollateralSale.note_debt.
     @param account Account whose interest is due.
@@ -175,6 +179,24 @@ def note_debt(account: uint256, instruments: DynArray[uint128, c.MAX_LEGS]):
     raw_call(staticcall vault.collateral_sale(), msg.data)
     self._count(KIND_DEBT, staticcall CLEARINGHOUSE.fees() - before)
     self._pay(KIND_DEBT)
+
+
+@external
+def update(
+    underlying: uint16,
+    leaf: IAttestation.InstrumentLeaf,
+    path: DynArray[bytes32, c.MAX_PROOF],
+    epoch: uint64,
+):
+    """
+    @notice Funding.update.
+    @param underlying Whose perp pays funding; the others say what its leaf of the epoch is.
+    """
+    self._count(KIND_FUNDING, block.timestamp - self._funded[underlying])
+    self._funded[underlying] = block.timestamp
+    funding: address = staticcall CLEARINGHOUSE.funding()
+    raw_call(funding, msg.data)
+    self._pay(KIND_FUNDING)
 
 
 # Owner
@@ -246,7 +268,7 @@ def seq() -> uint64:
 
 @internal
 @view
-def _expired_value(account: uint256, instruments: DynArray[uint128, c.MAX_LEGS]) -> uint256:
+def _expired_value(account: uint256, instruments: DynArray[uint256, c.MAX_LEGS]) -> uint256:
     """
     @notice Value of the expired legs with a final price, long or short, rounded down. A leg counts no more than its
             notional, of which its fees were a share: a put far in the money would be worth more.
@@ -278,7 +300,7 @@ def _least(kind: uint8, reward: uint256) -> uint256:
     """
     @notice The minimum from which on a reward (WAD) is not worth farming.
     """
-    if kind == KIND_EPOCH:
+    if kind == KIND_EPOCH or kind == KIND_FUNDING:
         return MIN_DISTANCE
     if kind == KIND_SETTLE:
         return WASH_SETTLE * reward

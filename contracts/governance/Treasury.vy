@@ -29,12 +29,6 @@ exports: (ownable.owner, ownable.transfer_ownership)
 
 implements: ITreasury
 
-# Of the Vault
-interface FeeVault:
-    def collect_fees() -> uint256: nonpayable
-    def insurance_fund() -> address: view
-
-
 # Constants
 
 STREAM_SECONDS: constant(uint256) = 604_800  # 7 days: the default cooldown of the insurance fund
@@ -42,7 +36,7 @@ MAX_POT: constant(uint256) = 1_000_000  # whole tokens
 
 # Immutables
 
-VAULT: public(immutable(FeeVault))
+VAULT: public(immutable(IVault))
 TOKEN: immutable(IERC20)
 CLEARINGHOUSE: immutable(IClearinghouse)
 # smallest units of the token in one token, and WAD per smallest unit
@@ -68,7 +62,7 @@ def __init__(clearinghouse: IClearinghouse, bounties: address, split: ITreasury.
     """
     ownable.__init__()
     vault: IVault = IVault(staticcall clearinghouse.vault())
-    VAULT = FeeVault(vault.address)
+    VAULT = vault
     TOKEN = IERC20(staticcall vault.settlement_token())
     CLEARINGHOUSE = clearinghouse
     decimals: uint256 = convert(staticcall IERC20Detailed(TOKEN.address).decimals(), uint256)
