@@ -99,9 +99,9 @@ class CodeMap:
         return None if path is None or node is None or node.lineno is None else (path, node.lineno)
 
     def _path(self, node: Any) -> str | None:
-        if node is None:
-            return None
-        path = Path(node.module_node.resolved_path)
+        if node is None or (resolved := node.module_node.resolved_path) is None:
+            return None  # code that a test had evaluated in place
+        path = Path(resolved)
         return str(path.relative_to(self._root)) if path.is_relative_to(self._root / "contracts") else None
 
 

@@ -15,6 +15,7 @@ from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 
 from tests.vectors import messages as m
+from tests.vectors import signing
 
 FOLDER = Path(__file__).parent
 
@@ -60,6 +61,48 @@ def typed_data(primary: str, message: dict[str, Any], contract: str) -> dict[str
 
 def all_typed_data() -> list[dict[str, Any]]:
     return [typed_data(primary, message, contract) for primary, message, contract in m.MESSAGES]
+
+
+# What a person signs
+
+
+def signed(text: Any) -> dict[str, str]:
+    done = Account.from_key(signing.KEY).sign_message(text)
+    compact = fields((done.r, 256), ((done.v - 27) << 255 | done.s, 256))
+    return {"digest": hex_of(done.message_hash), "signature": compact}
+
+
+def clear_signing() -> list[dict[str, Any]]:
+    """Typed data with digests and signatures, calls with their calldata; what is displayed is not computed."""
+    found = [{**one, **signed(signable(*(one[k] for k in SIGNED)))} for one in signing.MESSAGES]
+    for one in signing.CALLS:
+        text, types, values = one["call"]
+        calldata = hex_of(keccak(text=text)[:4] + encode(types, values))
+        function = text[: text.index("(")]
+        found.append(
+            {
+                "name": one["name"],
+                "descriptor": "calldata-Vault",
+                "function": function,
+                "calldata": calldata,
+                "display": one["display"],
+            }
+        )
+    return found
+
+
+SIGNED = ("primaryType", "message", "contract")
+
+
+def permits() -> list[dict[str, Any]]:
+    """ERC-2612, of shares of the insurance fund."""
+    found = []
+    for permit in signing.PERMITS:
+        text = encode_typed_data(signing.FUND_DOMAIN, signing.PERMIT_TYPE, permit)
+        done = Account.from_key(signing.KEY).sign_message(text)
+        parts = {"v": done.v, "r": fields((done.r, 256)), "s": fields((done.s, 256))}
+        found.append({**permit, "digest": hex_of(done.message_hash), **parts})
+    return found
 
 
 # Packed words
@@ -155,6 +198,8 @@ BUILDERS = {
     "spots": spots,
     "book_hashes": book_hashes,
     "merkle": trees,
+    "clear_signing": clear_signing,
+    "permits": permits,
 }
 
 

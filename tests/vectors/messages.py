@@ -39,11 +39,12 @@ TYPES = {
     "Leg": _type("uint128 instrument,int128 quantity"),
     "Order": _type(
         "uint256 account,Leg[] legs,uint256 units,int256 limit,uint256 maxFee,uint64 nonce,uint64 expiry,"
-        "address taker,uint8 flags"
+        "address taker,address matcher,uint8 flags"
     ),
+    "Batch": _type("Fill[] fills"),
     "Fill": _type("bytes32 makerHash,bytes32 takerHash,int256 quantity,int256 price,uint64 fillNonce"),
 }
-NESTED = {"Report": ["MarginLeaf"], "Reports": ["Report", "MarginLeaf"], "Order": ["Leg"]}
+NESTED = {"Report": ["MarginLeaf"], "Reports": ["Report", "MarginLeaf"], "Order": ["Leg"], "Batch": ["Fill"]}
 
 
 def types_of(primary: str) -> dict[str, list[dict[str, str]]]:
@@ -214,6 +215,7 @@ ORDER = {
     "nonce": 5 << 8 | 3,
     "expiry": EXPIRY - 3_600,
     "taker": NOBODY,
+    "matcher": NOBODY,
     "flags": 0,
 }
 
@@ -236,6 +238,8 @@ def _reports(*margins: dict[str, Any]) -> dict[str, Any]:
     return {"reports": [{**shared, "margin": margin} for margin in margins]}
 
 
+ONE_REPORT = _reports(_margin(7, 1))
+
 MESSAGES: list[tuple[str, dict[str, Any], str]] = [
     ("Epoch", EPOCH, QUORUM),
     ("MarginLeaf", _margin(7, 1), QUORUM),
@@ -244,12 +248,13 @@ MESSAGES: list[tuple[str, dict[str, Any], str]] = [
     ("ForwardLeaf", FORWARD, QUORUM),
     ("Withdrawal", WITHDRAWAL, QUORUM),
     ("Reports", _reports(), QUORUM),
-    ("Reports", _reports(_margin(7, 1)), QUORUM),
+    ("Reports", ONE_REPORT, QUORUM),
     ("Reports", _reports(_margin(7, 1), _margin(8, -1)), QUORUM),
     ("Order", ORDER, EXCHANGE),
-    ("Order", {**ORDER, "limit": 2**255 - 1, "taker": OWNER, "flags": 255}, EXCHANGE),
+    ("Order", {**ORDER, "limit": 2**255 - 1, "taker": OWNER, "matcher": TOKEN, "flags": 255}, EXCHANGE),
     ("Order", _package((CALL, WAD // 10), (HIGHER_CALL, -(WAD // 10))), EXCHANGE),
     ("Order", _package((CALL, 10**10), (PUT, -(10**10)), (HIGHER_CALL, 3 * WAD)), EXCHANGE),
     ("Order", _package((1, -(2**127)), (CALL, 1), (PUT, -1), (2**128 - 1, 2**127 - 1)), EXCHANGE),
     ("Fill", FILL, QUORUM),
+    ("Batch", {"fills": [FILL, {**FILL, "makerHash": _word(9)}]}, QUORUM),
 ]
