@@ -471,15 +471,20 @@ def is_fresh() -> bool:
 @external
 @view
 @reentrant
-def conditions() -> (bool, uint256):
+def conditions(epochs: uint64[2]) -> (bool, uint256, bool):
     """
-    @notice What an increase of risk depends on.
-    @return Whether the latest epoch is young enough; the underlyings outside their bands, bit u - 1 each.
+    @notice What an increase of risk depends on, in one answer.
+    @param epochs That it rests on.
+    @return Whether the latest epoch is young enough; the underlyings outside their bands, bit u - 1 each; whether both
+            epochs are usable.
     """
     word: uint256 = self._header
     known: bool = (word >> 80) & LOW_40 != 0
     fresh: bool = known and block.timestamp - (word & LOW_40) <= (self._config >> 184) & LOW_24
-    return fresh, (word >> 150) & LOW_32
+    usable: bool = self._is_usable(convert(epochs[0], uint256), word)
+    if usable and epochs[1] != epochs[0]:
+        usable = self._is_usable(convert(epochs[1], uint256), word)
+    return fresh, (word >> 150) & LOW_32, usable
 
 
 @external

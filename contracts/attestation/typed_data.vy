@@ -63,6 +63,24 @@ def _instrument_hash(leaf: IAttestation.InstrumentLeaf) -> bytes32:
 
 @internal
 @pure
+def _encoded_margin_hash(leaf: Bytes[384]) -> bytes32:
+    """
+    @notice Struct hash of an account's margin that is still encoded.
+    """
+    return keccak256(concat(MARGIN_LEAF_TYPEHASH, leaf))
+
+
+@internal
+@pure
+def _encoded_instrument_hash(leaf: Bytes[192]) -> bytes32:
+    """
+    @notice Struct hash of an instrument that is still encoded.
+    """
+    return keccak256(concat(INSTRUMENT_LEAF_TYPEHASH, leaf))
+
+
+@internal
+@pure
 def _forward_hash(leaf: IAttestation.ForwardLeaf) -> bytes32:
     """
     @notice Struct hash of an expiry's forward and surface.
@@ -84,23 +102,23 @@ def _reports_hash(
     epoch: uint64,
     action: bytes32,
     deadline: uint64,
-    leaves: DynArray[IAttestation.MarginLeaf, 2],
+    margins: DynArray[bytes32, 2],
 ) -> bytes32:
     """
     @notice Struct hash of the reports on one action: they share epoch, action and deadline.
     @param epoch Number of the epoch that the margins belong to.
     @param action Struct hash of the fill or withdrawal.
     @param deadline Unix seconds.
-    @param leaves One margin per account that presents a report, the maker's first.
+    @param margins Struct hash of the margin of each account that presents a report, the maker's first.
     @return The struct hash.
     """
-    count: uint256 = len(leaves)
+    count: uint256 = len(margins)
     if count == 0:
         return keccak256(abi_encode(REPORTS_TYPEHASH, keccak256(b"")))
-    first: bytes32 = self._report_hash(epoch, action, deadline, leaves[0])
+    first: bytes32 = self._report_hash(epoch, action, deadline, margins[0])
     if count == 1:
         return keccak256(abi_encode(REPORTS_TYPEHASH, keccak256(first)))
-    second: bytes32 = self._report_hash(epoch, action, deadline, leaves[1])
+    second: bytes32 = self._report_hash(epoch, action, deadline, margins[1])
     return keccak256(abi_encode(REPORTS_TYPEHASH, keccak256(concat(first, second))))
 
 
@@ -110,12 +128,12 @@ def _report_hash(
     epoch: uint64,
     action: bytes32,
     deadline: uint64,
-    leaf: IAttestation.MarginLeaf,
+    margin: bytes32,
 ) -> bytes32:
     """
     @notice Struct hash of one account's report.
     """
-    return keccak256(abi_encode(REPORT_TYPEHASH, epoch, action, self._margin_hash(leaf), deadline))
+    return keccak256(abi_encode(REPORT_TYPEHASH, epoch, action, margin, deadline))
 
 
 @internal

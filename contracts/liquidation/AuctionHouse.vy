@@ -353,7 +353,7 @@ def _pass(bidder: uint256, evidence: IAttestation.Evidence, statement: Bytes[665
     gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
     passed: IMarginGate.Passed = empty(IMarginGate.Passed)
     if evidence.way == c.WAY_HEADROOM:
-        passed.settled = (staticcall gate.require_headroom(CLEARINGHOUSE.address, 0, [bidder]))[0]
+        passed.settled = (staticcall gate.require_headroom(0, [staticcall CLEARINGHOUSE.standing(bidder, True)]))[0]
     else:
         passed = staticcall gate.require_pass(CLEARINGHOUSE.address, empty(bytes32), 0, bidder, evidence, statement)
     extcall CLEARINGHOUSE.store_pass(bidder, evidence.way, passed)

@@ -169,7 +169,9 @@ def _require_attested(
     assert block.timestamp <= convert(deadline, uint256), "claim: report expired"
     quorum: IAttesterQuorum = IAttesterQuorum(staticcall oracle.quorum())
     assert staticcall quorum.require_signed(
-        typed_data._reports_hash(epoch, keccak256(abi_encode(FLAG_TYPEHASH, leaf.account)), deadline, [leaf]),
+        typed_data._reports_hash(
+            epoch, keccak256(abi_encode(FLAG_TYPEHASH, leaf.account)), deadline, [typed_data._margin_hash(leaf)]
+        ),
         signatures,
     )
 

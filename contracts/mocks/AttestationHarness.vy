@@ -61,7 +61,10 @@ def reports_hash(
     """
     @notice See `typed_data._reports_hash`.
     """
-    return typed_data._reports_hash(epoch, action, deadline, leaves)
+    margins: DynArray[bytes32, 2] = []
+    for margin: IAttestation.MarginLeaf in leaves:
+        margins.append(typed_data._margin_hash(margin))
+    return typed_data._reports_hash(epoch, action, deadline, margins)
 
 
 @external

@@ -10,6 +10,7 @@
 """
 
 from ..interfaces import IBookValuer
+from ..interfaces import IClearinghouse
 from ..interfaces import IMarkets
 from ..interfaces import IRiskOracle
 from ..markets import instrument as ins
@@ -23,10 +24,13 @@ SIGNED_WAD: constant(int256) = 10**18
 PRICE_UNIT: constant(int256) = 10**10
 NO_BOUND: constant(int256) = min_value(int256)
 LOW_128: constant(uint256) = 2**128 - 1
-LOW_16: constant(uint256) = 2**16 - 1
 LOW_64: constant(uint256) = 2**64 - 1
+LOW_16: constant(uint256) = 2**16 - 1
 WINDOW: constant(uint256) = c.SETTLEMENT_WINDOW
 NEVER: constant(uint256) = 2**40 - 1
+# of a forward band, see Markets.vy
+MARGIN_SHIFT: constant(uint256) = 192
+BASIS_SHIFT: constant(uint256) = 128
 # of a collateral word, see Vault.vy
 UNDERLYING_SHIFT: constant(uint256) = 224
 INITIAL_SHIFT: constant(uint256) = 208
@@ -47,6 +51,8 @@ struct Band:
     basis: uint256
     # WAD per year
     carry: uint256
+    # least stand-alone initial margin of perps and futures, a share of the price, WAD
+    margin: uint256
 
 
 @deploy
@@ -76,13 +82,39 @@ def worst_case(book: DynArray[uint256, 128]) -> int256:
 @external
 @view
 @reentrant
+def worst_case_of(ledger: address, account: uint256, instruments: DynArray[uint256, 128]) -> int256:
+    """
+    @notice The least that an account's book can ever pay: see `worst_case`.
+    @param ledger Clearinghouse that keeps the account.
+    @param account Account.
+    @param instruments All that it holds, ascending.
+    """
+    return self._worst_case(staticcall IClearinghouse(ledger).book(account, instruments))
+
+
+@external
+@view
+@reentrant
 def value(book: DynArray[uint256, 128]) -> IBookValuer.Valuation:
     """
     @notice Bounds of a book without its cash, at the effective spots, worst over the carry band.
     @param book Words, ascending.
-    @return See IMarginGate; WAD, rounded against the account.
+    @return See IBookValuer; WAD, rounded against the account.
     """
     return self._value(book)
+
+
+@external
+@view
+@reentrant
+def value_of(ledger: address, account: uint256, instruments: DynArray[uint256, 128]) -> IBookValuer.Valuation:
+    """
+    @notice Bounds of an account's book: see `value`.
+    @param ledger Clearinghouse that keeps the account.
+    @param account Account.
+    @param instruments All that it holds, ascending.
+    """
+    return self._value(staticcall IClearinghouse(ledger).book(account, instruments))
 
 
 @external
@@ -110,9 +142,9 @@ def posted_value(collateral: DynArray[uint256, 8]) -> IBookValuer.CollateralValu
 @external
 @view
 @reentrant
-def linear_band(instrument: uint128) -> (uint256, uint256):
+def linear_band(instrument: uint128) -> (uint256, uint256, uint256):
     """
-    @notice Least and largest price of a perp or future, WAD.
+    @notice Least and largest price of a perp or future, WAD; the least stand-alone initial margin, a share of the price.
     """
     low: uint256 = 0
     high: uint256 = 0
@@ -121,7 +153,7 @@ def linear_band(instrument: uint128) -> (uint256, uint256):
         low, high = self._widen(band.spot, band.basis)
     else:
         low, high = self._forwards(band, ins._expiry(instrument))
-    return low * c.PRICE_UNIT, high * c.PRICE_UNIT
+    return low * c.PRICE_UNIT, high * c.PRICE_UNIT, band.margin
 
 
 @internal
@@ -235,8 +267,9 @@ def _band(underlying: uint256) -> Band:
     return Band(
         underlying=underlying,
         spot=spots[0],
-        basis=(packed[0] >> 128) & LOW_64,
+        basis=(packed[0] >> BASIS_SHIFT) & LOW_64,
         carry=packed[0] & LOW_128,
+        margin=packed[0] >> MARGIN_SHIFT,
     )
 
 

@@ -8,15 +8,19 @@
 @custom:security Trusts the RiskOracle for epochs and the quorum, and the BookValuer for brackets. Holds nothing. What it says
         is worth as much as the ledger named: the Clearinghouse and the Vault name the Clearinghouse.
 @custom:kill Replaced in the Clearinghouse by its owner, behind the timelock.
+@dev Evidence and statements are read where their encoding puts things and passed on as they came: to decode them whole
+     would cost more than most of the checks. Every read is of a place, checked to lie within, and nothing is read twice
+     by different rules, so no encoding shows one thing to one check and another thing to the next.
 """
 
 from ..attestation import typed_data
 from ..interfaces import IAttestation
-from ..interfaces import IAttesterQuorum
 from ..interfaces import IBookValuer
 from ..interfaces import IClearinghouse
+from ..interfaces import ICollateralSale
 from ..interfaces import IMarginGate
 from ..interfaces import IRiskOracle
+from ..interfaces import IVault
 from ..markets import instrument as ins
 from ..units import constants as c
 from ..units import fixed_point as fp
@@ -28,13 +32,33 @@ WAD: constant(uint256) = c.WAD
 NO_BOUND: constant(int256) = min_value(int256)
 # of the running hash: change counters
 COUNT_BITS: constant(uint256) = 24
-# a reduction at the mark takes at least this part of the position
-LEAST_PART: constant(int256) = 16
-# of an encoded Proof: where the leaf stands, and how long it is
-LEAF_AT: constant(uint256) = 64
-LEAF_BYTES: constant(uint256) = 384
 COUNT_MASK: constant(uint256) = 2**24 - 1
 CHANGES_MASK: constant(uint256) = 2**48 - 1
+# a reduction at the mark takes at least this part of the position
+LEAST_PART: constant(int256) = 16
+# an encoded struct starts here, behind its own offset, and the offsets inside count from here
+START: constant(uint256) = 32
+# of an encoded Proof
+INSTRUMENTS_AT: constant(uint256) = 32
+LEAF_AT: constant(uint256) = 64
+PATH_AT: constant(uint256) = 448
+LEAF_BYTES: constant(uint256) = 384
+# of an encoded Statement
+EPOCH_AT: constant(uint256) = 32
+DEADLINE_AT: constant(uint256) = 64
+SIGNATURES_AT: constant(uint256) = 96
+SHOWN_AT: constant(uint256) = 128
+PATHS_AT: constant(uint256) = 160
+SHOWN_BYTES: constant(uint256) = 192
+# of calls that pass an encoded array on: the function, and where the last argument stands
+VALUE: constant(bytes4) = method_id("value_of(address,uint256,uint256[])", output_type=bytes4)
+WORST_CASE: constant(bytes4) = method_id("worst_case_of(address,uint256,uint256[])", output_type=bytes4)
+REQUIRE_IN_EPOCH: constant(bytes4) = method_id("require_in_epoch(uint64,bytes32,bytes32[])", output_type=bytes4)
+REQUIRE_SIGNED: constant(bytes4) = method_id(
+    "require_signed(bytes32,(uint256,(bytes32,uint256)[]))", output_type=bytes4
+)
+ARRAY_OFFSET: constant(bytes32) = 0x0000000000000000000000000000000000000000000000000000000000000060
+SIGNATURES_OFFSET: constant(bytes32) = 0x0000000000000000000000000000000000000000000000000000000000000040
 
 # Epochs
 ORACLE: public(immutable(IRiskOracle))
@@ -42,9 +66,9 @@ ORACLE: public(immutable(IRiskOracle))
 VALUER: immutable(IBookValuer)
 
 
-# A record, and what caps its initial margin.
+# A margin held against an account's book, and what caps its initial margin.
 struct Adoption:
-    words: uint256[4]
+    record: IMarginGate.Record
     # least payoff of the book; min_value(int256): no cap
     least: int256
 
@@ -66,20 +90,20 @@ def __init__(oracle: IRiskOracle, valuer: IBookValuer):
 @external
 @view
 @reentrant
-def require_headroom(ledger: address, underlyings: uint256, accounts: DynArray[uint256, 2]) -> DynArray[int256, 2]:
+def require_headroom(underlyings: uint256, standings: DynArray[IMarginGate.Standing, 2]) -> DynArray[int256, 2]:
     """
     @notice Reverts unless every account passes by headroom over its record: what most actions come to, and cheaper than
             the general way, which must hold evidence in memory.
-    @param ledger Clearinghouse that keeps the accounts.
     @param underlyings Bits of those whose spot must be inside its band.
-    @param accounts Accounts.
+    @param standings The accounts after the action, with their records, as the caller's ledger knows them.
     @return Lower bound of the settled cash of each, WAD, not negative.
     """
-    self._require_open(underlyings)
+    first: uint64 = records._epoch(standings[0].record)
+    last: uint64 = records._epoch(standings[len(standings) - 1].record)
+    self._require_epochs([first, last], underlyings, True)
     settled: DynArray[int256, 2] = []
-    for account: uint256 in accounts:
-        standing: IMarginGate.Standing = self._standing(ledger, account, True)
-        settled.append(self._require_headroom(standing, standing.record, NO_BOUND))
+    for standing: IMarginGate.Standing in standings:
+        settled.append(self._require_headroom(standing, records._unpack(standing.record), NO_BOUND))
     return settled
 
 
@@ -108,22 +132,27 @@ def require_trade(
     @param statement What both share.
     @return What follows for each.
     """
-    if min(makerEvidence.way, takerEvidence.way) < c.WAY_WORST_CASE:
-        self._require_open(underlyings)
-    leaves: DynArray[IAttestation.MarginLeaf, 2] = []
-    if self._is_report(makerEvidence.way):
-        leaves.append(self._leaf_in(slice(makerEvidence.data, LEAF_AT, LEAF_BYTES)))
-    if self._is_report(takerEvidence.way):
-        leaves.append(self._leaf_in(slice(takerEvidence.data, LEAF_AT, LEAF_BYTES)))
-    if len(leaves) != 0:
-        self._require_signed(action, leaves, statement)
+    ways: uint8[2] = [makerEvidence.way, takerEvidence.way]
+    assert max(ways[0], ways[1]) <= c.WAY_REDUCE_AT_MARK, "gate: unknown way"
+    margins: DynArray[bytes32, 2] = []
+    if self._is_report(ways[0]):
+        margins.append(typed_data._encoded_margin_hash(slice(makerEvidence.data, LEAF_AT, LEAF_BYTES)))
+    if self._is_report(ways[1]):
+        margins.append(typed_data._encoded_margin_hash(slice(takerEvidence.data, LEAF_AT, LEAF_BYTES)))
+    if len(margins) != 0:
+        self._require_signed(action, margins, statement)
+    standings: IMarginGate.Standing[2] = [
+        self._standing(ledger, maker.account, ways[0] == c.WAY_HEADROOM),
+        self._standing(ledger, taker.account, ways[1] == c.WAY_HEADROOM),
+    ]
     epoch: uint64 = self._epoch(statement)
+    self._require_epochs_of(ways, standings, epoch, underlyings)
     mark: uint256 = 0
-    if max(makerEvidence.way, takerEvidence.way) == c.WAY_REDUCE_AT_MARK:
+    if max(ways[0], ways[1]) == c.WAY_REDUCE_AT_MARK:
         mark = self._only_mark(statement)
     return [
-        self._pass(ledger, maker, makerEvidence.way, makerEvidence.data, epoch, mark),
-        self._pass(ledger, taker, takerEvidence.way, takerEvidence.data, epoch, mark),
+        self._pass(ledger, standings[0], maker, ways[0], makerEvidence.data, epoch, mark),
+        self._pass(ledger, standings[1], taker, ways[1], takerEvidence.data, epoch, mark),
     ]
 
 
@@ -149,13 +178,14 @@ def require_pass(
     @return What follows.
     """
     assert evidence.way <= c.WAY_WORST_CASE, "gate: unknown way"
-    if evidence.way < c.WAY_WORST_CASE:
-        self._require_open(underlyings)
     if evidence.way == c.WAY_REPORT:
-        self._require_signed(action, [self._leaf_in(slice(evidence.data, LEAF_AT, LEAF_BYTES))], statement)
-    side: IMarginGate.Side = empty(IMarginGate.Side)
-    side.account = account
-    return self._pass(ledger, side, evidence.way, evidence.data, self._epoch(statement), 0)
+        self._require_signed(
+            action, [typed_data._encoded_margin_hash(slice(evidence.data, LEAF_AT, LEAF_BYTES))], statement
+        )
+    standing: IMarginGate.Standing = self._standing(ledger, account, evidence.way == c.WAY_HEADROOM)
+    epoch: uint64 = self._epoch(statement)
+    self._require_epochs_of([evidence.way, evidence.way], [standing, standing], epoch, underlyings)
+    return self._pass(ledger, standing, empty(IMarginGate.Side), evidence.way, evidence.data, epoch, 0)
 
 
 @external
@@ -166,7 +196,7 @@ def adopt(
     account: uint256,
     evidence: IAttestation.Evidence,
     statement: Bytes[6656],
-) -> uint256[4]:
+) -> uint256[3]:
     """
     @notice The record that a leaf makes. Reverts unless the leaf belongs to a usable epoch and bounds the book now.
     @param ledger Clearinghouse that keeps the account.
@@ -175,7 +205,7 @@ def adopt(
     @param statement Its epoch.
     """
     standing: IMarginGate.Standing = self._standing(ledger, account, False)
-    return (self._assess(ledger, standing, c.WAY_LEAF, self._epoch(statement), evidence.data)).words
+    return records._pack((self._assess(ledger, standing, c.WAY_LEAF, self._epoch(statement), evidence.data)).record)
 
 
 @external
@@ -187,7 +217,10 @@ def measure(ledger: address, account: uint256) -> IMarginGate.Health:
     @param ledger Clearinghouse that keeps the account.
     """
     standing: IMarginGate.Standing = self._standing(ledger, account, True)
-    return self._measure(standing, standing.record)
+    record: IMarginGate.Record = records._unpack(standing.record)
+    assert staticcall ORACLE.is_usable(record.epoch), "gate: record of another epoch"
+    assert record.changes == convert(standing.bookHash, uint256) & CHANGES_MASK, "gate: record of another book"
+    return self._health(standing, record)
 
 
 @external
@@ -196,29 +229,29 @@ def measure(ledger: address, account: uint256) -> IMarginGate.Health:
 def units(statement: Bytes[6656], instruments: DynArray[uint128, 4]) -> DynArray[IMarginGate.Unit, 4]:
     """
     @notice Marks and stand-alone margins of instruments, if the statement shows them, else nothing. Reverts unless the
-            leaves belong to a usable epoch and marks of perps and futures lie inside the carry band.
+            leaves belong to a usable epoch, and marks and margins of perps and futures lie inside their bounds.
     @param statement Shows one leaf per instrument, in the same order, or none.
     @param instruments What is traded.
     """
     found: DynArray[IMarginGate.Unit, 4] = []
-    if not self._shows_instruments(statement):
+    shown: uint256 = START + extract32(statement, SHOWN_AT, output_type=uint256)
+    paths: uint256 = START + extract32(statement, PATHS_AT, output_type=uint256)
+    count: uint256 = extract32(statement, shown, output_type=uint256)
+    if count == 0:
         return found
-    shared: IAttestation.Statement = self._shared(statement)
-    assert len(shared.instruments) == len(instruments), "gate: instruments differ"
-    assert len(shared.paths) == len(instruments), "gate: paths differ"
-    for i: uint256 in range(len(instruments), bound=4):
-        leaf: IAttestation.InstrumentLeaf = shared.instruments[i]
+    assert count == len(instruments), "gate: instruments differ"
+    assert extract32(statement, paths, output_type=uint256) == count, "gate: paths differ"
+    shown += 32
+    paths += 32
+    epoch: uint64 = self._epoch(statement)
+    for i: uint256 in range(count, bound=4):
+        encoded: Bytes[SHOWN_BYTES] = slice(statement, shown + i * SHOWN_BYTES, SHOWN_BYTES)
+        leaf: IAttestation.InstrumentLeaf = abi_decode(encoded, IAttestation.InstrumentLeaf)
         assert leaf.instrument == instruments[i], "gate: leaf of another instrument"
+        path: uint256 = paths + extract32(statement, paths + i * 32, output_type=uint256)
+        self._require_in_epoch(epoch, typed_data._leaf(typed_data._encoded_instrument_hash(encoded)), statement, path)
         if ins._kind(leaf.instrument) <= c.FUTURE:
-            # the mark of a perp or future moves settled cash
-            low: uint256 = 0
-            high: uint256 = 0
-            low, high = staticcall VALUER.linear_band(leaf.instrument)
-            mark: uint256 = convert(leaf.mark, uint256)
-            assert low <= mark and mark <= high, "gate: mark outside its band"
-        assert staticcall ORACLE.require_in_epoch(
-            shared.epoch, typed_data._leaf(typed_data._instrument_hash(leaf)), shared.paths[i]
-        )
+            self._require_linear(leaf)
         found.append(
             IMarginGate.Unit(
                 mark=convert(leaf.mark, uint256),
@@ -240,7 +273,7 @@ def valuer() -> address:
 
 @external
 @pure
-def unpack(words: uint256[4]) -> IMarginGate.Record:
+def unpack(words: uint256[3]) -> IMarginGate.Record:
     """
     @notice The record that the Clearinghouse stores, field by field.
     """
@@ -272,6 +305,7 @@ def require_succeeds(oracle: address, previous: address) -> bool:
 @view
 def _pass(
     ledger: address,
+    standing: IMarginGate.Standing,
     side: IMarginGate.Side,
     way: uint8,
     data: Bytes[6144],
@@ -279,27 +313,26 @@ def _pass(
     mark: uint256,
 ) -> IMarginGate.Passed:
     """
-    @notice By any way. Signatures of reports have been checked. An increase of risk leaves settled cash not negative.
+    @notice By any way. Epochs and signatures of reports have been checked. An increase of risk leaves settled cash not
+            negative.
     @param mark Of the one instrument traded, for a reduction at the mark, WAD.
     """
     passed: IMarginGate.Passed = empty(IMarginGate.Passed)
-    standing: IMarginGate.Standing = self._standing(ledger, side.account, way == c.WAY_HEADROOM)
     if way == c.WAY_HEADROOM:
-        passed.settled = self._require_headroom(standing, standing.record, NO_BOUND)
+        passed.settled = self._require_headroom(standing, records._unpack(standing.record), NO_BOUND)
     elif way == c.WAY_WORST_CASE:
         passed.settled = self._require_worst_case(ledger, standing, data)
     elif way == c.WAY_REDUCE_AT_MARK:
         passed.settled = self._shrink(ledger, standing, side, mark)
     else:
-        assert way <= c.WAY_REDUCE_REPORT, "gate: unknown way"
         adopted: Adoption = self._assess(ledger, standing, way, epoch, data)
-        passed.record = adopted.words
         if way == c.WAY_REDUCE_REPORT:
-            passed.settled = self._reduce(standing, side, adopted.words)
+            passed.settled = self._reduce(ledger, side, self._health(standing, adopted.record))
         elif way == c.WAY_REPORT:
-            passed.settled = self._require_headroom(standing, adopted.words, adopted.least)
+            passed.settled = self._require_headroom(standing, adopted.record, adopted.least)
         else:
-            passed.settled = self._require_headroom(standing, adopted.words, NO_BOUND)
+            passed.settled = self._require_headroom(standing, adopted.record, NO_BOUND)
+            passed.record = records._pack(adopted.record)
     return passed
 
 
@@ -308,12 +341,12 @@ def _pass(
 def _require_worst_case(ledger: address, standing: IMarginGate.Standing, data: Bytes[6144]) -> int256:
     """
     @notice Cash and the least that the book can ever pay are not negative.
+    @param data An encoded array of the account's instruments.
     @return Cash, WAD.
     """
     least: int256 = 0
     if standing.legs != 0:
-        instruments: DynArray[uint128, 128] = abi_decode(data, DynArray[uint128, 128])
-        least = staticcall VALUER.worst_case(self._book(ledger, standing.account, instruments))
+        least = abi_decode(self._ask(WORST_CASE, ledger, standing.account, data, START), int256)
     assert standing.liquid >= 0, "gate: settled cash below zero"
     assert standing.liquid + least >= 0, "gate: not fully collateralised"
     return standing.liquid
@@ -321,19 +354,32 @@ def _require_worst_case(ledger: address, standing: IMarginGate.Standing, data: B
 
 @internal
 @view
-def _reduce(standing: IMarginGate.Standing, side: IMarginGate.Side, words: uint256[4]) -> int256:
+def _reduce(ledger: address, side: IMarginGate.Side, after: IMarginGate.Health) -> int256:
     """
-    @notice By report: the buffer above maintenance margin does not fall, and equity by no more than the fee.
+    @notice By report: the buffer above maintenance margin does not fall, and equity by no more than the fee. Settled cash
+            below zero may fall only as far as collateral may be owed against.
     @return Lower bound of settled cash, WAD.
     """
-    after: IMarginGate.Health = self._measure(standing, words)
     before: IMarginGate.Health = side.before
-    assert (after.equity + convert(side.fee, int256) >= before.equity), "gate: equity falls"
+    assert after.equity + side.fee >= before.equity, "gate: equity falls"
     assert (
         after.equity - convert(after.maintenance, int256) >= before.equity - convert(before.maintenance, int256)
     ), "gate: risk not reduced"
-    assert after.settled >= min(0, before.settled), "gate: settled cash below zero"
+    if after.settled < min(0, before.settled):
+        assert after.settled + self._debt_limit(ledger, side.account) >= 0, "gate: settled cash below zero"
     return after.settled
+
+
+@internal
+@view
+def _debt_limit(ledger: address, account: uint256) -> int256:
+    """
+    @notice How far an account's settled cash may be below zero, WAD: 0 where nothing is lent.
+    """
+    sale: address = staticcall IVault(staticcall IClearinghouse(ledger).vault()).collateral_sale()
+    if sale == empty(address):
+        return 0
+    return convert(staticcall ICollateralSale(sale).debt_limit(account), int256)
 
 
 @internal
@@ -373,24 +419,20 @@ def _assess(
             fills, which the counters have priced: the bracket then bounds the mark carried forward from above, and from
             below only that of an untouched book, since Q carries the adverse of price and mark.
     """
-    self._require_plain(extract32(data, 0, output_type=uint256))
-    proof: IAttestation.Proof = abi_decode(data, IAttestation.Proof)
-    leaf: IAttestation.MarginLeaf = proof.leaf
+    encoded: Bytes[LEAF_BYTES] = slice(data, LEAF_AT, LEAF_BYTES)
+    leaf: IAttestation.MarginLeaf = abi_decode(encoded, IAttestation.MarginLeaf)
     assert leaf.account == standing.account, "gate: margin of another account"
     assert (convert(leaf.marginal, uint256) >= WAD), "gate: bad marginal multiplier"
     now: uint256 = convert(standing.bookHash, uint256)
     then: uint256 = convert(leaf.bookHash, uint256)
     if way == c.WAY_LEAF:
-        assert staticcall ORACLE.require_in_epoch(
-            epoch,
-            typed_data._leaf(typed_data._margin_hash(leaf)),
-            proof.path,
-        )
+        path: uint256 = START + extract32(data, PATH_AT, output_type=uint256)
+        self._require_in_epoch(epoch, typed_data._leaf(typed_data._encoded_margin_hash(encoded)), data, path)
         assert (now >> COUNT_BITS) & COUNT_MASK == (then >> COUNT_BITS) & COUNT_MASK, "gate: book changed otherwise"
         assert (unsafe_sub(now, then) & COUNT_MASK <= c.MAX_FILLS_SINCE_LEAF), "gate: too many fills since the leaf"
     else:
         assert now == then, "gate: report of another book"
-    valuation: IBookValuer.Valuation = staticcall VALUER.value(self._book(ledger, standing.account, proof.instruments))
+    valuation: IBookValuer.Valuation = self._valuation(ledger, standing.account, data)
     assert not valuation.expired, "gate: expired leg"
     base: int256 = convert(leaf.markToMarket, int256) - convert(leaf.addedMark, int256)
     mark: int256 = base + records._signed(standing.counters)
@@ -398,19 +440,17 @@ def _assess(
     if now == then:
         assert valuation.low <= mark, "gate: mark outside bracket"
     return Adoption(
-        words=records._pack(
-            IMarginGate.Record(
-                epoch=epoch,
-                marginal=convert(leaf.marginal, uint256),
-                initialMargin=convert(leaf.initialMargin, uint256),
-                addedIM=convert(leaf.addedIM, uint256),
-                markBase=base,
-                maintenanceMargin=convert(leaf.maintenanceMargin, uint256),
-                maxAddedIM=convert(leaf.maxAddedIM, uint256),
-                changes=then & CHANGES_MASK,
-                expiry=valuation.earliest,
-                linear=valuation.linear,
-            )
+        record=IMarginGate.Record(
+            epoch=epoch,
+            marginal=convert(leaf.marginal, uint256),
+            initialMargin=convert(leaf.initialMargin, uint256),
+            addedIM=convert(leaf.addedIM, uint256),
+            markBase=base,
+            maintenanceMargin=convert(leaf.maintenanceMargin, uint256),
+            maxAddedIM=convert(leaf.maxAddedIM, uint256),
+            changes=then & CHANGES_MASK,
+            expiry=valuation.earliest,
+            linear=valuation.linear,
         ),
         least=valuation.floor,
     )
@@ -418,17 +458,16 @@ def _assess(
 
 @internal
 @view
-def _require_headroom(standing: IMarginGate.Standing, words: uint256[4], least: int256) -> int256:
+def _require_headroom(standing: IMarginGate.Standing, record: IMarginGate.Record, least: int256) -> int256:
     """
     @notice Reverts unless equity covers the initial margin. That is at most the record's plus m times the stand-alone
-            margin of the fills since, as margins are subadditive: nothing about the book itself is needed.
-    @param words The account's record, or the one of the leaf or report presented.
+            margin of the fills since, as margins are subadditive: nothing about the book itself is needed. The record's
+            epoch has been checked.
+    @param record The account's record, or the one of the leaf or report presented.
     @param least Least payoff of the book now, where known: no book needs more than the most it can lose. Applied last,
            as a capped margin is not subadditive. min_value(int256): no cap.
     @return Lower bound of settled cash, WAD.
     """
-    record: IMarginGate.Record = records._unpack(words)
-    assert staticcall ORACLE.is_usable(record.epoch), "gate: record of another epoch"
     now: uint256 = convert(standing.bookHash, uint256)
     assert (now >> COUNT_BITS) & COUNT_MASK == record.changes >> COUNT_BITS, "gate: book changed otherwise"
     assert (
@@ -452,13 +491,10 @@ def _require_headroom(standing: IMarginGate.Standing, words: uint256[4], least: 
 
 @internal
 @view
-def _measure(standing: IMarginGate.Standing, words: uint256[4]) -> IMarginGate.Health:
+def _health(standing: IMarginGate.Standing, record: IMarginGate.Record) -> IMarginGate.Health:
     """
-    @notice See `measure`.
+    @notice Equity, maintenance margin and settled cash by a record of the present book.
     """
-    record: IMarginGate.Record = records._unpack(words)
-    assert staticcall ORACLE.is_usable(record.epoch), "gate: record of another epoch"
-    assert (record.changes == convert(standing.bookHash, uint256) & CHANGES_MASK), "gate: record of another book"
     equity: int256 = standing.liquid + record.markBase + records._signed(standing.counters)
     if len(standing.collateral) != 0:
         equity += (staticcall VALUER.collateral_value(standing.collateral)).maintenance
@@ -469,19 +505,140 @@ def _measure(standing: IMarginGate.Standing, words: uint256[4]) -> IMarginGate.H
     )
 
 
-# Statements
+# Epochs and signatures
+
+
+@internal
+@view
+def _require_epochs_of(ways: uint8[2], standings: IMarginGate.Standing[2], epoch: uint64, underlyings: uint256):
+    """
+    @notice Reverts unless the epochs that two ways rest on are usable and, where one increases risk, spots allow it.
+    @param epoch Of the statement.
+    """
+    epochs: DynArray[uint64, 2] = []
+    for i: uint256 in range(2):
+        if ways[i] == c.WAY_HEADROOM:
+            epochs.append(records._epoch(standings[i].record))
+        elif ways[i] != c.WAY_WORST_CASE and ways[i] != c.WAY_REDUCE_AT_MARK:
+            epochs.append(epoch)
+    if len(epochs) != 0:
+        increases: bool = min(ways[0], ways[1]) < c.WAY_WORST_CASE
+        self._require_epochs([epochs[0], epochs[len(epochs) - 1]], underlyings, increases)
+
+
+@internal
+@view
+def _require_epochs(epochs: uint64[2], underlyings: uint256, increases: bool):
+    """
+    @notice Reverts unless both epochs are usable; for an increase of risk also if the latest epoch is too old, or a spot
+            outside its band.
+    """
+    fresh: bool = False
+    outside: uint256 = 0
+    usable: bool = False
+    fresh, outside, usable = staticcall ORACLE.conditions(epochs)
+    if increases:
+        assert fresh, "gate: epoch too old"
+        assert outside & underlyings == 0, "gate: spot outside its band"
+    assert usable, "gate: epoch not usable"
+
+
+@internal
+@view
+def _require_signed(action: bytes32, margins: DynArray[bytes32, 2], statement: Bytes[6656]):
+    """
+    @notice Reverts unless the quorum signed these margins, after this action: one signature set covers the reports of both
+            sides.
+    """
+    deadline: uint256 = extract32(statement, DEADLINE_AT, output_type=uint256)
+    assert block.timestamp <= deadline, "gate: report expired"
+    reports: bytes32 = typed_data._reports_hash(self._epoch(statement), action, convert(deadline, uint64), margins)
+    at: uint256 = START + extract32(statement, SIGNATURES_AT, output_type=uint256)
+    assert extract32(statement, at + 32, output_type=uint256) == 64, "gate: encoding"
+    # bitmap, offset and length before the pairs of words
+    length: uint256 = 96 + 64 * extract32(statement, at + 64, output_type=uint256)
+    assert convert(
+        raw_call(
+            staticcall ORACLE.quorum(),
+            concat(
+                REQUIRE_SIGNED,
+                reports,
+                SIGNATURES_OFFSET,
+                slice(statement, at, length),
+            ),
+            max_outsize=32,
+            is_static_call=True,
+        ),
+        bool,
+    )
+
+
+@internal
+@view
+def _require_in_epoch(epoch: uint64, leaf: bytes32, encoding: Bytes[6656], path: uint256):
+    """
+    @notice Reverts unless a leaf belongs to a usable epoch.
+    @param encoding Holds the path.
+    @param path Where its length stands.
+    """
+    length: uint256 = 32 + 32 * extract32(encoding, path, output_type=uint256)
+    assert convert(
+        raw_call(
+            ORACLE.address,
+            concat(
+                REQUIRE_IN_EPOCH,
+                convert(epoch, bytes32),
+                leaf,
+                ARRAY_OFFSET,
+                slice(encoding, path, length),
+            ),
+            max_outsize=32,
+            is_static_call=True,
+        ),
+        bool,
+    )
+
+
+@internal
+@view
+def _require_linear(leaf: IAttestation.InstrumentLeaf):
+    """
+    @notice Reverts unless the mark of a perp or future, which moves settled cash, lies inside the carry band, and its
+            stand-alone margins are not below what the leverage limit asks for.
+    """
+    low: uint256 = 0
+    high: uint256 = 0
+    margin: uint256 = 0
+    low, high, margin = staticcall VALUER.linear_band(leaf.instrument)
+    mark: uint256 = convert(leaf.mark, uint256)
+    assert low <= mark and mark <= high, "gate: mark outside its band"
+    alone: uint256 = convert(min(leaf.imLong, leaf.imShort), uint256)
+    assert alone >= fp._mul_up(mark, margin), "gate: leverage above limit"
+
+
+# Encodings
 
 
 @internal
 @pure
 def _epoch(statement: Bytes[6656]) -> uint64:
     """
-    @notice The epoch of an encoded statement, its first field behind the offset of the struct; 0 of an empty one.
+    @notice The epoch of an encoded statement; 0 of an empty one.
     """
     if len(statement) == 0:
         return 0
-    self._require_plain(extract32(statement, 0, output_type=uint256))
-    return convert(extract32(statement, 32, output_type=uint256), uint64)
+    return convert(extract32(statement, EPOCH_AT, output_type=uint256), uint64)
+
+
+@internal
+@pure
+def _only_mark(statement: Bytes[6656]) -> uint256:
+    """
+    @notice The mark of the one instrument that a statement shows.
+    """
+    shown: uint256 = START + extract32(statement, SHOWN_AT, output_type=uint256)
+    assert extract32(statement, shown, output_type=uint256) == 1, "gate: no instrument leaf"
+    return extract32(statement, shown + 64, output_type=uint256)
 
 
 @internal
@@ -492,87 +649,33 @@ def _standing(ledger: address, account: uint256, recorded: bool) -> IMarginGate.
 
 @internal
 @view
-def _book(ledger: address, account: uint256, instruments: DynArray[uint128, 128]) -> DynArray[uint256, 128]:
-    return staticcall IClearinghouse(ledger).book(account, instruments)
+def _valuation(ledger: address, account: uint256, data: Bytes[6144]) -> IBookValuer.Valuation:
+    """
+    @notice Bounds of the whole book that a proof shows.
+    """
+    at: uint256 = START + extract32(data, INSTRUMENTS_AT, output_type=uint256)
+    return abi_decode(self._ask(VALUE, ledger, account, data, at), IBookValuer.Valuation)
 
 
 @internal
-@pure
-def _shared(statement: Bytes[6656]) -> IAttestation.Statement:
-    return abi_decode(statement, IAttestation.Statement)
+@view
+def _ask(what: bytes4, ledger: address, account: uint256, data: Bytes[6144], at: uint256) -> Bytes[256]:
+    """
+    @notice What the valuer says of the account's book, whose instruments it gets as they stand encoded.
+    @param what Function of the valuer, which takes the ledger, the account and the instruments.
+    @param data Holds the instruments.
+    @param at Where their number stands.
+    """
+    length: uint256 = 32 + 32 * extract32(data, at, output_type=uint256)
+    return raw_call(
+        VALUER.address,
+        concat(what, convert(ledger, bytes32), convert(account, bytes32), ARRAY_OFFSET, slice(data, at, length)),
+        max_outsize=256,
+        is_static_call=True,
+    )
 
 
 @internal
 @pure
 def _is_report(way: uint8) -> bool:
     return way == c.WAY_REPORT or way == c.WAY_REDUCE_REPORT
-
-
-@internal
-@pure
-def _leaf_in(encoded: Bytes[LEAF_BYTES]) -> IAttestation.MarginLeaf:
-    return abi_decode(encoded, IAttestation.MarginLeaf)
-
-
-@internal
-@pure
-def _only_mark(statement: Bytes[6656]) -> uint256:
-    """
-    @notice The mark of the one instrument that a statement shows.
-    """
-    shared: IAttestation.Statement = self._shared(statement)
-    assert len(shared.instruments) == 1, "gate: no instrument leaf"
-    return convert(shared.instruments[0].mark, uint256)
-
-
-@internal
-@pure
-def _shows_instruments(statement: Bytes[6656]) -> bool:
-    """
-    @notice Whether an encoded statement shows any instrument leaf, without decoding the rest.
-    """
-    self._require_plain(extract32(statement, 0, output_type=uint256))
-    offset: uint256 = extract32(statement, 128, output_type=uint256)
-    return extract32(statement, 32 + offset, output_type=uint256) != 0
-
-
-@internal
-@pure
-def _require_plain(offset: uint256):
-    """
-    @notice A decoder follows any offset, but what was read at a fixed place must be what is decoded.
-    """
-    assert offset == 32, "gate: encoding"
-
-
-@internal
-@view
-def _require_open(underlyings: uint256):
-    """
-    @notice Reverts if the latest epoch is too old for more risk, or a spot is outside its band.
-    """
-    fresh: bool = False
-    outside: uint256 = 0
-    fresh, outside = staticcall ORACLE.conditions()
-    assert fresh, "gate: epoch too old"
-    assert outside & underlyings == 0, "gate: spot outside its band"
-
-
-@internal
-@view
-def _require_signed(
-    action: bytes32,
-    leaves: DynArray[IAttestation.MarginLeaf, 2],
-    statement: Bytes[6656],
-):
-    """
-    @notice Reverts unless the quorum signed these margins, after this action, on a usable epoch: one signature set covers
-            the reports of both sides.
-    """
-    shared: IAttestation.Statement = self._shared(statement)
-    assert block.timestamp <= convert(shared.deadline, uint256), "gate: report expired"
-    assert staticcall ORACLE.is_usable(shared.epoch), "gate: report of another epoch"
-    quorum: address = staticcall ORACLE.quorum()
-    assert staticcall IAttesterQuorum(quorum).require_signed(
-        typed_data._reports_hash(shared.epoch, action, shared.deadline, leaves), shared.signatures
-    )

@@ -20,13 +20,11 @@ from ..markets import instrument as ins
 
 # Constants
 
-MAX_LEGS: constant(uint256) = c.MAX_LEGS  # a power of two: masks a place on a hull
-HULLS: constant(uint256) = 2 * c.MAX_LEGS
-MAX_KNOTS: constant(uint256) = (c.MAX_LEGS + 1)  # one per strike, and the price zero
+MAX_LEGS: constant(uint256) = c.MAX_LEGS  # a power of two: k ^ (MAX_LEGS - 1) counts from the back
 MAX_FORWARD: constant(uint256) = 2**64 - 1  # 1e-8 USD
-SIGNED_MAX_QUANTITY: constant(int256) = (2**96)  # MAX_QUANTITY: the compiler does not fold conversions
 GROUP_SHIFT: constant(uint256) = 200  # of a word: leaves underlying and expiry
-STRIKE_SHIFT: constant(uint256) = 136  # of a word
+STRIKE_SHIFT: constant(uint256) = 136  # of a word: leaves underlying, expiry and strike
+STRIKE_BITS: constant(uint256) = 64
 PRICE_BITS: constant(uint256) = 64
 PRICE_MASK: constant(int256) = 2**64 - 1
 TO_WAD: constant(int256) = 10**8  # from 1e-26 USD
@@ -85,9 +83,11 @@ def _expiry_bounds(
     assert forward_low <= forward_high, "payoff: forward band inverted"
     assert forward_high <= MAX_FORWARD, "payoff: forward too large"
     # Both hulls in one array, as every array handed to another function would be copied: where the slope rises only the
-    # convex envelope can have a corner (side 0), where it falls only the concave one (side 1), kept negated.
-    hull: int256[HULLS] = empty(int256[HULLS])
-    tops: uint256[2] = [0, 0]  # knots on each hull; the origin is on both, unstored
+    # convex envelope can have a corner (stored from the front), where it falls only the concave one (from the back, kept
+    # negated). A strike is on one of them at most, so they never meet.
+    hull: int256[MAX_LEGS] = empty(int256[MAX_LEGS])
+    rising: uint256 = 0  # knots on each hull; the origin is on both, unstored
+    falling: uint256 = 0
     base: int256 = 0
     slope: int256 = 0
     bend: int256 = 0  # slope of the kinks before the current strike
@@ -97,125 +97,126 @@ def _expiry_bounds(
 
     count: uint256 = len(book)
     group: uint256 = book[start] >> GROUP_SHIFT
+    at: uint256 = group << STRIKE_BITS  # group and strike of the legs before
     before: uint256 = 0  # instruments are never zero: kind and expiry of a perp are, its underlying is not
     if start != 0:
         before = book[unsafe_sub(start, 1)] >> ins.INSTRUMENT_SHIFT
     next_index: uint256 = start
     # one turn more than there are legs: the last strike is a knot too
     for i: uint256 in range(start, unsafe_add(count, 1), bound=MAX_LEGS + 1):
-        quantity: int256 = 0
-        kind: uint256 = c.PUT
-        strike: int256 = 0
-        ended: bool = True
+        word: uint256 = 0  # belongs to no group
         if i != count:
-            word: uint256 = book[i]
-            if word >> GROUP_SHIFT == group:
-                ended = False
-                instrument: uint256 = word >> ins.INSTRUMENT_SHIFT
-                assert instrument > before, "payoff: book not ascending"
-                before = instrument
-                quantity = convert(convert(word << ins.INSTRUMENT_SHIFT, bytes32), int256) >> ins.INSTRUMENT_SHIFT
-                assert abs(quantity) <= SIGNED_MAX_QUANTITY, "payoff: quantity too large"
-                kind = instrument & ins.KIND_MASK
-                if kind <= c.FUTURE:
-                    slope = unsafe_add(slope, quantity)
-                    continue
-                assert kind <= c.PUT, "payoff: unknown kind"
-                strike = convert((instrument >> ins.STRIKE_SHIFT) & ins.STRIKE_MASK, int256)
-        if ended or strike != x:
-            if kink != 0 and x != 0:
-                side: uint256 = 0
-                value: int256 = y
-                if kink < 0:
-                    side = 1
-                    value = unsafe_sub(0, y)
-                top: uint256 = unsafe_mul(side, MAX_LEGS) + tops[side]
-                for _: uint256 in range(MAX_LEGS):
-                    if top & (MAX_LEGS - 1) == 0:
-                        break
-                    # the last two knots: a before b; b stays if the hull turns upwards there
-                    b: int256 = hull[unsafe_sub(top, 1)]
-                    a: int256 = 0
-                    if top & (MAX_LEGS - 1) != 1:
-                        a = hull[unsafe_sub(top, 2)]
-                    bx: int256 = b & PRICE_MASK
-                    by: int256 = b >> PRICE_BITS
-                    if unsafe_mul(unsafe_sub(value, by), unsafe_sub(bx, a & PRICE_MASK)) > unsafe_mul(
-                        unsafe_sub(by, a >> PRICE_BITS), unsafe_sub(x, bx)
-                    ):
-                        break
-                    top = unsafe_sub(top, 1)
-                hull[top] = (value << PRICE_BITS) | x
-                tops[side] = unsafe_add(top & (MAX_LEGS - 1), 1)
-            bend = unsafe_add(bend, kink)
-            kink = 0
-            if ended:
+            word = book[i]
+        if word >> STRIKE_SHIFT != at:
+            if kink != 0:
+                if x != 0:
+                    flip: uint256 = 0
+                    top: uint256 = rising
+                    value: int256 = y
+                    if kink < 0:
+                        flip = MAX_LEGS - 1
+                        top = falling
+                        value = unsafe_sub(0, y)
+                    for _: uint256 in range(MAX_LEGS):
+                        if top == 0:
+                            break
+                        # the last two knots: a before b; b stays if the hull turns upwards there
+                        b: int256 = hull[unsafe_sub(top, 1) ^ flip]
+                        a: int256 = 0
+                        if top != 1:
+                            a = hull[unsafe_sub(top, 2) ^ flip]
+                        bx: int256 = b & PRICE_MASK
+                        by: int256 = b >> PRICE_BITS
+                        if unsafe_mul(unsafe_sub(value, by), unsafe_sub(bx, a & PRICE_MASK)) > unsafe_mul(
+                            unsafe_sub(by, a >> PRICE_BITS), unsafe_sub(x, bx)
+                        ):
+                            break
+                        top = unsafe_sub(top, 1)
+                    hull[top ^ flip] = (value << PRICE_BITS) | x
+                    if flip == 0:
+                        rising = unsafe_add(top, 1)
+                    else:
+                        falling = unsafe_add(top, 1)
+                bend = unsafe_add(bend, kink)
+                kink = 0
+            if word >> GROUP_SHIFT != group:
                 next_index = i
                 break
+            at = word >> STRIKE_SHIFT
+            strike: int256 = convert(convert(at & ins.STRIKE_MASK, bytes32), int256)
             y = unsafe_add(y, unsafe_mul(bend, unsafe_sub(strike, x)))
             x = strike
+        instrument: uint256 = word >> ins.INSTRUMENT_SHIFT
+        assert instrument > before, "payoff: book not ascending"
+        before = instrument
+        # moved up by its bound, a quantity within it is one of 0 to twice the bound
+        assert unsafe_add(word, c.MAX_QUANTITY) & ins.QUANTITY_MASK <= 2 * c.MAX_QUANTITY, "payoff: quantity too large"
+        quantity: int256 = convert(convert(word << ins.INSTRUMENT_SHIFT, bytes32), int256) >> ins.INSTRUMENT_SHIFT
+        kind: uint256 = instrument & ins.KIND_MASK
+        if kind <= c.FUTURE:
+            slope = unsafe_add(slope, quantity)
+            continue
         kink = unsafe_add(kink, quantity)
-        if kind == c.PUT:
+        if kind != c.CALL:
+            assert kind == c.PUT, "payoff: unknown kind"
             slope = unsafe_sub(slope, quantity)
-            base = unsafe_add(base, unsafe_mul(quantity, strike))
+            base = unsafe_add(base, unsafe_mul(quantity, x))
+    finite: bool = unsafe_add(slope, bend) >= 0
+    first: int256 = convert(forward_low, int256)
+    last: int256 = convert(forward_high, int256)
     worst: int256 = 0
-    ends: int256[2] = [0, 0]
+    high: int256 = 0
+    low: int256 = 0
+    # the concave envelope, then the convex one: each by the same walk, as the first is kept negated
+    knots: uint256 = falling
+    flip: uint256 = MAX_LEGS - 1
+    base = unsafe_sub(0, base)
+    slope = unsafe_sub(0, slope)
+    bend = unsafe_sub(0, bend)
     for side: uint256 in range(2):
-        sign: int256 = 1
-        if side == 1:
-            sign = -1
-        start_base: int256 = unsafe_mul(base, sign)
-        start_slope: int256 = unsafe_mul(slope, sign)
-        ray: int256 = unsafe_mul(bend, sign)
-        offset: uint256 = unsafe_mul(side, MAX_LEGS)
-        least: int256 = start_base  # the origin
-        within: int256 = max_value(int256)  # least knot inside the band
-        low: int256 = max_value(int256)  # at the ends of the band, WAD
-        first: int256 = convert(forward_low, int256)
-        last: int256 = convert(forward_high, int256)
-        at_first: int256 = unsafe_add(start_base, unsafe_mul(start_slope, first))
-        at_last: int256 = unsafe_add(start_base, unsafe_mul(start_slope, last))
+        least: int256 = base  # at the origin
+        low = max_value(int256)  # inside the band, WAD
+        at_first: int256 = unsafe_add(base, unsafe_mul(slope, first))
+        at_last: int256 = unsafe_add(base, unsafe_mul(slope, last))
         px: int256 = 0  # where the edge starts
         py: int256 = 0
         for i: uint256 in range(MAX_LEGS + 1):
             # behind the last knot the envelope is a ray, and knots above the ray are not on it: as edges steepen, the
             # first edge steeper than the ray is where it starts
             dx: int256 = 1
-            dy: int256 = ray
-            is_ray: bool = i == tops[side]
-            if not is_ray:
-                knot: int256 = hull[unsafe_add(offset, i)]
-                dx = unsafe_sub(knot & PRICE_MASK, px)
-                dy = unsafe_sub(knot >> PRICE_BITS, py)
-                if dy >= unsafe_mul(ray, dx):
-                    is_ray = True
-                    dx = 1
-                    dy = ray
-            x = unsafe_add(px, dx)
-            if px <= first and (is_ray or first <= x):
-                low = min(low, self._on_edge(unsafe_add(py, at_first), unsafe_sub(first, px), dx, dy))
-            if px <= last and (is_ray or last <= x):
-                low = min(low, self._on_edge(unsafe_add(py, at_last), unsafe_sub(last, px), dx, dy))
-            if is_ray:
+            dy: int256 = bend
+            reach: int256 = max_value(int256)  # where the edge ends
+            if i != knots:
+                knot: int256 = hull[i ^ flip]
+                width: int256 = unsafe_sub(knot & PRICE_MASK, px)
+                rise: int256 = unsafe_sub(knot >> PRICE_BITS, py)
+                if rise < unsafe_mul(bend, width):
+                    dx = width
+                    dy = rise
+                    reach = unsafe_add(px, width)
+            if reach >= first:
+                if px <= first:
+                    low = self._on_edge(unsafe_add(py, at_first), unsafe_sub(first, px), dx, dy)
+                if px <= last and reach >= last:
+                    low = min(low, self._on_edge(unsafe_add(py, at_last), unsafe_sub(last, px), dx, dy))
+            if reach == max_value(int256):
                 break
-            px = x
+            px = reach
             py = unsafe_add(py, dy)
-            value: int256 = unsafe_add(py, unsafe_add(start_base, unsafe_mul(start_slope, px)))
+            value: int256 = unsafe_add(py, unsafe_add(base, unsafe_mul(slope, px)))
             least = min(least, value)
             if first <= px and px <= last:
-                within = min(within, value)
-        if within != max_value(int256):
-            low = min(low, self._div_down(within, TO_WAD))
-        ends[side] = low
+                low = min(low, self._div_down(value, TO_WAD))
         if side == 0:
+            high = unsafe_sub(0, low)
+            knots = rising
+            flip = 0
+            base = unsafe_sub(0, base)
+            slope = unsafe_sub(0, slope)
+            bend = unsafe_sub(0, bend)
+        else:
             worst = self._div_down(least, TO_WAD)
-    return Bounds(
-        worst=worst,
-        finite=unsafe_add(slope, bend) >= 0,
-        low=ends[0],
-        high=unsafe_sub(0, ends[1]),
-        next_index=next_index,
-    )
+    return Bounds(worst=worst, finite=finite, low=low, high=high, next_index=next_index)
 
 
 @internal
@@ -224,10 +225,12 @@ def _on_edge(start: int256, offset: int256, dx: int256, dy: int256) -> int256:
     """
     @notice start + offset * dy / dx in WAD, rounded down.
     """
-    return self._div_down(
-        unsafe_add(unsafe_mul(start, dx), unsafe_mul(offset, dy)),
-        unsafe_mul(dx, TO_WAD),
-    )
+    product: int256 = unsafe_add(unsafe_mul(start, dx), unsafe_mul(offset, dy))
+    divisor: int256 = unsafe_mul(dx, TO_WAD)
+    quotient: int256 = unsafe_div(product, divisor)
+    if unsafe_mul(quotient, divisor) > product:
+        quotient = unsafe_sub(quotient, 1)
+    return quotient
 
 
 @internal
