@@ -6,7 +6,7 @@ PYTHON ?=
 CONTRACTS = $(shell git ls-files --cached --others --exclude-standard 'contracts/*.vy' 'contracts/*.vyi')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench gas devnet clean
+.PHONY: help setup demo test coverage lint format bench gas devnet clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -19,6 +19,9 @@ demo: setup  ## the whole protocol on a fresh devnet over recorded market data: 
 
 test: setup  ## every test
 	@pytest -n 2 --dist loadfile -q
+
+coverage: setup  ## statements and branches of the contracts that the tests execute; too slow for every commit
+	@python -m tests.coverage
 
 lint: setup  ## format, style, types, layers, spelling
 	ruff check .
