@@ -1,7 +1,7 @@
 """Reads a deployment back from the chain: code, wiring, roles, and every setting that was ever made.
 
-What is expected follows from the sources, the record of the deployment, and the Timelock's executed operations in
-their order. A contract's answers count only because its code is compared with the sources first.
+What is expected follows from the sources, the record of the deployment, and the Timelock's executed
+operations in their order. A contract's answers count only because its code is compared with the sources.
 """
 
 from collections.abc import Callable, Iterator
@@ -108,7 +108,9 @@ class Deployed:
 
     def contract(self, name: str) -> Any:
         """By the ABI of the sources, not of the record."""
-        return self.web3.eth.contract(address=Web3.to_checksum_address(self.address(name)), abi=self.abi(name))
+        return self.web3.eth.contract(
+            address=Web3.to_checksum_address(self.address(name)), abi=self.abi(name)
+        )
 
     def abi(self, name: str) -> list[dict[str, Any]]:
         return artifact(self.kind(name)).abi
@@ -194,7 +196,7 @@ def _digest(code: bytes | str) -> str:
 def _rebuilt(deployed: Deployed, name: str) -> bytes | str:
     """Runs the constructor again at the contract's own address, where immutables come out the same."""
     built = artifact(deployed.kind(name))
-    inputs = next((item["inputs"] for item in built.abi if item["type"] == "constructor"), [])
+    inputs: list[Any] = next((item["inputs"] for item in built.abi if item["type"] == "constructor"), [])
     try:
         arguments = encode([collapse_if_tuple(i) for i in inputs], deployed.entries[name]["arguments"])
     except Exception as error:  # the record is a file: whatever is wrong with it is a finding
@@ -303,15 +305,15 @@ def _settings(deployed: Deployed) -> Iterator[Check]:
             yield Check(name, f"{view} exists", True, False)
             continue
         shown = f"{view}({', '.join(map(str, keys))})" if keys else view
-        arguments = tuple(Web3.to_checksum_address(k) if _is_address(k) else k for k in keys)
-        found = deployed.read(name, view, *arguments)
+        asked = (Web3.to_checksum_address(key) if _is_address(key) else key for key in keys)
+        found = deployed.read(name, view, *asked)
         if view == "outflow" and isinstance(found, list):
             found = found[0]  # the share; level and limit move
         yield Check(name, shown, value, found)
 
 
 def _steps(deployed: Deployed) -> Iterator[tuple[str, str, list[Any]]]:
-    """Address, function and arguments of everything that set something, in order; constructors as `__init__`."""
+    """Address, function and arguments of everything that set something, in order; constructors `__init__`."""
     for name, entry in deployed.entries.items():
         if f"{deployed.kind(name)}.__init__" in RULES:
             yield deployed.address(name), "__init__", plain(entry["arguments"])

@@ -113,7 +113,7 @@ def __init__(clearinghouse: IClearinghouse, markets: IMarkets):
 
 @external
 def post_epoch(
-    epoch: IAttestation.Epoch,
+    epoch: IRiskOracle.Posting,
     spots: DynArray[uint256, 32],
     signatures: IAttestation.Signatures,
 ):
@@ -124,7 +124,7 @@ def post_epoch(
     oracle: IRiskOracle = self._oracle()
     last: uint256 = convert((staticcall oracle.header()).timestamp, uint256)
     # an older epoch is the oracle's to refuse
-    distance: uint256 = max(convert(epoch.timestamp, uint256), last) - last
+    distance: uint256 = max(epoch.timestamp, last) - last
     self._count(KIND_EPOCH, distance)
     raw_call(oracle.address, msg.data)
     self._pay(KIND_EPOCH)
