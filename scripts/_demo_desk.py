@@ -12,7 +12,7 @@ from web3.types import TxReceipt
 
 from keeper.attestation.evidence import NO_EVIDENCE, Evidence
 from keeper.attestation.typed_data import digest, domain_separator, sign
-from keeper.exchange.order import Leg, Order, nonce_of
+from keeper.exchange.order import Leg, Order, fill_arguments, nonce_of, signature_bytes
 from keeper.markets.instrument import Instrument
 from keeper.units.constants import WAD, WAY_REDUCE_REPORT, WAY_REPORT
 from scripts import _trading as trading
@@ -149,18 +149,11 @@ class Desk:
             )
             evidence.append(found)
         exchange = self.contract("Exchange")
-        call = exchange.functions.fill(
-            maker_order.values(),
-            self._sign(maker, maker_order),
-            taker_order.values(),
-            self._sign(taker, taker_order),
-            units,
-            unit_price,
-            [price],
-            self.trades,
-            *evidence,
-            statement.encoded(),
+        signatures = self._sign(maker, maker_order), self._sign(taker, taker_order)
+        terms = fill_arguments(
+            maker_order, signatures[0], taker_order, signatures[1], units, unit_price, [price], self.trades
         )
+        call = exchange.functions.fill(*terms, *evidence, statement.encoded())
         self.send(taker, call, f"trade, {way.replace('-', ' ')}")
         self.trades += 1
         for trader, signed in ((maker, -quantity), (taker, quantity)):
@@ -216,9 +209,9 @@ class Desk:
         legs = (Leg(instrument, quantity),)
         return Order(trader.account, legs, units, limit, _NO_LIMIT_FEE, nonce, now + _ORDER_SECONDS)
 
-    def _sign(self, trader: Trader, order: Order) -> tuple[bytes, int]:
+    def _sign(self, trader: Trader, order: Order) -> bytes:
         domain = domain_separator(CHAIN_ID, self.contract("Exchange").address)
-        return sign(digest(domain, order.struct_hash()), bytes(trader.key.key))
+        return signature_bytes(sign(digest(domain, order.struct_hash()), bytes(trader.key.key)))
 
     def send(self, trader: Trader, call: ContractFunction, kind: str = "") -> TxReceipt:
         """Sends and waits. RuntimeError with the contract's reason if it reverts."""

@@ -34,7 +34,7 @@ from keeper.attestation.typed_data import (
     sign,
 )
 from keeper.clearing.book_hash import fold
-from keeper.exchange.order import Fill, Leg, Order, nonce_of
+from keeper.exchange.order import Fill, Leg, Order, fill_arguments, nonce_of, signature_bytes
 from keeper.liquidation.encoding import encode_claim
 from keeper.markets.instrument import Instrument, Kind
 from keeper.units.constants import (
@@ -186,22 +186,11 @@ class Scenario:
         deltas = {maker: quantity, taker: -quantity}
         shown, statement = self._shown(way, fill.struct_hash(), instrument, price, deltas)
         separator = domain_separator(self._chain_id, self.deployment.address("Exchange"))
-        signed_by = [sign(digest(separator, order.struct_hash()), SENDER_KEY) for order in sides]
-        return self.send(
-            "Exchange",
-            "fill",
-            sides[0].values(),
-            signed_by[0],
-            sides[1].values(),
-            signed_by[1],
-            1,
-            cash,
-            [price],
-            self.orders,
-            shown[0],
-            shown[1],
-            statement,
-        )
+        signed_by = [
+            signature_bytes(sign(digest(separator, order.struct_hash()), SENDER_KEY)) for order in sides
+        ]
+        terms = fill_arguments(sides[0], signed_by[0], sides[1], signed_by[1], 1, cash, [price], self.orders)
+        return self.send("Exchange", "fill", *terms, *shown, statement)
 
     def withdraw(self, way: int, account: int) -> int:
         """Gas of a withdrawal inside the exempt amount."""

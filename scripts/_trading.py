@@ -162,6 +162,7 @@ def order_message(order: Order) -> dict[str, Any]:
         "nonce": str(order.nonce),
         "expiry": str(order.expiry),
         "taker": order.taker,
+        "matcher": order.matcher,
         "flags": order.flags,
     }
 

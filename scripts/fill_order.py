@@ -107,7 +107,7 @@ def cli(
     client = trading.KeeperClient(keeper)
     symbols = wallet.symbols()
     prices = _explicit(leg_texts, maker, symbols) if leg_texts else _near_marks(wallet, client, maker, cost)
-    fills = fills_of(maker.legs, taker.legs, count, cost, prices)
+    fills = fills_of(maker.legs, count, cost, prices)
     match = _Match(maker, taker, count, cost, prices, fill_nonce)
     evidence, statement = _evidence(wallet, client, match, (maker_way, taker_way))
     legs = [

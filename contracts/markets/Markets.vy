@@ -18,16 +18,11 @@ from snekmate.auth import ownable
 initializes: ownable
 
 from . import instrument as codec
+from ..interfaces import IClearinghouse
 from ..interfaces import IMarkets
 from ..units import constants as c
 
 implements: IMarkets
-
-
-interface Ledger:
-    # of an instrument, or of all instruments of the underlying with this identifier, WAD
-    def open_interest(key: uint128) -> uint256: view
-
 
 exports: (
     ownable.owner,
@@ -206,7 +201,7 @@ def delist(underlying: uint16):
         assert block.timestamp >= convert(expiry, uint256), "markets: expiry to come"
     clearinghouse: address = self._clearinghouse
     assert clearinghouse != empty(address), "markets: no clearinghouse"
-    interest: uint256 = staticcall Ledger(clearinghouse).open_interest(convert(underlying, uint128))
+    interest: uint256 = staticcall IClearinghouse(clearinghouse).open_interest(convert(underlying, uint128))
     assert interest == 0, "markets: positions open"
     self._terms[underlying] = terms | convert(STATE_ENDED, uint256) << STATE_SHIFT
     log IMarkets.MarketDelisted(underlying=underlying, seq=self._next_seq())

@@ -59,6 +59,7 @@ def order_of(message: OrderMessage) -> orders.Order:
         nonce=int(message.nonce),
         expiry=int(message.expiry),
         taker=message.taker,
+        matcher=message.matcher,
         flags=message.flags,
     )
 
@@ -87,7 +88,8 @@ def _fill_outcome(
     units, price = int(action.units), int(action.price)
     prices = [int(one) for one in action.prices] or [_price_of_one(price, maker.legs)]
     try:
-        legs = orders.fills_of(maker.legs, taker.legs, units, price, prices)
+        orders.require_mirrored(maker.legs, taker.legs)
+        legs = orders.fills_of(maker.legs, units, price, prices)
     except ValueError as error:
         raise Refusal(str(error)) from error
     fill = orders.Fill(maker.struct_hash(), taker.struct_hash(), units, price, int(action.fill_nonce))

@@ -55,6 +55,7 @@ class OrderMessage(Message):
     nonce: Number
     expiry: Number
     taker: Address
+    matcher: Address = "0x" + "00" * 20
     flags: int = 0
 
 

@@ -7,7 +7,7 @@ from keeper.markets.instrument import Instrument, Kind
 from tests.attacks.conftest import USDC
 from tests.stateful import invariants
 from tests.stateful.deployment import EXPIRIES, START, deploy
-from tests.stateful.orders import WAD, WORST_CASE, Deal, Side, order_values
+from tests.stateful.orders import WAD, WORST_CASE, Deal, Side, leg_values, terms_values
 from tests.stateful.protocol import Protocol
 from tests.stateful.world import World
 
@@ -61,8 +61,19 @@ def other_calls(p):
     leg, side = TradeLeg(put, WAD // 10, 100 * WAD), Side(1, WORST_CASE, [put]).evidence()
     deal = Deal(1, 2, (leg,), (WORST_CASE, WORST_CASE))
     orders = world.orders(deal)
-    both = [(order_values(order), world.sign_order(order)) for order in (orders.maker, orders.taker)]
-    fill = (*both[0], *both[1], 1, orders.price, [leg.price], orders.fill_nonce, side, side, b"")
+    both = [(terms_values(order), world.sign_order(order)) for order in (orders.maker, orders.taker)]
+    fill = (
+        leg_values(orders.maker),
+        *both[0],
+        *both[1],
+        1,
+        orders.price,
+        [leg.price],
+        orders.fill_nonce,
+        side,
+        side,
+        b"",
+    )
     return {
         "fill": (exchange, "fill", fill),
         "open_account": (clearing, "open_account", (world.owner(1),)),

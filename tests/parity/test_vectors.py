@@ -7,7 +7,7 @@ from keeper.attestation import merkle
 from keeper.attestation import typed_data as typed
 from keeper.attestation.epoch import spots_hash
 from keeper.clearing import book_hash
-from keeper.exchange.order import Fill, Leg, Order
+from keeper.exchange.order import Batch, Fill, Leg, Order
 from keeper.markets import instrument as instruments
 from tests.vectors import generate, messages
 
@@ -67,6 +67,8 @@ def python_hash(primary, message):
         return typed.reports_hash(reports)
     if primary == "Order":
         return order_of(message).struct_hash()
+    if primary == "Batch":
+        return Batch(tuple(Fill(*members(fill)) for fill in message["fills"])).struct_hash()
     return PLAIN[primary](*members(message)).struct_hash()
 
 
@@ -81,7 +83,10 @@ def contract_hash(attestation, order, primary, message):
         leaves = [margin.values() for margin in margins(message)]
         return attestation.reports_hash(first["epoch"], raw(first["action"]), first["deadline"], leaves)
     if primary == "Order":
-        return order._order_hash(order_of(message).values())
+        legs = order._legs_hash([leg.values() for leg in order_of(message).legs])
+        return order._order_hash(order_of(message).terms(), legs)
+    if primary == "Batch":
+        return order._batch_hash([Fill(*members(fill)).struct_hash() for fill in message["fills"]])
     if primary == "Fill":
         return order._fill_hash(tuple(members(message)))
     if primary == "Withdrawal":

@@ -78,7 +78,12 @@ class Orders:
         return typed.struct_hash("Fill", fill)
 
 
-def order_values(order: typed.Struct) -> tuple[object, ...]:
-    """The order as an ABI tuple."""
-    legs = [typed.values("Leg", leg) for leg in order["legs"]]
-    return typed.values("Order", order | {"legs": legs})
+def leg_values(order: typed.Struct) -> list[tuple[object, ...]]:
+    """The legs as ABI tuples."""
+    return [typed.values("Leg", leg) for leg in order["legs"]]
+
+
+def terms_values(order: typed.Struct) -> tuple[object, ...]:
+    """The order without its legs as an ABI tuple."""
+    account, _, *others = typed.values("Order", order)
+    return account, *others

@@ -34,7 +34,7 @@ FIELDS = {
     "Leg": "uint128 instrument,int128 quantity",
     "Order": (
         "uint256 account,Leg[] legs,uint256 units,int256 limit,uint256 maxFee,uint64 nonce,uint64 expiry,"
-        "address taker,uint8 flags"
+        "address taker,address matcher,uint8 flags"
     ),
     "Fill": "bytes32 makerHash,bytes32 takerHash,int256 quantity,int256 price,uint64 fillNonce",
     "Flag": "uint256 account",

@@ -17,7 +17,7 @@ from tests.stateful.deployment import ATTESTERS, BANDS, METHODOLOGY, THRESHOLD, 
 from tests.stateful.epochs import EpochBook, Views, margin_leaf, publish_book
 from tests.stateful.evm import Contract
 from tests.stateful.margins import Market
-from tests.stateful.orders import REPORT_WAYS, Deal, Orders, Side, order_values
+from tests.stateful.orders import REPORT_WAYS, Deal, Orders, Side, leg_values, terms_values
 
 PRICE_UNIT = 10**10
 DEADLINE_SECONDS = 600
@@ -159,6 +159,7 @@ class World:
             "nonce": nonce // 256 << 8 | nonce % 256,
             "expiry": self.chain.timestamp + DEADLINE_SECONDS,
             "taker": "0x" + "00" * 20,
+            "matcher": "0x" + "00" * 20,
             "flags": 0,
         }
 
@@ -167,19 +168,21 @@ class World:
         maker, taker = self.order(deal.maker, deal, 1), self.order(deal.taker, deal, -1)
         return Orders(maker, taker, deal.cash, self.fills)
 
-    def sign_order(self, order: typed.Struct) -> tuple[bytes, int]:
+    def sign_order(self, order: typed.Struct) -> bytes:
         separator = typed.domain_separator(self.chain.chain_id, self.contracts.exchange.address)
         digest = typed.digest(separator, typed.struct_hash("Order", order))
-        return typed.sign(self.secret(order["account"]), digest)
+        r, vs = typed.sign(self.secret(order["account"]), digest)
+        return r + vs.to_bytes(32, "big")
 
     def fill(self, deal: Deal, orders: Orders, sides: Sequence[Side], statement: bytes) -> str:
         """Bring two orders to the exchange; the reason of a refusal, else empty."""
         return str(
             self.contracts.exchange.attempt(
                 "fill",
-                order_values(orders.maker),
+                leg_values(orders.maker),
+                terms_values(orders.maker),
                 self.sign_order(orders.maker),
-                order_values(orders.taker),
+                terms_values(orders.taker),
                 self.sign_order(orders.taker),
                 1,
                 orders.price,

@@ -13,7 +13,7 @@ from keeper.app import process
 from keeper.app.config import load
 from keeper.attestation.typed_data import digest, domain_separator, sign
 from keeper.chain.keys import create_keystore
-from keeper.exchange.order import Leg, Order, nonce_of
+from keeper.exchange.order import Leg, Order, fill_arguments, nonce_of, signature_bytes
 from keeper.network.client import Gathered
 from keeper.network.schemas import EpochProposal, ReportProposal, ReportRequest
 from keeper.network.server import Refusal, Unavailable
@@ -205,9 +205,11 @@ class Town:
         answer = found.model_dump()
         exchange = self.deployment["Exchange"]
         domain = domain_separator(self.devnet.chain_id, exchange.address)
-        signed = [sign(digest(domain, order.struct_hash()), DEPLOYER_KEY) for order in (buy, sell)]
+        signed = [
+            signature_bytes(sign(digest(domain, order.struct_hash()), DEPLOYER_KEY)) for order in (buy, sell)
+        ]
         evidence = [_trading.report_evidence(answer, party) for party in (0, 1)]
-        terms_of_fill = (buy.values(), signed[0], sell.values(), signed[1], 1, price, [mark], nonce)
+        terms_of_fill = fill_arguments(buy, signed[0], sell, signed[1], 1, price, [mark], nonce)
         statement = _trading.with_reports(answer).encoded()
         self.backend.send(exchange, "fill", *terms_of_fill, *evidence, statement)
 

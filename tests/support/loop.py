@@ -18,7 +18,7 @@ from web3 import HTTPProvider, Web3
 
 from keeper.attestation.typed_data import digest, domain_separator, sign
 from keeper.chain.keys import create_keystore
-from keeper.exchange.order import Leg, Order, nonce_of
+from keeper.exchange.order import Leg, Order, fill_arguments, nonce_of, signature_bytes
 from keeper.risk.methodology import Methodology
 from keeper.sources.recorded import RecordedSource
 from scripts import _trading
@@ -121,9 +121,11 @@ class Loop:
         answer = _trading.KeeperClient(self.url("proposer")).report(action)
         exchange = self.deployment["Exchange"]
         domain = domain_separator(self.devnet.chain_id, exchange.address)
-        signed = [sign(digest(domain, order.struct_hash()), DEPLOYER_KEY) for order in (buy, sell)]
+        signed = [
+            signature_bytes(sign(digest(domain, order.struct_hash()), DEPLOYER_KEY)) for order in (buy, sell)
+        ]
         evidence = [_trading.report_evidence(answer, party) for party in (0, 1)]
-        fill = (buy.values(), signed[0], sell.values(), signed[1], 1, price, [mark], nonce)
+        fill = fill_arguments(buy, signed[0], sell, signed[1], 1, price, [mark], nonce)
         statement = _trading.with_reports(answer).encoded()
         self.backend.send(exchange, "fill", *fill, *evidence, statement)
 

@@ -5,7 +5,7 @@ import boa
 import pytest
 
 from keeper.attestation.evidence import NO_STATEMENT
-from keeper.exchange.order import Leg, Order, mirrored, nonce_of
+from keeper.exchange.order import Leg, Order, fill_arguments, mirrored, nonce_of, signature_bytes
 from keeper.markets.instrument import Instrument, Kind
 from keeper.units.constants import WAD, WAY_HEADROOM
 from tests.support.keys import address_for, key_of
@@ -16,6 +16,7 @@ boa.interpret.set_cache_dir(".build/boa")
 MAKER, TAKER = 7, 8
 SPOT8, OTHER_SPOT8 = 1_800 * 10**8, 95_000 * 10**8
 MAKER_RATE, TAKER_RATE = 3 * WAD // 10_000, 5 * WAD // 10_000
+LIMITS, BAND = 7 << 128 | 8 << 64 | 9, WAD // 10
 EXPIRY = 1_750_000_200
 
 
@@ -40,25 +41,24 @@ class Pair:
     maker: Order
     taker: Order
 
-    def sign(self, order: Order, role: str) -> tuple[bytes, int]:
-        return compact_signature(1, self.exchange.address, order.struct_hash(), key_of(role))
+    def sign(self, order: Order, role: str) -> bytes:
+        return signature_bytes(compact_signature(1, self.exchange.address, order.struct_hash(), key_of(role)))
 
     def fill(self, units: int = 1, price: int = CASH, nonce: int = 0, **changes: Any) -> None:
-        """Fills; `maker` and `taker` (dicts) change the orders, `maker_role` and `taker_role` the signers."""
+        """Fills; `maker` and `taker` (dicts) change the orders, `maker_role` and `taker_role` the signers.
+        The taker's legs are signed as they are, but never sent."""
         maker = replace(self.maker, **changes.get("maker", {}))
         taker = replace(self.taker, **changes.get("taker", {}))
-        self.exchange.fill(
-            maker.values(),
+        signatures = [
             self.sign(maker, changes.get("maker_role", "maker")),
-            taker.values(),
             self.sign(taker, changes.get("taker_role", "taker")),
-            units,
-            price,
-            changes.get("prices", [PRICE]),
-            nonce,
-            *changes.get("evidence", (HEADROOM, HEADROOM)),
-            changes.get("statement", NO_STATEMENT),
+        ]
+        terms = fill_arguments(
+            maker, signatures[0], taker, signatures[1], units, price, changes.get("prices", [PRICE]), nonce
         )
+        evidence = changes.get("evidence", (HEADROOM, HEADROOM))
+        options = {"sender": changes["sender"]} if "sender" in changes else {}
+        self.exchange.fill(*terms, *evidence, changes.get("statement", NO_STATEMENT), **options)
 
     def package(self, legs: tuple[Leg, ...], price: int, **changes: Any) -> "Pair":
         """The same pair over several legs, the taker's mirrored, limits at the price of a unit."""
@@ -74,6 +74,7 @@ def deployed():
     venue = boa.load("contracts/mocks/MockVenue.vy")
     venue.set_spot(1, SPOT8)
     venue.set_spot(2, OTHER_SPOT8)
+    venue.set_limits(LIMITS, BAND)
     venue.set_owner(MAKER, address_for(key_of("maker")))
     venue.set_owner(TAKER, address_for(key_of("taker")))
     exchange = boa.load(
@@ -93,3 +94,9 @@ def pair(deployed):
             maker=Order(MAKER, (Leg(CALL, LEG),), 10, CASH, WAD, nonce_of(3, 5), expiry),
             taker=Order(TAKER, (Leg(CALL, -LEG),), 4, -CASH, WAD, nonce_of(0, 0), expiry),
         )
+
+
+@pytest.fixture(scope="module")
+def order():
+    """Internals of `order.vy`."""
+    return boa.load("contracts/exchange/order.vy").internal

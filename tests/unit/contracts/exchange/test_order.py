@@ -1,11 +1,12 @@
 from dataclasses import replace
 
 import boa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper.attestation.typed_data import digest, domain_separator
-from keeper.exchange.order import Fill, Leg, Order
+from keeper.exchange.order import Batch, Fill, Leg, Order
 from keeper.units.constants import MAX_ORDER_LEGS
 
 from .conftest import MAKER_RATE, TAKER_RATE
@@ -31,6 +32,7 @@ ORDERS = st.builds(
     unsigned(256),
     unsigned(64),
     unsigned(64),
+    ADDRESSES,
     ADDRESSES,
     unsigned(8),
 )
@@ -64,6 +66,25 @@ def test_fill_hash__any_fill__equals_twin():
         assert harness.fill_hash(fill.values()) == fill.struct_hash()
 
     check()
+
+
+def test_batch_hash__any_batch__equals_twin(order):
+    @settings(max_examples=40, deadline=None)
+    @given(st.lists(FILLS, min_size=1, max_size=8))
+    def check(fills):
+        hashes = [fill.struct_hash() for fill in fills]
+        assert order._batch_hash(hashes) == Batch(tuple(fills)).struct_hash()
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("interface", "known"),
+    [("01ffc9a7", True), ("84b0196e", True), ("ffffffff", False), ("00000000", False), ("1626ba7e", False)],
+)
+def test_supports_interface__erc165__names_itself_and_erc5267(deployed, interface, known):
+    exchange, _ = deployed
+    assert exchange.supportsInterface(bytes.fromhex(interface)) is known
 
 
 def test_eip712_domain__deployed__names_the_exchange(deployed):
