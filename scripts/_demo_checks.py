@@ -9,6 +9,7 @@ from keeper.units.constants import WAD
 from scripts._demo_auctions import Auction
 from scripts._demo_desk import TOKEN_UNIT, Desk
 from scripts._demo_network import COLLATERAL
+from scripts._demo_replay import Replay
 
 _TOKEN_TO_WAD = WAD // TOKEN_UNIT
 _SETTLED = ("Clearinghouse", "AccountSettled")
@@ -16,6 +17,7 @@ _CASH_EVENTS = (
     ("Clearinghouse", "PositionChanged"),
     _SETTLED,
     ("Clearinghouse", "ShareTransferred"),
+    ("Clearinghouse", "FundingRateSet"),
     ("Vault", "Deposited"),
     ("Vault", "Withdrawn"),
 )
@@ -37,15 +39,21 @@ def conserved(desk: Desk, protocol: Protocol) -> dict[str, Any]:
     cash = {a: state["cash"] for a, state in zip(accounts, states, strict=True)}
     losses = _struct(desk, "Vault", "losses")
     held = _held(desk, "MockToken") * _TOKEN_TO_WAD
-    owed = sum(cash.values()) + totals["fees"] + losses["recovery"] - losses["shortfall"]
+    standings = protocol.structs(at, [Call(CLEARINGHOUSE, "standing", (a, False)) for a in accounts])
+    liquid = sum(standing["liquid"] for standing in standings)  # cash and funding
+    owed = liquid + totals["fees"] + losses["recovery"] - losses["shortfall"]
     events = _events(desk, _CASH_EVENTS)
     changes = [e for e in events if e["event"] in ("PositionChanged", "AccountSettled")]
     open_interest = _open_interest(desk, protocol, at, accounts)
+    replay = Replay(_TOKEN_TO_WAD)
+    replay.follow(events, {e["blockNumber"]: desk.time_of(e["blockNumber"]) for e in events})
+    replayed = {a: replay.accounts[a].cash for a in accounts}
     return {
-        "1 tokens held = settled cash + fees + recovery - shortfall": {
+        "1 tokens held = cash + funding + fees + recovery - shortfall": {
             "holds": held == owed,
             "held": held,
-            "settled_cash": sum(cash.values()),
+            "cash": sum(cash.values()),
+            "funding": liquid - sum(cash.values()),
             "fees": totals["fees"],
             "recovery": losses["recovery"],
             "shortfall": losses["shortfall"],
@@ -59,7 +67,7 @@ def conserved(desk: Desk, protocol: Protocol) -> dict[str, Any]:
             "instruments": len(open_interest),
         },
         "9 trades, settlements and auctions conserve to the wei": {
-            "holds": _cancel(events) and _replayed(events, accounts) == cash,
+            "holds": _cancel(events) and not any(replay.paid.values()) and replayed == cash,
             "changes": len(changes),
         },
     }
@@ -145,31 +153,12 @@ def _open_interest(desk: Desk, protocol: Protocol, at: str, accounts: range) -> 
 
 
 def _cancel(events: Sequence[Any]) -> bool:
-    """The sides of every trade cancel, and so do all settlements of an instrument; each at one price."""
+    """The sides of every trade cancel, each at one price."""
     groups: dict[Any, list[Any]] = defaultdict(list)
     for event in events:
         if event["event"] == "PositionChanged":
-            change = event["args"]
-            settled = change["kind"] == CHANGE_SETTLEMENT
-            groups[change["instrument"], "" if settled else event["transactionHash"]].append(change)
+            groups[event["args"]["instrument"], event["transactionHash"]].append(event["args"])
     return all(
         sum(c["quantity"] for c in sides) == 0 and len({c["price"] for c in sides}) == 1
         for sides in groups.values()
     )
-
-
-def _replayed(events: Sequence[Any], accounts: range) -> dict[int, int]:
-    """Cash of every account from what happened alone, not from what the events say it is."""
-    cash = dict.fromkeys(accounts, 0)
-    for event in events:
-        change = event["args"]
-        if event["event"] == "PositionChanged":
-            cash[change["account"]] -= change["quantity"] * change["price"] // WAD + change["fee"]
-        elif event["event"] == "ShareTransferred":
-            moved = cash[change["seller"]] * change["fraction"] // WAD
-            cash[change["seller"]] += change["price"] - moved
-            cash[change["buyer"]] += moved - change["price"] + change["payout"]
-        else:
-            sign = 1 if event["event"] == "Deposited" else -1
-            cash[change["account"]] += sign * change["amount"] * _TOKEN_TO_WAD
-    return cash

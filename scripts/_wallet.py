@@ -20,6 +20,7 @@ from eth_utils.address import is_address, to_checksum_address
 from web3.exceptions import Web3Exception
 
 from keeper.markets.instrument import Instrument, Kind
+from keeper.units.constants import SCOPE_DEPOSIT, SCOPE_TRADE, SCOPE_WITHDRAW
 from scripts._devnet import CHAIN_ID as DEVNET
 from scripts._devnet import ROOT
 
@@ -27,6 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Sentence = click.ClickException
 TOKEN = "MockToken"
+SCOPES = {"trade": SCOPE_TRADE, "withdraw": SCOPE_WITHDRAW, "deposit collateral": SCOPE_DEPOSIT}
 _DEVNET_URL = "http://127.0.0.1:8545"
 _KINDS = {"C": Kind.CALL, "P": Kind.PUT}
 _NOTHING = re.compile(r"^-?0+(\.0*)?$")
@@ -121,11 +123,18 @@ class Wallet:
             raise Sentence(f"there is no account {account}")
         return found
 
-    def require_may_act(self, account: int, actor: str) -> None:
-        """Refused unless `actor` owns or operates the account."""
+    def require_may_act(self, account: int, actor: str, scope: int) -> None:
+        """Refused unless `actor` owns the account or has a grant of this scope (SCOPE_*)."""
         self.require_account(account)
-        if not self.read("Clearinghouse", "may_act", account, actor):
-            raise Sentence(f"{actor} neither owns nor operates account {account}")
+        if not self.read("Clearinghouse", "may_act", account, actor, scope):
+            name = next(name for name, value in SCOPES.items() if value == scope)
+            raise Sentence(f"{actor} neither owns account {account} nor may {name} for it")
+
+    def require_owner(self, account: int, actor: str) -> None:
+        """Refused unless `actor` owns the account."""
+        owner = self.require_account(account)["owner"]
+        if owner.lower() != actor.lower():
+            raise Sentence(f"account {account} belongs to {owner}, not to {actor}")
 
     def book(self, account: int) -> dict[int, int]:
         """Quantity by packed instrument, ascending, from the account's events."""
@@ -282,6 +291,23 @@ def instrument_of(text: str, symbols: dict[int, str]) -> int:
     return Instrument(underlying, expiry, amount_of(parts[2], 8, "strike"), _KINDS[parts[3]]).pack()
 
 
+def scope_of(text: str, symbols: dict[int, str]) -> tuple[int, int]:
+    """What an isolated account is confined to: underlying and expiry of ETH, ETH-25APR25, 25APR25; 0: any."""
+    underlyings = {symbol: u for u, symbol in symbols.items()}
+    first, dash, day = text.upper().partition("-")
+    if first in underlyings:
+        return underlyings[first], _expiry_of(day) if dash else 0
+    if dash or not _DAY.match(first):
+        raise Sentence(f"{text} is none of ETH, ETH-25APR25, 25APR25; underlyings: {', '.join(underlyings)}")
+    return 0, _expiry_of(first)
+
+
+def scope_text(underlying: int, expiry: int, symbols: dict[int, str]) -> str:
+    """The inverse of `scope_of`."""
+    parts = [symbols.get(underlying, str(underlying))] if underlying else []
+    return "-".join([*parts, _day_of(expiry)] if expiry else parts)
+
+
 def pair_of(text: str, symbols: dict[int, str]) -> tuple[int, str]:
     """The packed instrument and the number of INSTRUMENT:NUMBER."""
     symbol, colon, number = text.rpartition(":")
@@ -296,8 +322,7 @@ def symbol_of(packed: int, symbols: dict[int, str]) -> str:
     name = symbols.get(instrument.underlying, str(instrument.underlying))
     if instrument.kind == Kind.PERP:
         return f"{name}-PERP"
-    moment = datetime.fromtimestamp(instrument.expiry, UTC)
-    day = f"{name}-{moment.day}{moment.strftime('%b%y').upper()}"
+    day = f"{name}-{_day_of(instrument.expiry)}"
     if instrument.kind == Kind.FUTURE:
         return day
     strike = Decimal(instrument.strike).scaleb(-8).normalize()
@@ -370,6 +395,12 @@ def _expiry_of(text: str) -> int:
     except ValueError:
         raise Sentence(f"{text} is not a day like 25APR25") from None
     return int(moment.timestamp())
+
+
+def _day_of(expiry: int) -> str:
+    """The inverse of `_expiry_of`."""
+    moment = datetime.fromtimestamp(expiry, UTC)
+    return f"{moment.day}{moment.strftime('%b%y').upper()}"
 
 
 def _function(name: str, inputs: Sequence[str], output: str, view: bool) -> dict[str, Any]:

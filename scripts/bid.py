@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from keeper.attestation.evidence import NO_EVIDENCE, NO_STATEMENT
-from keeper.units.constants import WAD
+from keeper.units.constants import SCOPE_TRADE, WAD
 from scripts import _trading as trading
 from scripts._liquidation import Auction, auction_of, latest_claim
 from scripts._wallet import (
@@ -74,7 +74,7 @@ def cli(
         raise Sentence(f"fraction {fraction} is more than 1")
     if bidder == account:
         raise Sentence("an account cannot bid on itself")
-    wallet.require_may_act(bidder, str(signer.address))
+    wallet.require_may_act(bidder, str(signer.address), SCOPE_TRADE)
     _require_auction(wallet, account)
     client = trading.KeeperClient(keeper)
     if not is_confirmed(wallet, yes, f"bid up to {limit} for all of account {account}, for account {bidder}"):

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from keeper.units.constants import SCOPE_DEPOSIT
 from scripts._wallet import (
     Command,
     Sentence,
@@ -45,7 +46,7 @@ def cli(
     signer = signer_of(alias, wallet.is_devnet)
     wallet.require_account(account)
     if collateral:
-        wallet.require_may_act(account, str(signer.address))
+        wallet.require_may_act(account, str(signer.address), SCOPE_DEPOSIT)
     token = wallet.collateral(collateral) if collateral else wallet.token
     decimals = token.functions.decimals().call()
     units = amount_of(amount, decimals)

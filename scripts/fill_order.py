@@ -10,7 +10,7 @@ from keeper.attestation.evidence import NO_EVIDENCE, Evidence
 from keeper.attestation.typed_data import digest, domain_separator, recover
 from keeper.exchange.order import Leg, Order, fills_of, mirrored
 from keeper.markets.instrument import Instrument
-from keeper.units.constants import WAD
+from keeper.units.constants import SCOPE_TRADE, WAD
 from scripts import _trading as trading
 from scripts._legs import leg_prices
 from scripts._wallet import (
@@ -179,7 +179,7 @@ def _read(wallet: Wallet, path: Path) -> tuple[Order, tuple[bytes, int], int]:
         raise Sentence(f"order {path} is malformed or its signature is") from None
     if order.expiry < wallet.now():
         raise Sentence(f"order {path} has expired")
-    wallet.require_may_act(order.account, signer)
+    wallet.require_may_act(order.account, signer, SCOPE_TRADE)
     return order, signature, max(package_units, 1)
 
 

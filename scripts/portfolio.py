@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts import _trading as trading
-from scripts._wallet import Command, Wallet, emit, guarded, options, plain, symbol_of
+from scripts._wallet import Command, Wallet, emit, guarded, options, plain, scope_text, symbol_of
 
 
 @click.command(cls=Command)
@@ -24,12 +24,14 @@ def cli(provider: Any, account: int, keeper: str, as_json: bool) -> None:
     found = wallet.require_account(account)
     book = wallet.book(account)
     symbols = wallet.symbols()
+    is_isolated = found["underlying"] or found["expiry"]
     liquid = wallet.struct("Clearinghouse", "standing", account, False)["liquid"]
     collateral = _collateral(wallet, account, list(book)) if found["tokens"] else 0
     shown: dict[str, Any] = {
         "account": account,
         "owner": found["owner"],
         "in_auction": found["frozen"],
+        **({"isolated": scope_text(found["underlying"], found["expiry"], symbols)} if is_isolated else {}),
         "cash": plain(liquid),
         "exempt": plain(found["exempt"]),
         "collateral": plain(collateral),

@@ -9,7 +9,7 @@ from eth_account.messages import encode_typed_data
 
 from keeper.exchange.order import ZERO_ADDRESS, Order, nonce_of
 from keeper.markets.instrument import Instrument
-from keeper.units.constants import WAD
+from keeper.units.constants import SCOPE_TRADE, WAD
 from scripts._legs import Package, package_of
 from scripts._trading import order_message
 from scripts._wallet import (
@@ -119,7 +119,7 @@ def cli(
     """
     wallet = Wallet(provider)
     signer = signer_of(alias, wallet.is_devnet)
-    wallet.require_may_act(account, str(signer.address))
+    wallet.require_may_act(account, str(signer.address), SCOPE_TRADE)
     symbols = wallet.symbols()
     if legs and symbol:
         raise Sentence("name either --instrument or --leg")

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from keeper.attestation.evidence import NO_EVIDENCE, Evidence
+from keeper.units.constants import SCOPE_WITHDRAW
 from scripts import _trading as trading
 from scripts._wallet import (
     Command,
@@ -60,7 +61,7 @@ def cli(
     """
     wallet = Wallet(provider)
     signer = signer_of(alias, wallet.is_devnet)
-    wallet.require_may_act(account, str(signer.address))
+    wallet.require_may_act(account, str(signer.address), SCOPE_WITHDRAW)
     if collateral and way not in _COLLATERAL_WAYS:
         raise Sentence(f"collateral leaves by {' or '.join(_COLLATERAL_WAYS)}, not by {way}")
     token = wallet.collateral(collateral) if collateral else wallet.token

@@ -15,6 +15,7 @@ from keeper.chain.contracts import (
 )
 from keeper.clearing.account import NEVER
 from keeper.markets.instrument import word
+from keeper.units.constants import SCOPE_TRADE
 
 _NO_BOUND = -(2**255)
 
@@ -110,8 +111,8 @@ class LiquidationReader:
         return [_valuation(f) for f in found]
 
     def may_act(self, at: str, account: int, actor: str) -> bool:
-        """Whether an address is an account's owner or operator."""
-        return bool(self._protocol.read(at, CLEARINGHOUSE, "may_act", account, actor))
+        """Whether an address owns an account or may trade for it."""
+        return bool(self._protocol.read(at, CLEARINGHOUSE, "may_act", account, actor, SCOPE_TRADE))
 
 
 def _auction(fields: dict[str, Any]) -> Auction:

@@ -17,10 +17,11 @@ from keeper.units.constants import WAD
 
 @dataclass(frozen=True)
 class Outcome:
-    """Struct hash of the action, and every reported account after it, maker first."""
+    """Struct hash of the action, every reported account after it, maker first, and what was traded."""
 
     action: bytes
     after: tuple[AccountState, ...]
+    legs: tuple[orders.LegFill, ...] = ()
 
 
 def outcome_of(
@@ -101,7 +102,7 @@ def _fill_outcome(
             fills = [_side(leg, sign, instruments if action.counted else None) for leg in legs]
             row = _account(accounts, number)
             after.append(_state(row, traded(account_of(row), fills), listings))
-    return Outcome(fill.struct_hash(), tuple(after))
+    return Outcome(fill.struct_hash(), tuple(after), tuple(legs))
 
 
 def _side(leg: orders.LegFill, sign: int, instruments: Mapping[int, InstrumentLeaf] | None) -> Fill:

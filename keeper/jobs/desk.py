@@ -3,14 +3,16 @@
 import threading
 from dataclasses import dataclass, field
 
-from keeper.attestation.report import build_report
-from keeper.attestation.snapshot import AccountState
+from keeper.attestation.epoch import EpochStatement
+from keeper.attestation.report import build_report, build_tables
+from keeper.attestation.snapshot import AccountState, Snapshot
 from keeper.attestation.typed_data import Report, digest, domain_separator, reports_hash
 from keeper.chain.contracts import Protocol
 from keeper.chain.index import Index
 from keeper.chain.node import BlockRef, NodeError
-from keeper.jobs.actions import outcome_of
+from keeper.jobs.actions import Outcome, outcome_of
 from keeper.jobs.observe import ChainView, ObservationError, observe
+from keeper.jobs.price_band import band_refusal
 from keeper.jobs.statements import Statements
 from keeper.jobs.watch import Watch
 from keeper.network.schemas import ReportProposal
@@ -95,7 +97,8 @@ class Desk:
         """Margins after an action on the latest epoch's market and the chain's current positions.
 
         Raises:
-            Refusal: the epoch is not the latest, or the action cannot be margined.
+            Refusal: the epoch is not the latest, a price is outside its band, or the action cannot be
+                margined.
         """
         head = self.sync()
         if self.protocol.header(head.hash).number != proposal.epoch:
@@ -113,6 +116,7 @@ class Desk:
             outcome = outcome_of(proposal.action, rows, leaves, listings)
         except ObservationError as error:
             raise Unavailable(str(error)) from error
+        self._require_inside_bands(outcome, snapshot, statement, head)
         drafts = []
         for after in outcome.after:
             try:
@@ -132,6 +136,24 @@ class Desk:
         reports = tuple(report for report, _ in drafts)
         message = digest(self.domain, reports_hash(reports))
         return ReportDraft(reports, tuple(margin for _, margin in drafts), outcome.after, message)
+
+    def _require_inside_bands(
+        self, outcome: Outcome, snapshot: Snapshot, statement: EpochStatement, head: BlockRef
+    ) -> None:
+        """Refusal where a trade is at a price far from the mark."""
+        if not outcome.legs:
+            return
+        table = statement.tables.effective
+        unknown = {leg.instrument for leg in outcome.legs} - table.marks.keys()
+        if unknown:
+            try:
+                table = build_tables(snapshot, self.methodology, unknown).effective
+            except (ValueError, LookupError) as error:
+                raise Refusal(f"the trade cannot be marked: {error}") from error
+        spots = {u.underlying: u.effective for u in snapshot.market.underlyings}
+        refusal = band_refusal(outcome.legs, table.marks, spots, self.protocol.price_bands(head.hash))
+        if refusal is not None:
+            raise Refusal(refusal)
 
 
 def posted_spots(market: Market) -> dict[int, int]:

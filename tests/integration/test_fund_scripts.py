@@ -26,11 +26,6 @@ class Shell(Wallet):
     backend: Web3Backend
     vault: Contract
 
-    def answer(self, script: str, *arguments: str) -> dict[str, str]:
-        done = self.run(script, *arguments, "--json")
-        assert done.returncode == 0, done.stderr
-        return dict(json.loads(done.stdout.splitlines()[-1]))
-
     def wait(self, seconds: int) -> None:
         self.devnet.rpc("evm_increaseTime", seconds)
         self.devnet.rpc("evm_mine")

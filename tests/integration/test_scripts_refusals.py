@@ -5,51 +5,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from eth_account import Account
-from web3 import Web3
 
-from keeper.risk.methodology import Methodology
-from scripts._devnet import CHAIN_ID, MNEMONIC, ROOT, free_port, start_anvil
-from scripts._protocol import BTC, ETH, Parameters, deploy, write_record
-from scripts._web3_backend import Web3Backend
-from tests.support.wallet import Wallet
+from scripts._devnet import ROOT, free_port, start_anvil
+from tests.support.wallet import Wallet, wallet_of_a_protocol
 
-GENESIS = 1743926400  # 2025-04-06 08:00 UTC
-FAR = 1745568000  # 2025-04-25 08:00 UTC
 DEPOSIT = ("deposit", "--account", "TEST::3", "--id", "1", "--amount")
 WITHDRAW = ("withdraw", "--account", "TEST::3", "--id", "1", "--amount")
 BID = ("bid", "--account", "TEST::3", "--id", "2", "--bidder", "1")
 SIGN = ("sign_order", "--account", "TEST::3", "--id", "1", "--limit", "10")
 FIVE_LEGS = [word for strike in range(1500, 2000, 100) for word in ("--leg", f"ETH-25APR25-{strike}-C:1")]
+OTHER = ("--account", "TEST::4", "--id", "1")
+HOLDER = "0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65"  # of TEST::4
+OPERATOR = ("set_operator", "--account", "TEST::3", "--id", "1", "--operator", HOLDER)
 UNLISTED = "0x" + "12" * 20
 WRONG_CHECKSUM = "0x90F79bf6EB2c4f870365E785982E1f101E93b90A"
 
 
 @pytest.fixture(scope="module")
 def wallet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wallet]:
-    folder = tmp_path_factory.mktemp("deployments")
-    with start_anvil(genesis_timestamp=GENESIS) as devnet:
-        Account.enable_unaudited_hdwallet_features()
-        deployer = Account.from_mnemonic(MNEMONIC)
-        parameters = Parameters(
-            attesters=(deployer.address,),
-            threshold=1,
-            methodology_hash=Methodology.default().hash(),
-            guardian=deployer.address,
-            proposers=(deployer.address,),
-            underlyings=(BTC, ETH),
-            expiries=((2, FAR, (1_200 * 10**8, 2_400 * 10**8, 50 * 10**8)),),
-        )
-        web3 = Web3(Web3.HTTPProvider(devnet.url))
-        write_record(deploy(Web3Backend(web3, bytes(deployer.key)), parameters), CHAIN_ID, 0, folder)
-        found = Wallet(devnet, folder)
-        for arguments in (
-            ("faucet", "--account", "TEST::3", "--amount", "1000"),
-            ("open_account", "--account", "TEST::3"),
-            (*DEPOSIT, "500"),
-        ):
-            done = found.run(*arguments)
-            assert done.returncode == 0, done.stderr
+    with wallet_of_a_protocol(tmp_path_factory.mktemp("deployments")) as found:
         yield found
 
 
@@ -63,10 +37,20 @@ def wallet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wallet]:
         ((*WITHDRAW, "501"), "the chain refuses withdraw"),
         ((*WITHDRAW, "1", "--to", "0x12"), "0x12 is not an address"),
         ((*WITHDRAW, "1", "--to", WRONG_CHECKSUM), "wrong checksum"),
-        (("withdraw", "--account", "TEST::4", "--id", "1", "--amount", "1"), "neither owns nor operates"),
+        (("withdraw", "--account", "TEST::4", "--id", "1", "--amount", "1"), "nor may withdraw for it"),
         (("withdraw", "--id", "1", "--amount", "1"), "no key given"),
         (("withdraw", "--account", "nobody", "--id", "1", "--amount", "1"), "there is no key nobody"),
         (("portfolio", "--id", "9"), "there is no account 9"),
+        (("open_account", "--account", "TEST::3", "--isolated", "DOGE"), "DOGE is none of ETH"),
+        (("open_account", "--account", "TEST::3", "--isolated", "ETH-1"), "1 is not a day like 25APR25"),
+        (("transfer_account", *OTHER, "--to", HOLDER), "account 1 belongs to 0x90F79bf6"),
+        ((*OPERATOR, "--revoke", "--scope", "trade"), "give --scope at least once, or --revoke"),
+        (OPERATOR, "give --scope at least once, or --revoke"),
+        ((*OPERATOR, "--scope", "borrow"), "'borrow' is not one of 'trade', 'withdraw', 'deposit'"),
+        (("set_operator", *OTHER, "--operator", HOLDER, "--revoke"), "account 1 belongs to 0x90F79bf6"),
+        (("cancel", "--account", "TEST::3", "--id", "1"), "give --order at least once, or --all"),
+        (("cancel", *OTHER, "--all"), "nor may trade for it"),
+        (("cancel", "--account", "TEST::3", "--id", "1", "--order", "none.json"), "none.json cannot be read"),
         ((*WITHDRAW, "1", "--way", "leaf", "--keeper", "http://127.0.0.1:1"), "no keeper answers"),
         ((*DEPOSIT, "1", "--token", UNLISTED), "is not listed as collateral"),
         (
@@ -143,4 +127,4 @@ def test_fill_order__changed_order__one_sentence(wallet: Wallet, tmp_path: Path)
     content["order"]["limit"] = "1"
     path.write_text(json.dumps(content))
     refusal = wallet.refusal("fill_order", str(path), str(path), "--account", "TEST::3")
-    assert "neither owns nor operates" in refusal
+    assert "neither owns account 1 nor may trade for it" in refusal
