@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ROOT / "contracts"
 COMPILER = Path(sys.executable).parent / "vyper"
 _CACHE = ROOT / ".build" / "artifacts"
+# contracts that run a second one's code over their own storage, for what they do not know themselves
+EXTENSIONS = {"Clearinghouse": "ClearinghouseExt"}
 _FORMATS = ("abi", "bytecode", "bytecode_runtime", "layout", "method_identifiers")
 
 
@@ -43,13 +45,14 @@ def source_of(name: str) -> Path:
 def artifact(name: str) -> Artifact:
     """Compiles `name`, or reads what an earlier run compiled from the same sources."""
     output = _cached(name, "", _FORMATS)
+    abi, selectors = json.loads(output["abi"]), json.loads(output["method_identifiers"])
+    if name in EXTENSIONS:
+        second = artifact(EXTENSIONS[name])
+        abi = [entry for entry in abi if entry["type"] != "fallback"]
+        abi += [entry for entry in second.abi if entry["type"] != "constructor" and entry not in abi]
+        selectors |= second.selectors
     return Artifact(
-        name,
-        json.loads(output["abi"]),
-        output["bytecode"],
-        output["bytecode_runtime"],
-        json.loads(output["layout"]),
-        json.loads(output["method_identifiers"]),
+        name, abi, output["bytecode"], output["bytecode_runtime"], json.loads(output["layout"]), selectors
     )
 
 

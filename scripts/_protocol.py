@@ -211,7 +211,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The deployed contracts and what they were constructed with, in the order of deployment, and every setting."""
+    """Deployed contracts with their arguments, in the order of deployment, and every setting made since."""
 
     contracts: dict[str, Contract]
     arguments: dict[str, tuple[Any, ...]]
@@ -237,6 +237,7 @@ DEPLOYED = (
     "RiskOracle",
     "BookValuer",
     "MarginGate",
+    "ClearinghouseExt",
     "Clearinghouse",
     "Vault",
     "InsuranceFund",
@@ -264,16 +265,13 @@ OWNED = (
 GUARDED = ("Clearinghouse",)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Recording:
     """A backend that notes every setting, for the record of the deployment."""
 
     inner: Backend
+    deployer: str
     steps: list[Step]
-
-    @property
-    def deployer(self) -> str:
-        return self.inner.deployer
 
     def deploy(self, name: str, *arguments: Any) -> Contract:
         return self.inner.deploy(name, *arguments)
@@ -289,14 +287,15 @@ class _Recording:
 
 def deploy(chain: Backend, parameters: Parameters) -> Deployment:
     """Deploys, wires, lists, and hands over. The deployer keeps no role."""
-    backend = _Recording(chain, [])
+    backend = _Recording(chain, chain.deployer, [])
     deployment = _create(backend, parameters)
     _wire(backend, deployment)
     _list_underlyings(backend, deployment, parameters)
     _list_collaterals(backend, deployment, parameters)
     for bounty in parameters.bounties:
-        backend.send(deployment["Bounties"], "set_bounty", bounty.kind, bounty.values(parameters.token_decimals))
-    backend.send(deployment["RiskOracle"], "set_methodology", parameters.methodology_hash, True)
+        values = bounty.values(parameters.token_decimals)
+        backend.send(deployment["Bounties"], "set_bounty", bounty.kind, values)
+    backend.send(deployment["RiskOracle"], "set_methodology", parameters.methodology_hash)
     _hand_over(backend, deployment, parameters)
     return deployment
 
@@ -310,10 +309,10 @@ def _create(backend: _Recording, p: Parameters) -> Deployment:
     token = p.token or create("MockToken", p.token_decimals)
     quorum = create("AttesterQuorum", list(p.attesters), p.threshold)
     markets = create("Markets")
-    oracle = create("RiskOracle", quorum, p.limits)
+    oracle = create("RiskOracle", quorum, p.limits, ZERO_ADDRESS)
     valuer = create("BookValuer", oracle, markets)
     gate = create("MarginGate", oracle, valuer)
-    clearing = create("Clearinghouse", gate, oracle)
+    clearing = create("Clearinghouse", gate, oracle, create("ClearinghouseExt"))
     vault = create("Vault", clearing, token, p.token_decimals, p.outflow_share)
     # the auction house reads the vault's token from the clearing house
     backend.send(made["Clearinghouse"], "set_vault", vault)
@@ -321,7 +320,7 @@ def _create(backend: _Recording, p: Parameters) -> Deployment:
     create("AuctionHouse", clearing, create("ClaimGate", clearing), p.auctions.values())
     create("CollateralSale", clearing, p.debts.values())
     create("Exchange", clearing, markets, oracle, p.maker_rate, p.taker_rate)
-    create("AccountLens", clearing)
+    create("AccountLens", clearing, made.address("Exchange"))
     create("Treasury", clearing, create("Bounties", clearing, markets), p.split.values(p.token_decimals))
     create("Timelock", p.exit_window, p.minimum_delay, list(p.proposers), list(p.executors))
     return made
@@ -375,8 +374,8 @@ def write_record(
     folder: Path = ROOT / "deployments",
     verified: bool = True,
 ) -> Path:
-    """Writes <folder>/<chain id>.json, which `ape run verify` reads back, and, if `verified`, one standard-json input
-    per contract, from which anyone reproduces its code; a devnet needs none."""
+    """Writes <folder>/<chain id>.json, which `ape run verify` reads back, and, if `verified`, a standard-json
+    input per contract, from which anyone reproduces its code; a devnet needs none."""
     inputs = folder / str(chain_id)
     inputs.mkdir(parents=True, exist_ok=True)
     contracts, integrity = {}, {}

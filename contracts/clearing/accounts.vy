@@ -204,3 +204,22 @@ def _set_grant(account: uint256, operator: address, scopes: uint8, expiry: uint4
     self._grants[account][self._tenures[account]][operator] = (convert(scopes, uint256) << 40) | convert(
         expiry, uint256
     )
+
+
+@internal
+@pure
+def _require_active(identity: uint256):
+    """
+    @notice Reverts if the account does not exist or is in auction.
+    """
+    assert identity != 0, "clearing: no such account"
+    assert identity & FROZEN == 0, "clearing: in auction"
+
+
+@internal
+@pure
+def _ratchet(exempt: uint256, settled: int256) -> uint256:
+    """
+    @notice Realised losses leave the exempt amount for good: realised gains never re-enter it.
+    """
+    return min(exempt, convert(max(0, settled), uint256))

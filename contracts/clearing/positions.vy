@@ -10,10 +10,12 @@
 """
 
 from ..interfaces import IClearinghouse
+from ..markets import instrument as ins
 from ..units import constants as c
 from ..units import fixed_point as fp
 from . import accounts
 
+SIGNED_WAD: constant(int256) = 10**18
 LOW_128: constant(uint256) = 2**128 - 1
 LOW_80: constant(uint256) = 2**80 - 1
 LOW_40: constant(uint256) = 2**40 - 1
@@ -100,6 +102,55 @@ def _book(account: uint256, instruments: DynArray[uint256, c.MAX_LEGS], legs: ui
     return book
 
 
+@internal
+def _set_leg(
+    account: uint256, identity: uint256, instrument: uint128, change: int256, limits: uint256
+) -> (uint256, int256, int256):
+    """
+    @notice Changes a position. A perp's entry index becomes the index now.
+    @param limits Of the position, see `_require_within`.
+    @return The identity with the number of legs and the perps held afterwards, which the caller stores; the position
+            before; funding that becomes cash.
+    """
+    key: uint256 = self._key(account, instrument)
+    word: uint256 = self._positions[key]
+    old: int256 = accounts._signed_low(word)
+    new: int256 = old + change
+    assert abs(new) <= convert(c.MAX_QUANTITY, int256), "clearing: position too large"
+    self._require_within(limits, old, new)
+    index: int256 = 0
+    accrued: int256 = 0
+    is_perp: bool = ins._kind(instrument) == c.PERP
+    if is_perp:
+        index = self._index(ins._underlying(instrument))
+        accrued = self._accrued(word, index)
+    self._positions[key] = self._pack(new, index)
+    if (old == 0) == (new == 0):
+        return identity, old, accrued
+    changed: uint256 = identity
+    if old == 0:
+        assert (identity >> accounts.LEGS_SHIFT) & accounts.LEGS_MASK < c.MAX_LEGS, "clearing: too many legs"
+        accounts._require_in_scope(identity, instrument)
+        changed += 1 << accounts.LEGS_SHIFT
+    else:
+        changed -= 1 << accounts.LEGS_SHIFT
+    if is_perp:
+        changed ^= 1 << (accounts.PERPS_SHIFT + ins._underlying(instrument) - 1)
+    return changed, old, accrued
+
+
+@internal
+@pure
+def _cash_of(quantity: int256, price: uint256) -> int256:
+    """
+    @notice quantity * price where both are multiples of 1e10: nothing is rounded.
+    """
+    product: int256 = quantity * convert(price, int256)
+    result: int256 = product // SIGNED_WAD
+    assert result * SIGNED_WAD == product, "clearing: inexact amount"
+    return result
+
+
 # Funding
 
 
@@ -107,16 +158,24 @@ def _book(account: uint256, instruments: DynArray[uint256, c.MAX_LEGS], legs: ui
 @view
 def _index(underlying: uint256) -> int256:
     """
-    @notice Cash that one long unit of a perp has paid until now, WAD. A multiple of 1e8: times a quantity, which is a
-            multiple of 1e10, it is exact, so funding adds up to nothing whoever is touched in which order.
+    @notice Cash that one long unit of a perp has paid until now, WAD, rounded towards zero to a multiple of 1e8: times a
+            quantity, which is a multiple of 1e10, it is exact. So funding adds up to nothing whoever is touched in which
+            order.
     """
-    word: uint256 = self._funding[underlying]
+    return self._exact_index(self._funding[underlying]) // c.FUNDING_STEP * c.FUNDING_STEP
+
+
+@internal
+@view
+def _exact_index(word: uint256) -> int256:
+    """
+    @notice The index before it is rounded: what the next rate goes on from, so that many updates round no more than one.
+            A rate that nobody renews stops.
+    @param word Of `_funding`.
+    """
     rate: int256 = convert(convert((word >> RATE_SHIFT) << 176, bytes32), int256) >> 176
-    index: int256 = accounts._signed_high(word)
-    if rate == 0:
-        return index
     elapsed: uint256 = min(block.timestamp - (word & LOW_40), c.MAX_FUNDING_GAP)
-    return index + rate * convert(elapsed, int256) // c.FUNDING_STEP * c.FUNDING_STEP
+    return accounts._signed_high(word) + rate * convert(elapsed, int256)
 
 
 @internal
@@ -126,11 +185,11 @@ def _set_rate(underlying: uint256, rate: int256) -> int256:
     @param rate WAD a second.
     @return The index now.
     """
-    index: int256 = self._index(underlying)
+    index: int256 = self._exact_index(self._funding[underlying])
     narrow: int80 = convert(rate, int80)
     low: uint256 = convert(convert(convert(narrow, int256), bytes32), uint256) & LOW_80
     self._funding[underlying] = accounts._pack_signed(index, (low << RATE_SHIFT) | block.timestamp)
-    return index
+    return index // c.FUNDING_STEP * c.FUNDING_STEP
 
 
 @internal

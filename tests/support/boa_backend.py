@@ -4,8 +4,9 @@ from typing import Any
 
 import boa
 
-from scripts._artifacts import ROOT, source_of
+from scripts._artifacts import EXTENSIONS, ROOT, source_of
 from scripts._protocol import Contract
+from tests.support.halves import Halves
 
 
 class BoaBackend:
@@ -19,6 +20,9 @@ class BoaBackend:
         """Deploys `name`."""
         with boa.env.prank(self.deployer):
             deployed = boa.load(str(source_of(name).relative_to(ROOT)), *arguments)
+            if name in EXTENSIONS:
+                extension = boa.load_partial(str(source_of(EXTENSIONS[name]).relative_to(ROOT)))
+                deployed = Halves(deployed, extension)
         self._contracts[str(deployed.address)] = deployed
         return Contract(name, str(deployed.address))
 

@@ -3,7 +3,7 @@
 Numbers are WAD. Underlying 1 stands at 2,000 USD. Trades come straight from a module, without orders.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,6 +14,7 @@ from eth_utils.crypto import keccak
 from keeper.attestation.typed_data import MarginLeaf
 from keeper.markets.instrument import Instrument, Kind
 from keeper.units import constants as c
+from tests.support.halves import Halves
 from tests.support.keys import ATTESTERS
 from tests.support.statements import evidence
 
@@ -35,6 +36,7 @@ METHODOLOGY = keccak(text="methodology")
 ACTION = keccak(text="fill")
 BLOCK_HASH = keccak(text="block")
 OUTFLOW_SHARE = WAD // 20
+NO_LIMITS = 2**192 - 1  # of a position and of open interest
 
 
 def call(strike: int, expiry: int = EXPIRY) -> int:
@@ -62,9 +64,13 @@ class Deal:
     fees: tuple[int, int] = (0, 0)
     counted: bool = True  # presents the instrument's leaf
 
-    def values(self, maker: int, taker: int) -> tuple[Any, ...]:
-        """IClearinghouse.Trade."""
-        return maker, taker, [(self.instrument, self.quantity, self.price)], *self.fees, ACTION
+    band: int = 10**9 * WAD
+    limits: int = NO_LIMITS
+
+    def values(self, maker: int, taker: int, owners: Mapping[int, str]) -> tuple[Any, ...]:
+        """IClearinghouse.Trade, signed by the owners."""
+        fill = (self.instrument, self.quantity, self.price, self.band, self.limits)
+        return maker, taker, [fill], *self.fees, owners[maker], owners[taker], ACTION
 
 
 @dataclass(frozen=True)
@@ -111,18 +117,23 @@ def deploy(decimals: int = 6, token_name: str = "MockToken") -> Contracts:
     """Everything wired at GENESIS; call inside an anchor."""
     patch = boa.env.evm.patch
     patch.timestamp, patch.prev_hashes = GENESIS, [BLOCK_HASH] * 256
-    owner, guardian, module = (boa.env.generate_address(name) for name in ("owner", "guardian", "module"))
+    owner, guardian = (boa.env.generate_address(name) for name in ("owner", "guardian"))
     with boa.env.prank(owner):
+        module = source("mocks/MockToken").deploy(18).address  # any contract: it acts by being named the sender
         token = source(f"mocks/{token_name}").deploy(decimals)
         markets = source("markets/Markets").deploy()
         markets.list_underlying(SPEC, NO_CAPS)
         quorum = source("attestation/AttesterQuorum").deploy(ATTESTERS, 3)
-        oracle = source("attestation/RiskOracle").deploy(quorum.address, LIMITS)
+        oracle = source("attestation/RiskOracle").deploy(quorum.address, LIMITS, "0x" + "00" * 20)
         oracle.add_underlying(SPOT, BANDS)
-        oracle.set_methodology(METHODOLOGY, True)
+        oracle.set_methodology(METHODOLOGY)
         valuer = source("risk/BookValuer").deploy(oracle.address, markets.address)
         gate = source("risk/MarginGate").deploy(oracle.address, valuer.address)
-        clearing = source("clearing/Clearinghouse").deploy(gate.address, oracle.address)
+        extension = source("clearing/ClearinghouseExt")
+        clearing = Halves(
+            source("clearing/Clearinghouse").deploy(gate.address, oracle.address, extension.deploy().address),
+            extension,
+        )
         vault = source("clearing/Vault").deploy(clearing.address, token.address, decimals, OUTFLOW_SHARE)
         clearing.set_vault(vault.address)
         clearing.set_guardian(guardian)
