@@ -51,6 +51,19 @@ class Caps:
 
 
 @dataclass(frozen=True)
+class FundingTerms:
+    """IFunding.Terms: shares of the spot, WAD; the cap per eight hours."""
+
+    dead_zone: int = WAD // 2_000
+    max_premium: int = WAD // 50
+    cap: int = WAD * 75 // 10_000
+
+    def values(self) -> tuple[int, int, int]:
+        """In the order of the contract's struct."""
+        return self.dead_zone, self.max_premium, self.cap
+
+
+@dataclass(frozen=True)
 class Underlying:
     """Contract specification, caps, starting spot and bands of an underlying."""
 
@@ -66,6 +79,7 @@ class Underlying:
     price_band: int = WAD // 10  # of the spot, around the mark
     expiry_time: int = 86_400  # seconds after midnight UTC; 86,400: any
     caps: Caps = Caps()
+    funding: FundingTerms = FundingTerms()
 
     def spec(self) -> tuple[str, int, int, int, int, int, int, int, int]:
         """IMarkets.Underlying."""
@@ -245,6 +259,7 @@ DEPLOYED = (
     "AuctionHouse",
     "CollateralSale",
     "Exchange",
+    "Funding",
     "AccountLens",
     "Bounties",
     "Treasury",
@@ -259,6 +274,7 @@ OWNED = (
     "AuctionHouse",
     "CollateralSale",
     "Exchange",
+    "Funding",
     "Bounties",
     "Treasury",
 )
@@ -320,6 +336,7 @@ def _create(backend: _Recording, p: Parameters) -> Deployment:
     create("AuctionHouse", clearing, create("ClaimGate", clearing), p.auctions.values())
     create("CollateralSale", clearing, p.debts.values())
     create("Exchange", clearing, markets, oracle, p.maker_rate, p.taker_rate)
+    create("Funding", clearing, markets)
     create("AccountLens", clearing, made.address("Exchange"))
     create("Treasury", clearing, create("Bounties", clearing, markets), p.split.values(p.token_decimals))
     create("Timelock", p.exit_window, p.minimum_delay, list(p.proposers), list(p.executors))
@@ -330,6 +347,7 @@ def _wire(backend: Backend, deployment: Deployment) -> None:
     """Names the modules that constructors do not."""
     backend.send(deployment["Markets"], "set_clearinghouse", deployment.address("Clearinghouse"))
     backend.send(deployment["Clearinghouse"], "set_module", deployment.address("Exchange"), True)
+    backend.send(deployment["Clearinghouse"], "set_funding", deployment.address("Funding"))
     backend.send(deployment["Clearinghouse"], "set_auction_house", deployment.address("AuctionHouse"))
     backend.send(deployment["Vault"], "set_insurance_fund", deployment.address("InsuranceFund"))
     backend.send(deployment["Vault"], "set_collateral_sale", deployment.address("CollateralSale"))
@@ -337,9 +355,10 @@ def _wire(backend: Backend, deployment: Deployment) -> None:
 
 
 def _list_underlyings(backend: Backend, deployment: Deployment, p: Parameters) -> None:
-    for underlying in p.underlyings:
+    for number, underlying in enumerate(p.underlyings, 1):
         backend.send(deployment["Markets"], "list_underlying", underlying.spec(), underlying.caps.values())
         backend.send(deployment["RiskOracle"], "add_underlying", underlying.spot8, underlying.bands)
+        backend.send(deployment["Funding"], "set_terms", number, underlying.funding.values())
     for identifier, expiry, grid in p.expiries:
         backend.send(deployment["Markets"], "list_expiry", identifier, expiry, grid)
 

@@ -412,7 +412,7 @@ RULES: dict[str, _Rule] = {
     "CollateralSale.set_terms": _getter("terms"),
     "CollateralSale.set_debt_caps": _keyed("debt_caps"),
     "Exchange.set_fees": lambda a, _: [("fee_rates", (), a)],
-    "Funding.set_parameters": _keyed("parameters"),
+    "Funding.set_terms": _keyed("terms"),
     "Treasury.set_split": _getter("split"),
     "Treasury.set_bounties": _getter("bounties"),
     "Treasury.spend": _nothing,

@@ -65,14 +65,18 @@ MINIMUM_SHIFT: constant(uint256) = 96
 TICK_SHIFT: constant(uint256) = 48
 
 
+# Public state
+
+# Whose open interest holds up a delisting
+clearinghouse: public(address)
+
+
 # Internal state
 
 _count: uint16
 _seq: uint64
 # no more listings, for ever
 _is_shut: bool
-# whose open interest holds up a delisting
-_clearinghouse: address
 _symbols: HashMap[uint16, String[16]]
 # state 2 | perp end 40 | time of day / 300 9 | price band 61 (WAD) | minimum 48 | tick 48 | lot 48 (all 1e-8)
 _terms: HashMap[uint16, uint256]
@@ -199,9 +203,9 @@ def delist(underlying: uint16):
     assert block.timestamp >= terms >> END_SHIFT & LOW_40, "markets: perp not ended"
     for expiry: uint40 in self._expiries[underlying]:
         assert block.timestamp >= convert(expiry, uint256), "markets: expiry to come"
-    clearinghouse: address = self._clearinghouse
-    assert clearinghouse != empty(address), "markets: no clearinghouse"
-    interest: uint256 = staticcall IClearinghouse(clearinghouse).open_interest(convert(underlying, uint128))
+    ledger: address = self.clearinghouse
+    assert ledger != empty(address), "markets: no clearinghouse"
+    interest: uint256 = staticcall IClearinghouse(ledger).open_interest(convert(underlying, uint128))
     assert interest == 0, "markets: positions open"
     self._terms[underlying] = terms | convert(STATE_ENDED, uint256) << STATE_SHIFT
     log IMarkets.MarketDelisted(underlying=underlying, seq=self._next_seq())
@@ -215,8 +219,8 @@ def set_clearinghouse(clearinghouse: address):
     """
     ownable._check_owner()
     assert clearinghouse != empty(address), "markets: zero address"
-    assert self._clearinghouse == empty(address), "markets: clearinghouse is set"
-    self._clearinghouse = clearinghouse
+    assert self.clearinghouse == empty(address), "markets: clearinghouse is set"
+    self.clearinghouse = clearinghouse
     log IMarkets.ClearinghouseSet(clearinghouse=clearinghouse, seq=self._next_seq())
 
 

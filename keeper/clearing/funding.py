@@ -15,23 +15,25 @@ from keeper.units.fixed_point import signed_mul_down
 
 @dataclass(frozen=True, slots=True)
 class Funding:
-    """Of one perp; `updated` unix seconds."""
+    """Of one perp; `index` before it is rounded, `updated` unix seconds."""
 
     index: int = 0
     rate: int = 0
     updated: int = 0
 
     def index_at(self, now: int) -> int:
-        """The index at a later time. A rate that nobody renews stops."""
-        if self.rate == 0:
-            return self.index
-        elapsed = min(now - self.updated, MAX_FUNDING_GAP)
-        moved = abs(self.rate) * elapsed // FUNDING_STEP * FUNDING_STEP  # towards zero
-        return self.index + (moved if self.rate > 0 else -moved)
+        """The index at a later time, rounded towards zero to a multiple of 1e8."""
+        exact = self._exact_at(now)
+        steps = abs(exact) // FUNDING_STEP * FUNDING_STEP
+        return steps if exact > 0 else -steps
 
     def with_rate(self, rate: int, now: int) -> "Funding":
-        """With another rate from now on."""
-        return Funding(self.index_at(now), rate, now)
+        """With another rate from now on. Goes on from the exact index: many updates round no more than one."""
+        return Funding(self._exact_at(now), rate, now)
+
+    def _exact_at(self, now: int) -> int:
+        """Before rounding. A rate that nobody renews stops."""
+        return self.index + self.rate * min(now - self.updated, MAX_FUNDING_GAP)
 
 
 def accrued(quantity: int, entry: int, index: int) -> int:

@@ -14,18 +14,29 @@ ROOT = Path(__file__).parents[2]
 
 
 class Collector:
-    """Receives every computation of every environment."""
+    """Receives every computation of every environment.
+
+    Code is known by its bytes, not by its address: a contract may run another's code in its own place.
+    """
 
     def __init__(self) -> None:
+        self._runtimes: dict[bytes, Any] = {}
         self._maps: dict[int, tuple[Any, CodeMap]] = {}
+        self._of_code: dict[int, CodeMap | None] = {}
+
+    def register(self, contract: Any) -> None:
+        """A contract that exists from now on."""
+        if (compiled := getattr(contract, "compiler_data", None)) is not None:
+            self._runtimes.setdefault(compiled.bytecode_runtime, compiled.source_map)
 
     def trace(self, env: Env, computation: Any, contract: Any = None) -> None:
         """In place of the environment's own hook, which drops the order of execution."""
-        if (source := getattr(contract, "source_map", None)) is not None:
-            self._map_of(source, computation).trace(computation.code._trace)
+        code = bytes(computation.code._raw_code_bytes)
+        if (found := self._map_of(code, contract)) is not None:
+            found.trace(computation.code._trace)
         for child in computation.children:
-            if address := child.msg.code_address:
-                self.trace(env, child, env._lookup_contract_fast(address))
+            if child.msg.code_address:
+                self.trace(env, child)
 
     def tally(self) -> Tally:
         """Of all that ran."""
@@ -34,19 +45,37 @@ class Collector:
             result.add(code.tally())
         return result
 
-    def _map_of(self, source: Any, computation: Any) -> CodeMap:
-        found = self._maps.get(id(source))
-        if found is None:  # the source map is kept, so that its id stays its own
-            code = bytes(computation.code._raw_code_bytes)
-            found = source, CodeMap(code, source["pc_raw_ast_map"], ROOT)
-            self._maps[id(source)] = found
-        return found[1]
+    def _map_of(self, code: bytes, contract: Any) -> CodeMap | None:
+        key = hash(code)
+        if key not in self._of_code:
+            source = self._source_of(code, contract)
+            self._of_code[key] = None if source is None else self._code_map(code, source)
+        return self._of_code[key]
+
+    def _source_of(self, code: bytes, contract: Any) -> Any:
+        """Immutables follow the runtime code. Constructors and internal functions have maps of their own."""
+        for runtime, source in self._runtimes.items():
+            if code.startswith(runtime):
+                return source
+        return getattr(contract, "source_map", None)
+
+    def _code_map(self, code: bytes, source: Any) -> CodeMap:
+        if id(source) not in self._maps:  # the source map is kept, so that its id stays its own
+            self._maps[id(source)] = source, CodeMap(code, source["pc_raw_ast_map"], ROOT)
+        return self._maps[id(source)][1]
 
 
 def pytest_configure(config: Any) -> None:
     """Before anything is deployed."""
     config.contract_coverage = collector = Collector()
+    register = Env.register_contract
+
+    def registered(env: Env, address: Any, contract: Any) -> None:
+        register(env, address, contract)
+        collector.register(contract)
+
     Env._coverage_enabled = True
+    Env.register_contract = registered
     Env._trace_computation = lambda env, *traced: collector.trace(env, *traced)
 
 

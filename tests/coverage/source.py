@@ -35,11 +35,10 @@ class Tally:
         self.taken |= other.taken
 
 
-def statements_of(path: Path) -> set[int]:
-    """First lines of the statements in a file's functions, compiled or not."""
+def statements_of(path: Path) -> list[set[int]]:
+    """First lines of the statements of each function of a file, compiled or not."""
     tree = ast.parse_to_ast(path.read_text())
-    bodies = (function.body for function in tree.get_children(ast.FunctionDef))
-    return {line for body in bodies for line in _lines(body)}
+    return [set(_lines(function.body)) for function in tree.get_children(ast.FunctionDef)]
 
 
 def jumps_of(code: bytes) -> set[int]:

@@ -52,6 +52,14 @@ def test_index_at__less_than_a_step__is_dropped_towards_zero(rate, index):
     assert Funding().with_rate(rate, 0).index_at(1) == index
 
 
+def test_index_at__rate_below_a_step__adds_up_over_updates():
+    found = Funding()
+    for now in range(0, 100, 10):
+        found = found.with_rate(FUNDING_STEP // 100, now)
+
+    assert found.index_at(100) == FUNDING_STEP
+
+
 def test_trade__perp_held__funding_becomes_cash():
     ledger = held(2 * WAD)
     ledger.set_funding_rate(PERP, RATE, 100)
