@@ -155,7 +155,7 @@ class Scenario:
             spots_hash(words),
         )
         return self.send(
-            "RiskOracle", "post_epoch", epoch.values(), words, self.signatures(epoch.struct_hash())
+            "RiskOracle", "post_epoch", epoch.posting(), self.spots, self.signatures(epoch.struct_hash())
         )
 
     def refresh(self, account: int) -> int:

@@ -67,24 +67,21 @@ def require_signed(struct_hash: bytes32, signatures: IAttestation.Signatures) ->
     message: bytes32 = eip712_domain_separator._hash_typed_data_v4(struct_hash)
     remaining: uint256 = signatures.bitmap
     used: uint256 = 0
-    for i: uint256 in range(c.MAX_SIGNERS):
-        if remaining == 0:
-            break
+    for i: uint256 in range(_COUNT, bound=c.MAX_SIGNERS):
         if remaining & 1 != 0:
-            assert i < _COUNT, "quorum: unknown signer"
             assert used < count, "quorum: bitmap mismatch"
-            signature: IAttestation.CompactSignature = signatures.compact[used]
-            s: uint256 = signature.vs & S_MASK
+            vs: uint256 = signatures.compact[used].vs
+            s: uint256 = vs & S_MASK
             assert s <= HALF_ORDER, "quorum: high s"
             signer: address = ecrecover(
                 message,
-                27 + (signature.vs >> PARITY_SHIFT),
-                convert(signature.r, uint256),
+                unsafe_add(27, vs >> PARITY_SHIFT),
+                convert(signatures.compact[used].r, uint256),
                 s,
             )
             # a signer is never zero, so neither is a failed recovery
             assert signer == _SIGNERS[i], "quorum: wrong signer"
-            used += 1
+            used = unsafe_add(used, 1)
         remaining >>= 1
     assert remaining == 0, "quorum: unknown signer"
     assert used == count, "quorum: bitmap mismatch"
@@ -114,6 +111,16 @@ def signers() -> DynArray[address, c.MAX_SIGNERS]:
     for i: uint256 in range(_COUNT, bound=c.MAX_SIGNERS):
         result.append(_SIGNERS[i])
     return result
+
+
+@external
+@pure
+@reentrant
+def supportsInterface(interface_id: bytes4) -> bool:
+    """
+    @notice ERC-165: itself and ERC-5267.
+    """
+    return interface_id in [0x01ffc9a7, 0x84b0196e]
 
 
 @external

@@ -6,16 +6,17 @@
 @notice One transaction an epoch, for any number of accounts and markets: the quorum's signed root, and one spot per
         underlying. Outside its band a spot is not refused but followed at the band's edge, so liquidations never stop.
         The trapezoidal average of the epochs' effective spots over the last half hour settles an expiry, by anyone.
-@custom:security An epoch is bound to a block of this chain, rises strictly, and is refused unless this contract comes to
-        the same effective spots. With every attester hostile a spot still moves no faster than its ten-minute and
+@custom:security An epoch is bound to a block of this chain and rises strictly. What this contract knows of it - the hash
+        of its block, the effective spots - it puts in itself, so signatures over anything else fail. With every attester hostile a spot still moves no faster than its ten-minute and
         hour bands; anchors tumble, so a rolling window sees at most three times their budget.
+        What expired under a predecessor settles at the predecessor's price, for ever.
 @custom:kill The owner replaces the quorum, which voids what the old one signed and did not post; without epochs nothing increases
         risk, while worst-case withdrawals, reductions and settlement go on.
 """
 
+from snekmate.auth import ownable
 from snekmate.utils import block_hash
 
-from ..governance import roles
 from ..interfaces import IAttestation
 from ..interfaces import IAttesterQuorum
 from ..interfaces import IRiskOracle
@@ -23,9 +24,10 @@ from ..units import constants as c
 from . import merkle
 from . import typed_data
 
-# owner; the guardian has no power here
-initializes: roles
-exports: (roles.owner, roles.guardian, roles.transfer_ownership, roles.set_guardian)
+# the owner sets limits, quorum, methodology and bands
+initializes: ownable
+# `renounce_ownership` is not exported: a lost quorum could never be replaced
+exports: (ownable.owner, ownable.transfer_ownership)
 
 implements: IRiskOracle
 
@@ -41,6 +43,12 @@ WINDOW: constant(uint256) = c.SETTLEMENT_WINDOW
 GRID: constant(uint256) = c.SETTLEMENT_GRID
 RING: constant(uint256) = 512  # checkpoints kept: 42 hours
 LAST_WINDOW: constant(uint256) = 288  # of the grid: 24 hours
+LANES: constant(uint256) = 3  # underlyings per checkpoint word
+LANE: constant(uint256) = 68  # bits
+REQUIRE_SIGNED: constant(Bytes[4]) = method_id("require_signed(bytes32,(uint256,(bytes32,uint256)[]))")
+MAX_AGE: constant(uint256) = 3_600  # bounds of the limits: 1 hour
+MAX_FROZEN: constant(uint256) = 86_400  # 1 day
+NOT_YET: constant(uint256) = 2**40 - 1
 
 LOW_6: constant(uint256) = 2**6 - 1
 LOW_7: constant(uint256) = 2**7 - 1
@@ -48,6 +56,7 @@ LOW_10: constant(uint256) = 2**10 - 1
 LOW_12: constant(uint256) = 2**12 - 1
 LOW_14: constant(uint256) = 2**14 - 1
 LOW_16: constant(uint256) = 2**16 - 1
+LOW_20: constant(uint256) = 2**20 - 1
 LOW_24: constant(uint256) = 2**24 - 1
 LOW_32: constant(uint256) = 2**32 - 1
 LOW_40: constant(uint256) = 2**40 - 1
@@ -56,6 +65,11 @@ LOW_64: constant(uint256) = 2**64 - 1
 LOW_68: constant(uint256) = 2**68 - 1
 LOW_160: constant(uint256) = 2**160 - 1
 
+# Immutables
+
+# Oracle before this one, zero for the first
+PREDECESSOR: immutable(IRiskOracle)
+
 # Storage
 
 # timestamp 40 | posted block 40 | number 40 | number less the previous 16 | posted block less snapshot block 14 |
@@ -63,19 +77,25 @@ LOW_160: constant(uint256) = 2**160 - 1
 _header: uint256
 # quorum 160 | max age 24 | stale after 24 | frozen after 24 | min blocks 16 | underlyings 8
 _config: uint256
+# Methodology of epochs, and the configuration again under it: one read tells both
+_methodology: bytes32
+_posting: HashMap[bytes32, uint256]
 # Roots of the latest and the previous epoch, by parity: the node above market root and margin root
-_roots: HashMap[uint256, bytes32]
+_roots: bytes32[2]
 # effective 56 | ten-minute anchor 56 | hour anchor 56 | cumulative 68 (twice the integral of the spot, mod 2**68) |
 # bands: minute 6, ten minutes 7, hour 7, in 25 basis points
-_spots: HashMap[uint256, uint256]
+_spots: uint256[c.MAX_UNDERLYINGS + 1]
 # Posted spot, 1e-8 USD; only meaningful while outside the band
-_posted: HashMap[uint256, uint256]
-# underlying -> boundary % RING -> boundary 40 | cumulative 68 | covered 16; a boundary is a multiple of GRID, over GRID
-_checkpoints: HashMap[uint256, HashMap[uint256, uint256]]
+_posted: uint256[c.MAX_UNDERLYINGS + 1]
+# group of LANES underlyings * RING + boundary % RING -> boundary 36 | covered 16 | cumulative 68 of each; a boundary is a
+# multiple of GRID, over GRID
+_checkpoints: HashMap[uint256, uint256]
+# underlying -> first boundary whose checkpoint has it
+_first_boundary: HashMap[uint256, uint256]
 # underlying -> expiry -> 1e-8 USD; 0: not final
 _settlement: HashMap[uint256, HashMap[uint256, uint256]]
-# Methodologies that epochs may name
-_methodologies: HashMap[bytes32, bool]
+# Expiries up to this time are the predecessor's; NOT_YET until this contract takes over
+_took_over: uint256
 
 
 # The header, unpacked.
@@ -111,12 +131,16 @@ struct Step:
 
 
 @deploy
-def __init__(quorum: address, limits: IRiskOracle.Limits):
+def __init__(quorum: address, limits: IRiskOracle.Limits, predecessor: IRiskOracle):
     """
     @param quorum AttesterQuorum.
     @param limits Ages and distances.
+    @param predecessor Oracle that this one is to replace; zero for the first, which is in force at once.
     """
-    roles.__init__()
+    PREDECESSOR = predecessor
+    if predecessor.address != empty(address):
+        self._took_over = NOT_YET
+    ownable.__init__()
     self._set_quorum(quorum)
     self._set_limits(limits)
 
@@ -125,57 +149,92 @@ def __init__(quorum: address, limits: IRiskOracle.Limits):
 
 
 @external
+@reentrant
 def post_epoch(
-    epoch: IAttestation.Epoch,
+    epoch: IRiskOracle.Posting,
     spots: DynArray[uint256, 32],
     signatures: IAttestation.Signatures,
 ):
     """
     @notice Makes a signed epoch the latest. Anyone may.
-    @param epoch What the quorum signed.
-    @param spots Posted << 64 | effective, 1e-8 USD, of every underlying in the order of their identifiers.
-    @param signatures Of the quorum over the epoch.
+    @param epoch What the quorum signed, without what is known here.
+    @param spots Posted spots, 1e-8 USD, of every underlying in the order of their identifiers.
+    @param signatures Of the quorum over the EIP-712 Epoch.
+    @dev Reentrant because nothing can enter: the one call is static.
     """
     last: State = self._state()
-    config: uint256 = self._config
-    number: uint256 = convert(epoch.number, uint256)
-    timestamp: uint256 = convert(epoch.timestamp, uint256)
-    block_number: uint256 = convert(epoch.blockNumber, uint256)
-    assert number > last.number, "oracle: number not above the latest"
-    assert number - last.number <= MAX_SKIP, "oracle: number too far ahead"
-    assert timestamp >= last.timestamp, "oracle: timestamp before the latest"
-    assert timestamp <= block.timestamp, "oracle: timestamp in the future"
-    assert (block.timestamp - timestamp <= (config >> 160) & LOW_24), "oracle: epoch too old"
-    assert (block.number - last.posted_block >= (config >> 232) & LOW_16), "oracle: too soon"
-    assert block_number < block.number, "oracle: block not in the past"
-    assert (block_number + last.block_delta >= last.posted_block), "oracle: block before the latest"
-    assert block.number - block_number <= LOW_14, "oracle: block too old"
-    self._require_block(epoch.blockHash, block_number)
-    assert self._methodologies[epoch.methodologyHash], "oracle: methodology not registered"
+    config: uint256 = self._posting[epoch.methodologyHash]
+    assert config != 0, "oracle: methodology not registered"
+    assert epoch.number > last.number, "oracle: number not above the latest"
+    assert epoch.number - last.number <= MAX_SKIP, "oracle: number too far ahead"
+    assert epoch.timestamp >= last.timestamp, "oracle: timestamp before the latest"
+    assert epoch.timestamp <= block.timestamp, "oracle: timestamp in the future"
+    assert block.timestamp - epoch.timestamp <= (config >> 160) & LOW_24, "oracle: epoch too old"
+    assert block.number - last.posted_block >= (config >> 232) & LOW_16, "oracle: too soon"
+    assert epoch.blockNumber < block.number, "oracle: block not in the past"
+    assert block.number - epoch.blockNumber <= LOW_14, "oracle: block too old"
+    assert epoch.blockNumber + last.block_delta >= last.posted_block, "oracle: block before the latest"
     assert len(spots) == config >> 248, "oracle: wrong number of spots"
-    assert (keccak256(slice(abi_encode(spots), 64, 32 * len(spots))) == epoch.spotsHash), "oracle: wrong spots hash"
-    assert (epoch.marketRoot != empty(bytes32) and epoch.marginRoot != empty(bytes32)), "oracle: zero root"
-    assert staticcall IAttesterQuorum(convert(config & LOW_160, address)).require_signed(
-        typed_data._epoch_hash(epoch), signatures
-    )
+    assert epoch.marketRoot != empty(bytes32) and epoch.marginRoot != empty(bytes32), "oracle: zero root"
 
-    step: Step = self._step(last, timestamp)
+    step: Step = self._step(last, epoch.timestamp)
     next: State = last
     next.outside = 0
     next.grace = 1
+    signed: DynArray[uint256, 32] = []
+    pinned: uint256 = 0
     underlying: uint256 = 0
-    for spot: uint256 in spots:
+    for posted: uint256 in spots:
+        lane: uint256 = underlying % LANES
         underlying = unsafe_add(underlying, 1)  # at most 32
-        calm: bool = self._move(underlying, spot, step, last.covered)
-        if not calm:
+        before: uint256 = self._spots[underlying]
+        after: uint256 = self._moved(before, posted, step)
+        self._spots[underlying] = after
+        effective: uint256 = after >> 200
+        signed.append((posted << 64) | effective)
+        if effective != posted:
+            self._posted[underlying] = posted
+            next.outside |= 1 << unsafe_sub(underlying, 1)
+        last_spot: uint256 = before >> 200
+        moved: uint256 = unsafe_sub(max(last_spot, effective), min(last_spot, effective))
+        # more than a quarter of the minute band; prices are below 2**56
+        if unsafe_mul(moved, 4 * BASIS_POINTS) > unsafe_mul(last_spot, unsafe_mul((before >> 14) & LOW_6, BAND_UNIT)):
             next.grace = 0
-        if spot >> 64 != spot & LOW_64:
-            next.outside |= 1 << (underlying - 1)
-    next.number = number
-    next.back = number - last.number
-    next.timestamp = timestamp
+        if step.boundary != 0:
+            pinned |= self._cumulative_at(before, effective, step) << (lane * LANE)
+            if lane == LANES - 1 or underlying == len(spots):
+                self._pin(step, last.covered, (underlying - 1) // LANES, pinned)
+                pinned = 0
+
+        # what was signed names the block by its hash here: one that a reorganisation removed had another
+
+    struct_hash: bytes32 = keccak256(
+        abi_encode(
+            typed_data.EPOCH_TYPEHASH,
+            epoch.number,
+            epoch.timestamp,
+            epoch.blockNumber,
+            self._block_hash(epoch.blockNumber),
+            epoch.snapshotHash,
+            epoch.methodologyHash,
+            epoch.marketRoot,
+            epoch.marginRoot,
+            keccak256(slice(abi_encode(signed), 64, 32 * len(spots))),
+        )
+    )
+    # a call through the interface would send room for every signer
+    answer: Bytes[32] = raw_call(
+        convert(config & LOW_160, address),
+        abi_encode(struct_hash, signatures, method_id=REQUIRE_SIGNED),
+        max_outsize=32,
+        is_static_call=True,
+    )
+    assert convert(answer, uint256) == 1, "oracle: no quorum"
+    next.number = epoch.number
+    next.back = epoch.number - last.number
+    next.timestamp = epoch.timestamp
     next.posted_block = block.number
-    next.block_delta = block.number - block_number
+    next.block_delta = block.number - epoch.blockNumber
     next.parity = 1 - last.parity
     next.ten_age = step.ten_age
     next.hour_age = step.hour_age
@@ -185,10 +244,8 @@ def post_epoch(
     self._roots[next.parity] = merkle._node(epoch.marketRoot, epoch.marginRoot)
     self._set_state(next)
     log IRiskOracle.EpochPosted(
-        number=epoch.number,
+        number=convert(epoch.number, uint64),
         seq=convert(next.seq, uint64),
-        timestamp=epoch.timestamp,
-        blockNumber=epoch.blockNumber,
         snapshotHash=epoch.snapshotHash,
         marketRoot=epoch.marketRoot,
         marginRoot=epoch.marginRoot,
@@ -208,6 +265,7 @@ def finalize_settlement(underlying: uint16, expiry: uint40) -> uint256:
     assert end != 0 and end % GRID == 0, "oracle: expiry off grid"
     assert end <= block.timestamp, "oracle: not expired"
     assert u != 0 and u <= self._config >> 248, "oracle: unknown underlying"
+    assert end > self._took_over, "oracle: the predecessor's expiry"
     assert self._settlement[u][end] == 0, "oracle: already final"
     price: uint256 = 0
     window_end: uint256 = 0
@@ -234,12 +292,13 @@ def add_underlying(spot: uint256, bands: IRiskOracle.Bands) -> uint16:
     @param bands Moves allowed.
     @return Its identifier.
     """
-    roles._check_owner()
+    ownable._check_owner()
     assert 0 < spot and spot <= LOW_56, "oracle: price out of range"
     config: uint256 = self._config
     underlying: uint256 = (config >> 248) + 1
     assert underlying <= c.MAX_UNDERLYINGS, "oracle: too many underlyings"
-    self._config = config + (1 << 248)
+    self._set_config(config + (1 << 248))
+    self._first_boundary[underlying] = block.timestamp // GRID + 1
     self._spots[underlying] = self._pack_spot(spot, spot, spot, 0, self._pack_bands(bands))
     state: State = self._state()
     if state.number == 0:
@@ -262,9 +321,9 @@ def set_bands(underlying: uint16, bands: IRiskOracle.Bands):
     @param underlying Identifier.
     @param bands Basis points, multiples of 25: minute up to 1575, the others up to 3175, none below the one before.
     """
-    roles._check_owner()
+    ownable._check_owner()
     u: uint256 = convert(underlying, uint256)
-    word: uint256 = self._spots[u]
+    word: uint256 = self._word_of(u)
     assert word != 0, "oracle: unknown underlying"
     spot: uint256 = word >> 200
     self._spots[u] = self._pack_spot(spot, spot, spot, (word >> 20) & LOW_68, self._pack_bands(bands))
@@ -276,7 +335,7 @@ def set_limits(limits: IRiskOracle.Limits):
     """
     @notice Ages in seconds and the least distance of epochs in blocks. Only the owner.
     """
-    roles._check_owner()
+    ownable._check_owner()
     self._set_limits(limits)
 
 
@@ -285,23 +344,34 @@ def set_quorum(quorum: address):
     """
     @notice Switches to another attester set at once: what the old one signed is void. Only the owner.
     """
-    roles._check_owner()
+    ownable._check_owner()
     self._set_quorum(quorum)
 
 
 @external
-def set_methodology(methodology_hash: bytes32, registered: bool):
+def set_methodology(methodology_hash: bytes32):
     """
-    @notice Lets epochs name a methodology, or stops it. Only the owner.
+    @notice The methodology that epochs name from now on; what was signed of another is void. Only the owner.
     """
-    roles._check_owner()
+    ownable._check_owner()
     assert methodology_hash != empty(bytes32), "oracle: zero methodology"
-    self._methodologies[methodology_hash] = registered
-    log IRiskOracle.MethodologySet(
-        methodologyHash=methodology_hash,
-        registered=registered,
-        seq=self._next_seq(),
-    )
+    self._posting[self._methodology] = 0
+    self._methodology = methodology_hash
+    self._set_config(self._config)
+    log IRiskOracle.MethodologySet(methodologyHash=methodology_hash, seq=self._next_seq())
+
+
+@external
+def take_over():
+    """
+    @notice Puts this contract into the place of its predecessor: what has expired by now settles at the predecessor's
+            price, the rest at this one's. Only the owner, once, in the transaction in which the Clearinghouse switches.
+    @dev Nothing is final here before, so no expiry ever has two prices.
+    """
+    ownable._check_owner()
+    assert self._took_over == NOT_YET, "oracle: in force already"
+    self._took_over = block.timestamp
+    log IRiskOracle.TakenOver(predecessor=PREDECESSOR.address, seq=self._next_seq())
 
 
 # Views
@@ -373,7 +443,7 @@ def spot(underlying: uint16) -> IRiskOracle.Spot:
     @notice Posted and effective spot and the anchors of the bands, 1e-8 USD; zeros where unknown.
     """
     u: uint256 = convert(underlying, uint256)
-    word: uint256 = self._spots[u]
+    word: uint256 = self._word_of(u)
     posted: uint256 = word >> 200
     if word != 0 and ((self._header >> 150) & LOW_32) >> (u - 1) & 1 != 0:
         posted = self._posted[u]
@@ -392,7 +462,7 @@ def bands(underlying: uint16) -> IRiskOracle.Bands:
     """
     @notice Moves allowed, basis points.
     """
-    word: uint256 = self._spots[convert(underlying, uint256)]
+    word: uint256 = self._word_of(convert(underlying, uint256))
     return IRiskOracle.Bands(
         minute=convert(((word >> 14) & LOW_6) * BAND_UNIT, uint16),
         tenMinutes=convert(((word >> 7) & LOW_7) * BAND_UNIT, uint16),
@@ -409,7 +479,7 @@ def effective_spots(underlyings: DynArray[uint16, 32]) -> DynArray[uint256, 32]:
     """
     result: DynArray[uint256, 32] = []
     for underlying: uint16 in underlyings:
-        result.append(self._spots[convert(underlying, uint256)] >> 200)
+        result.append(self._word_of(convert(underlying, uint256)) >> 200)
     return result
 
 
@@ -418,9 +488,32 @@ def effective_spots(underlyings: DynArray[uint16, 32]) -> DynArray[uint256, 32]:
 @reentrant
 def settlement_price(underlying: uint16, expiry: uint40) -> uint256:
     """
-    @notice 1e-8 USD; 0 until it is final.
+    @notice 1e-8 USD; 0 until it is final. Of an expiry before this contract took over: the predecessor's.
     """
-    return self._settlement[convert(underlying, uint256)][convert(expiry, uint256)]
+    price: uint256 = self._settlement[convert(underlying, uint256)][convert(expiry, uint256)]
+    if price == 0 and convert(expiry, uint256) <= self._took_over and PREDECESSOR.address != empty(address):
+        return staticcall PREDECESSOR.settlement_price(underlying, expiry)
+    return price
+
+
+@external
+@view
+@reentrant
+def predecessor() -> address:
+    """
+    @notice The oracle before this one; zero: none.
+    """
+    return PREDECESSOR.address
+
+
+@external
+@view
+@reentrant
+def took_over() -> uint256:
+    """
+    @notice When this contract took its predecessor's place, unix seconds; 0: it has none; 2**40 - 1: not yet.
+    """
+    return self._took_over
 
 
 @external
@@ -439,7 +532,7 @@ def settlement_window(underlying: uint16, expiry: uint40) -> (uint256, uint256):
     if not known or block.timestamp >= convert(expiry, uint256):
         return 0, 0
     state: State = self._state()
-    cumulative: uint256 = (self._spots[u] >> 20) & LOW_68
+    cumulative: uint256 = (self._word_of(u) >> 20) & LOW_68
     return (
         unsafe_sub(cumulative, start) & LOW_68,
         unsafe_sub(state.covered, covered) & LOW_16,
@@ -463,9 +556,7 @@ def is_fresh() -> bool:
     """
     @notice Whether the latest epoch is young enough to increase risk on.
     """
-    word: uint256 = self._header
-    known: bool = (word >> 80) & LOW_40 != 0
-    return known and block.timestamp - (word & LOW_40) <= (self._config >> 184) & LOW_24
+    return self._is_fresh(self._header)
 
 
 @external
@@ -479,12 +570,10 @@ def conditions(epochs: uint64[2]) -> (bool, uint256, bool):
             epochs are usable.
     """
     word: uint256 = self._header
-    known: bool = (word >> 80) & LOW_40 != 0
-    fresh: bool = known and block.timestamp - (word & LOW_40) <= (self._config >> 184) & LOW_24
     usable: bool = self._is_usable(convert(epochs[0], uint256), word)
     if usable and epochs[1] != epochs[0]:
         usable = self._is_usable(convert(epochs[1], uint256), word)
-    return fresh, (word >> 150) & LOW_32, usable
+    return self._is_fresh(word), (word >> 150) & LOW_32, usable
 
 
 @external
@@ -523,9 +612,9 @@ def require_in_epoch(number: uint64, leaf: bytes32, proof: DynArray[bytes32, 32]
 @reentrant
 def is_registered(methodology_hash: bytes32) -> bool:
     """
-    @notice Whether epochs may name a methodology.
+    @notice Whether epochs name this methodology.
     """
-    return self._methodologies[methodology_hash]
+    return self._posting[methodology_hash] != 0
 
 
 # Epoch
@@ -533,16 +622,27 @@ def is_registered(methodology_hash: bytes32) -> bool:
 
 @internal
 @view
-def _require_block(claimed: bytes32, number: uint256):
+def _block_hash(number: uint256) -> bytes32:
     """
-    @notice Reverts unless the block is of this chain: one that a reorganisation removed is not.
+    @notice Hash of a block of this chain; reverts where it is not known any more.
     """
-    actual: bytes32 = empty(bytes32)
+    result: bytes32 = empty(bytes32)
     if block.number - number <= 256:
-        actual = blockhash(number)
+        result = blockhash(number)
     else:
-        actual = block_hash._block_hash(number)
-    assert (actual != empty(bytes32) and actual == claimed), "oracle: wrong block hash"
+        result = block_hash._block_hash(number)
+    assert result != empty(bytes32), "oracle: block hash unknown"
+    return result
+
+
+@internal
+@view
+def _is_fresh(header: uint256) -> bool:
+    """
+    @notice Whether there is an epoch, young enough to increase risk on.
+    """
+    known: bool = (header >> 80) & LOW_40 != 0
+    return known and block.timestamp - (header & LOW_40) <= (self._config >> 184) & LOW_24
 
 
 @internal
@@ -589,27 +689,23 @@ def _step(last: State, timestamp: uint256) -> Step:
 
 
 @internal
-def _move(underlying: uint256, posted_effective: uint256, step: Step, covered: uint256) -> bool:
+@pure
+def _moved(word: uint256, posted: uint256, step: Step) -> uint256:
     """
-    @notice One underlying's next spot.
-    @return Whether it moved by no more than a quarter of its minute band.
+    @notice One underlying's word after an epoch. The effective spot is the posted one, or the edge of the bands that it
+            is beyond.
     """
-    word: uint256 = self._spots[underlying]
     last: uint256 = word >> 200
     ten: uint256 = (word >> 144) & LOW_56
-    hour: uint256 = (word >> 88) & LOW_56
-    cumulative: uint256 = (word >> 20) & LOW_68
-    packed_bands: uint256 = word & (2**20 - 1)
-    minute_bps: uint256 = unsafe_mul(packed_bands >> 14, BAND_UNIT)
     if step.ten_anew:
         ten = last
+    hour: uint256 = (word >> 88) & LOW_56
     if step.hour_anew:
         hour = last
-
-    posted: uint256 = posted_effective >> 64
-    assert 0 < posted and posted <= LOW_56, "oracle: price out of range"
-    ten_bps: uint256 = unsafe_mul((packed_bands >> 7) & LOW_7, BAND_UNIT)
-    hour_bps: uint256 = unsafe_mul(packed_bands & LOW_7, BAND_UNIT)
+    minute_bps: uint256 = unsafe_mul((word >> 14) & LOW_6, BAND_UNIT)
+    ten_bps: uint256 = unsafe_mul((word >> 7) & LOW_7, BAND_UNIT)
+    hour_bps: uint256 = unsafe_mul(word & LOW_7, BAND_UNIT)
+    assert unsafe_sub(posted, 1) < LOW_56, "oracle: price out of range"
     effective: uint256 = posted
     # a silence only widens bands, so within all three as they are after none there is no edge to look for; prices
     # are below 2**56 and bands below 100 %, so nothing overflows
@@ -634,27 +730,38 @@ def _move(underlying: uint256, posted_effective: uint256, step: Step, covered: u
         lower = max(lower, low)
         upper = min(upper, high)
         effective = min(max(posted, lower), min(upper, LOW_56))
-        if effective != posted:
-            self._posted[underlying] = posted
-    assert effective == posted_effective & LOW_64, "oracle: wrong effective spot"
-
-    if step.boundary != 0:
-        at: uint256 = cumulative
-        covered_then: uint256 = covered
-        if step.counts:
-            # spots move linearly between epochs; elapsed > 0, as a boundary lies between them
-            doubled: uint256 = step.into * (last * (2 * step.elapsed - step.into) + effective * step.into)
-            at = (cumulative + doubled // step.elapsed) & LOW_68
-            covered_then = (covered + step.into) & LOW_16
-        self._checkpoints[underlying][step.boundary % RING] = ((step.boundary << 84) | (at << 16) | covered_then)
+    cumulative: uint256 = word >> 20
     if step.counts:
         # below 2**57 times two minutes
-        cumulative = unsafe_add(cumulative, unsafe_mul(unsafe_add(last, effective), step.elapsed)) & LOW_68
-    self._spots[underlying] = self._pack_spot(effective, ten, hour, cumulative, packed_bands)
-    moved: uint256 = unsafe_sub(effective, last)
-    if effective < last:
-        moved = unsafe_sub(last, effective)
-    return unsafe_mul(moved, 4 * BASIS_POINTS) <= unsafe_mul(last, minute_bps)
+        cumulative = unsafe_add(cumulative, unsafe_mul(unsafe_add(last, effective), step.elapsed))
+    return (effective << 200) | (ten << 144) | (hour << 88) | ((cumulative & LOW_68) << 20) | (word & LOW_20)
+
+
+@internal
+@pure
+def _cumulative_at(word: uint256, effective: uint256, step: Step) -> uint256:
+    """
+    @notice Cumulative at the step's boundary.
+    """
+    cumulative: uint256 = (word >> 20) & LOW_68
+    if not step.counts:
+        return cumulative
+    # spots move linearly between epochs; elapsed > 0, as a boundary lies between them
+    doubled: uint256 = step.into * ((word >> 200) * (2 * step.elapsed - step.into) + effective * step.into)
+    return (cumulative + doubled // step.elapsed) & LOW_68
+
+
+@internal
+def _pin(step: Step, covered: uint256, group: uint256, lanes: uint256):
+    """
+    @notice Keeps the checkpoint of a group of underlyings.
+    """
+    then: uint256 = covered
+    if step.counts:
+        then = (covered + step.into) & LOW_16
+    self._checkpoints[group * RING + step.boundary % RING] = (
+        (step.boundary << (LANES * LANE + 16)) | (then << (LANES * LANE)) | lanes
+    )
 
 
 @internal
@@ -712,11 +819,27 @@ def _checkpoint(underlying: uint256, boundary: uint256) -> (uint256, uint256, bo
     """
     @notice Cumulative and covered seconds at a boundary, and whether an epoch pinned it down.
     """
-    word: uint256 = self._checkpoints[underlying][boundary % RING]
-    return (word >> 16) & LOW_68, word & LOW_16, word >> 84 == boundary
+    u: uint256 = underlying - 1
+    word: uint256 = self._checkpoints[u // LANES * RING + boundary % RING]
+    return (
+        (word >> (u % LANES * LANE)) & LOW_68,
+        (word >> (LANES * LANE)) & LOW_16,
+        word >> (LANES * LANE + 16) == boundary and boundary >= self._first_boundary[underlying],
+    )
 
 
 # Packing
+
+
+@internal
+@view
+def _word_of(underlying: uint256) -> uint256:
+    """
+    @notice An underlying's word, 0 where unknown.
+    """
+    if underlying > c.MAX_UNDERLYINGS:
+        return 0
+    return self._spots[underlying]
 
 
 @internal
@@ -793,16 +916,26 @@ def _next_seq() -> uint64:
 
 
 @internal
+def _set_config(config: uint256):
+    """
+    @notice Configures, also under the methodology in force.
+    """
+    self._config = config
+    if self._methodology != empty(bytes32):
+        self._posting[self._methodology] = config
+
+
+@internal
 def _set_limits(limits: IRiskOracle.Limits):
     max_age: uint256 = convert(limits.maxAge, uint256)
     stale: uint256 = convert(limits.staleAfter, uint256)
     frozen: uint256 = convert(limits.frozenAfter, uint256)
     distance: uint256 = convert(limits.minBlocks, uint256)
-    assert 0 < max_age and max_age <= LOW_24, "oracle: bad max age"
-    assert (0 < stale and stale <= frozen and frozen <= LOW_24), "oracle: bad staleness"
+    assert 0 < max_age and max_age <= MAX_AGE, "oracle: bad max age"
+    assert 0 < stale and stale <= MAX_AGE and stale <= frozen and frozen <= MAX_FROZEN, "oracle: bad staleness"
     assert distance <= LOW_16, "oracle: bad distance"
     config: uint256 = self._config
-    self._config = (
+    self._set_config(
         (config & LOW_160)
         | (max_age << 160)
         | (stale << 184)
@@ -816,5 +949,6 @@ def _set_limits(limits: IRiskOracle.Limits):
 @internal
 def _set_quorum(quorum: address):
     assert quorum.is_contract, "oracle: quorum is no contract"
-    self._config = ((self._config >> 160) << 160) | convert(quorum, uint256)
+    assert staticcall IAttesterQuorum(quorum).threshold() != 0, "oracle: no quorum"
+    self._set_config(((self._config >> 160) << 160) | convert(quorum, uint256))
     log IRiskOracle.QuorumSet(quorum=quorum, seq=self._next_seq())

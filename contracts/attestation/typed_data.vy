@@ -36,15 +36,6 @@ WITHDRAWAL_TYPEHASH: constant(bytes32) = keccak256(
 
 @internal
 @pure
-def _epoch_hash(epoch: IAttestation.Epoch) -> bytes32:
-    """
-    @notice Struct hash of an epoch.
-    """
-    return keccak256(abi_encode(EPOCH_TYPEHASH, epoch))
-
-
-@internal
-@pure
 def _margin_hash(leaf: IAttestation.MarginLeaf) -> bytes32:
     """
     @notice Struct hash of an account's margin.

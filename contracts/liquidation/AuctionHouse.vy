@@ -49,7 +49,9 @@ END_RECOVERED: public(constant(uint8)) = 1  # the market or a deposit did
 END_SOLD: public(constant(uint8)) = 2  # nothing is left
 
 WAD: constant(uint256) = c.WAD
+LOW_64: constant(uint256) = 2**64 - 1
 LOW_128: constant(uint256) = 2**128 - 1
+ONE_OPEN: constant(uint256) = 1 << 224
 MAX_CLAIM: constant(uint256) = 26_624  # bytes
 
 # Immutables
@@ -62,7 +64,7 @@ VAULT: public(immutable(IVault))
 
 # Storage
 
-# seq (64) << 128 | sum of all deficits (128)
+# open auctions (32) << 224 | seq (64) << 128 | sum of all deficits (128)
 _running: uint256
 # see `auction_words.vy`
 _terms: uint256[2]
@@ -112,6 +114,7 @@ def flag(account: uint256, claim: Bytes[MAX_CLAIM]):
     assert examined.below, "auction: not below maintenance margin"
     auction: IAuctionHouse.Auction = examined.auction
     self._auctions[account] = words._pack(auction)
+    self._running += ONE_OPEN
     log IAuctionHouse.AuctionStarted(
         account=account,
         epoch=auction.epoch,
@@ -174,7 +177,9 @@ def bid(
     @param evidence How the bidder passes, with what it has bought: headroom, a leaf or the worst case.
     @param statement What belongs to it.
     """
-    assert staticcall CLEARINGHOUSE.may_act(bidder, msg.sender), "auction: not the bidder's owner or operator"
+    assert staticcall CLEARINGHOUSE.may_act(
+        bidder, msg.sender, c.SCOPE_TRADE
+    ), "auction: not the bidder's owner or operator"
     assert bidder != account, "auction: own account"
     oracle: IRiskOracle = self._oracle()
     auction: IAuctionHouse.Auction = self._running_auction(account)
@@ -275,7 +280,18 @@ def seq() -> uint64:
     """
     @notice Number of the last event.
     """
-    return convert(self._running >> 128, uint64)
+    return convert((self._running >> 128) & LOW_64, uint64)
+
+
+@external
+@view
+@reentrant
+def open_auctions() -> uint256:
+    """
+    @notice Auctions that have not ended: as long as there is one, the Clearinghouse keeps this house.
+    @dev Reentrant: the Clearinghouse asks while it switches.
+    """
+    return self._running >> 224
 
 
 # Running auctions
@@ -380,6 +396,7 @@ def _end(account: uint256, reason: uint8):
     @notice Ends an auction and lets its account act again.
     """
     self._auctions[account] = empty(uint256[3])
+    self._running -= ONE_OPEN
     log IAuctionHouse.AuctionEnded(account=account, reason=reason, seq=self._next_seq())
     extcall CLEARINGHOUSE.set_frozen(account, False)
     self._note_deficit(account, 0)
@@ -431,4 +448,4 @@ def _next_seq() -> uint64:
     """
     running: uint256 = self._running + (1 << 128)
     self._running = running
-    return convert(running >> 128, uint64)
+    return convert((running >> 128) & LOW_64, uint64)

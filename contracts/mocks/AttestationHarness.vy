@@ -18,9 +18,9 @@ from ..attestation import typed_data
 @pure
 def epoch_hash(epoch: IAttestation.Epoch) -> bytes32:
     """
-    @notice See `typed_data._epoch_hash`.
+    @notice Struct hash of an epoch, as RiskOracle comes to it from what it is given and what it knows.
     """
-    return typed_data._epoch_hash(epoch)
+    return keccak256(abi_encode(typed_data.EPOCH_TYPEHASH, epoch))
 
 
 @external

@@ -66,11 +66,10 @@ ORACLE: public(immutable(IRiskOracle))
 VALUER: immutable(IBookValuer)
 
 
-# A margin held against an account's book, and what caps its initial margin.
-struct Adoption:
-    record: IMarginGate.Record
-    # least payoff of the book; min_value(int256): no cap
-    least: int256
+# What evidence shows of a book, as far as its way needs it.
+struct Shown:
+    leaf: IAttestation.MarginLeaf
+    valuation: IBookValuer.Valuation
 
 
 @deploy
@@ -145,14 +144,20 @@ def require_trade(
         self._standing(ledger, maker.account, ways[0] == c.WAY_HEADROOM),
         self._standing(ledger, taker.account, ways[1] == c.WAY_HEADROOM),
     ]
-    epoch: uint64 = self._epoch(statement)
+    epoch: uint64 = 0
+    if len(statement) != 0:
+        epoch = extract32(statement, EPOCH_AT, output_type=uint64)
     self._require_epochs_of(ways, standings, epoch, underlyings)
     mark: uint256 = 0
     if max(ways[0], ways[1]) == c.WAY_REDUCE_AT_MARK:
         mark = self._only_mark(statement)
+    shown: Shown[2] = [
+        self._read(ledger, standings[0], ways[0], epoch, makerEvidence.data),
+        self._read(ledger, standings[1], ways[1], epoch, takerEvidence.data),
+    ]
     return [
-        self._pass(ledger, standings[0], maker, ways[0], makerEvidence.data, epoch, mark),
-        self._pass(ledger, standings[1], taker, ways[1], takerEvidence.data, epoch, mark),
+        self._pass(ledger, standings[0], maker, ways[0], epoch, mark, shown[0]),
+        self._pass(ledger, standings[1], taker, ways[1], epoch, mark, shown[1]),
     ]
 
 
@@ -183,9 +188,12 @@ def require_pass(
             action, [typed_data._encoded_margin_hash(slice(evidence.data, LEAF_AT, LEAF_BYTES))], statement
         )
     standing: IMarginGate.Standing = self._standing(ledger, account, evidence.way == c.WAY_HEADROOM)
-    epoch: uint64 = self._epoch(statement)
+    epoch: uint64 = 0
+    if len(statement) != 0:
+        epoch = extract32(statement, EPOCH_AT, output_type=uint64)
     self._require_epochs_of([evidence.way, evidence.way], [standing, standing], epoch, underlyings)
-    return self._pass(ledger, standing, empty(IMarginGate.Side), evidence.way, evidence.data, epoch, 0)
+    shown: Shown = self._read(ledger, standing, evidence.way, epoch, evidence.data)
+    return self._pass(ledger, standing, empty(IMarginGate.Side), evidence.way, epoch, 0, shown)
 
 
 @external
@@ -205,7 +213,9 @@ def adopt(
     @param statement Its epoch.
     """
     standing: IMarginGate.Standing = self._standing(ledger, account, False)
-    return records._pack((self._assess(ledger, standing, c.WAY_LEAF, self._epoch(statement), evidence.data)).record)
+    epoch: uint64 = extract32(statement, EPOCH_AT, output_type=uint64)
+    shown: Shown = self._read(ledger, standing, c.WAY_LEAF, epoch, evidence.data)
+    return records._pack(self._assess(standing, c.WAY_LEAF, epoch, shown))
 
 
 @external
@@ -243,13 +253,17 @@ def units(statement: Bytes[6656], instruments: DynArray[uint128, 4]) -> DynArray
     assert extract32(statement, paths, output_type=uint256) == count, "gate: paths differ"
     shown += 32
     paths += 32
-    epoch: uint64 = self._epoch(statement)
+    epoch: uint64 = extract32(statement, EPOCH_AT, output_type=uint64)
     for i: uint256 in range(count, bound=4):
         encoded: Bytes[SHOWN_BYTES] = slice(statement, shown + i * SHOWN_BYTES, SHOWN_BYTES)
         leaf: IAttestation.InstrumentLeaf = abi_decode(encoded, IAttestation.InstrumentLeaf)
         assert leaf.instrument == instruments[i], "gate: leaf of another instrument"
         path: uint256 = paths + extract32(statement, paths + i * 32, output_type=uint256)
-        self._require_in_epoch(epoch, typed_data._leaf(typed_data._encoded_instrument_hash(encoded)), statement, path)
+        self._require_in_epoch(
+            epoch,
+            typed_data._leaf(typed_data._encoded_instrument_hash(encoded)),
+            slice(statement, path, 32 + 32 * extract32(statement, path, output_type=uint256)),
+        )
         if ins._kind(leaf.instrument) <= c.FUTURE:
             self._require_linear(leaf)
         found.append(
@@ -295,6 +309,9 @@ def require_succeeds(oracle: address, previous: address) -> bool:
     if previous != empty(address) and previous != oracle:
         last: uint64 = staticcall IRiskOracle(previous).number()
         assert staticcall ORACLE.number() > last, "gate: oracle numbers below the old one"
+        # in this very block: else an expiry in between would have two prices, or none
+        assert staticcall ORACLE.predecessor() == previous, "gate: oracle succeeds another"
+        assert staticcall ORACLE.took_over() == block.timestamp, "gate: oracle has not taken over now"
     return True
 
 
@@ -308,9 +325,9 @@ def _pass(
     standing: IMarginGate.Standing,
     side: IMarginGate.Side,
     way: uint8,
-    data: Bytes[6144],
     epoch: uint64,
     mark: uint256,
+    shown: Shown,
 ) -> IMarginGate.Passed:
     """
     @notice By any way. Epochs and signatures of reports have been checked. An increase of risk leaves settled cash not
@@ -321,35 +338,31 @@ def _pass(
     if way == c.WAY_HEADROOM:
         passed.settled = self._require_headroom(standing, records._unpack(standing.record), NO_BOUND)
     elif way == c.WAY_WORST_CASE:
-        passed.settled = self._require_worst_case(ledger, standing, data)
+        passed.settled = self._require_worst_case(standing.liquid, shown.valuation.worstCase)
     elif way == c.WAY_REDUCE_AT_MARK:
         passed.settled = self._shrink(ledger, standing, side, mark)
     else:
-        adopted: Adoption = self._assess(ledger, standing, way, epoch, data)
+        record: IMarginGate.Record = self._assess(standing, way, epoch, shown)
         if way == c.WAY_REDUCE_REPORT:
-            passed.settled = self._reduce(ledger, side, self._health(standing, adopted.record))
+            passed.settled = self._reduce(ledger, side, self._health(standing, record))
         elif way == c.WAY_REPORT:
-            passed.settled = self._require_headroom(standing, adopted.record, adopted.least)
+            passed.settled = self._require_headroom(standing, record, shown.valuation.floor)
         else:
-            passed.settled = self._require_headroom(standing, adopted.record, NO_BOUND)
-            passed.record = records._pack(adopted.record)
+            passed.settled = self._require_headroom(standing, record, NO_BOUND)
+            passed.record = records._pack(record)
     return passed
 
 
 @internal
-@view
-def _require_worst_case(ledger: address, standing: IMarginGate.Standing, data: Bytes[6144]) -> int256:
+@pure
+def _require_worst_case(liquid: int256, least: int256) -> int256:
     """
-    @notice Cash and the least that the book can ever pay are not negative.
-    @param data An encoded array of the account's instruments.
+    @notice Cash, and cash with the least that the book can ever pay, are not negative.
     @return Cash, WAD.
     """
-    least: int256 = 0
-    if standing.legs != 0:
-        least = abi_decode(self._ask(WORST_CASE, ledger, standing.account, data, START), int256)
-    assert standing.liquid >= 0, "gate: settled cash below zero"
-    assert standing.liquid + least >= 0, "gate: not fully collateralised"
-    return standing.liquid
+    assert liquid >= 0, "gate: settled cash below zero"
+    assert liquid + least >= 0, "gate: not fully collateralised"
+    return liquid
 
 
 @internal
@@ -406,53 +419,41 @@ def _shrink(ledger: address, standing: IMarginGate.Standing, side: IMarginGate.S
 
 
 @internal
-@view
-def _assess(
-    ledger: address,
-    standing: IMarginGate.Standing,
-    way: uint8,
-    epoch: uint64,
-    data: Bytes[6144],
-) -> Adoption:
+@pure
+def _assess(standing: IMarginGate.Standing, way: uint8, epoch: uint64, shown: Shown) -> IMarginGate.Record:
     """
     @notice Holds an attested margin against the account's book. A report is of this very book. A leaf outlives later
             fills, which the counters have priced: the bracket then bounds the mark carried forward from above, and from
             below only that of an untouched book, since Q carries the adverse of price and mark.
     """
-    encoded: Bytes[LEAF_BYTES] = slice(data, LEAF_AT, LEAF_BYTES)
-    leaf: IAttestation.MarginLeaf = abi_decode(encoded, IAttestation.MarginLeaf)
+    leaf: IAttestation.MarginLeaf = shown.leaf
+    valuation: IBookValuer.Valuation = shown.valuation
     assert leaf.account == standing.account, "gate: margin of another account"
     assert (convert(leaf.marginal, uint256) >= WAD), "gate: bad marginal multiplier"
     now: uint256 = convert(standing.bookHash, uint256)
     then: uint256 = convert(leaf.bookHash, uint256)
     if way == c.WAY_LEAF:
-        path: uint256 = START + extract32(data, PATH_AT, output_type=uint256)
-        self._require_in_epoch(epoch, typed_data._leaf(typed_data._encoded_margin_hash(encoded)), data, path)
         assert (now >> COUNT_BITS) & COUNT_MASK == (then >> COUNT_BITS) & COUNT_MASK, "gate: book changed otherwise"
         assert (unsafe_sub(now, then) & COUNT_MASK <= c.MAX_FILLS_SINCE_LEAF), "gate: too many fills since the leaf"
     else:
         assert now == then, "gate: report of another book"
-    valuation: IBookValuer.Valuation = self._valuation(ledger, standing.account, data)
     assert not valuation.expired, "gate: expired leg"
     base: int256 = convert(leaf.markToMarket, int256) - convert(leaf.addedMark, int256)
     mark: int256 = base + records._signed(standing.counters)
     assert mark <= valuation.high, "gate: mark outside bracket"
     if now == then:
         assert valuation.low <= mark, "gate: mark outside bracket"
-    return Adoption(
-        record=IMarginGate.Record(
-            epoch=epoch,
-            marginal=convert(leaf.marginal, uint256),
-            initialMargin=convert(leaf.initialMargin, uint256),
-            addedIM=convert(leaf.addedIM, uint256),
-            markBase=base,
-            maintenanceMargin=convert(leaf.maintenanceMargin, uint256),
-            maxAddedIM=convert(leaf.maxAddedIM, uint256),
-            changes=then & CHANGES_MASK,
-            expiry=valuation.earliest,
-            linear=valuation.linear,
-        ),
-        least=valuation.floor,
+    return IMarginGate.Record(
+        epoch=epoch,
+        marginal=convert(leaf.marginal, uint256),
+        initialMargin=convert(leaf.initialMargin, uint256),
+        addedIM=convert(leaf.addedIM, uint256),
+        markBase=base,
+        maintenanceMargin=convert(leaf.maintenanceMargin, uint256),
+        maxAddedIM=convert(leaf.maxAddedIM, uint256),
+        changes=then & CHANGES_MASK,
+        expiry=valuation.earliest,
+        linear=valuation.linear,
     )
 
 
@@ -550,9 +551,10 @@ def _require_signed(action: bytes32, margins: DynArray[bytes32, 2], statement: B
     @notice Reverts unless the quorum signed these margins, after this action: one signature set covers the reports of both
             sides.
     """
+    epoch: uint64 = extract32(statement, EPOCH_AT, output_type=uint64)
     deadline: uint256 = extract32(statement, DEADLINE_AT, output_type=uint256)
     assert block.timestamp <= deadline, "gate: report expired"
-    reports: bytes32 = typed_data._reports_hash(self._epoch(statement), action, convert(deadline, uint64), margins)
+    reports: bytes32 = typed_data._reports_hash(epoch, action, convert(deadline, uint64), margins)
     at: uint256 = START + extract32(statement, SIGNATURES_AT, output_type=uint256)
     assert extract32(statement, at + 32, output_type=uint256) == 64, "gate: encoding"
     # bitmap, offset and length before the pairs of words
@@ -575,23 +577,15 @@ def _require_signed(action: bytes32, margins: DynArray[bytes32, 2], statement: B
 
 @internal
 @view
-def _require_in_epoch(epoch: uint64, leaf: bytes32, encoding: Bytes[6656], path: uint256):
+def _require_in_epoch(epoch: uint64, leaf: bytes32, path: Bytes[6656]):
     """
     @notice Reverts unless a leaf belongs to a usable epoch.
-    @param encoding Holds the path.
-    @param path Where its length stands.
+    @param path Encoded array of the siblings.
     """
-    length: uint256 = 32 + 32 * extract32(encoding, path, output_type=uint256)
     assert convert(
         raw_call(
             ORACLE.address,
-            concat(
-                REQUIRE_IN_EPOCH,
-                convert(epoch, bytes32),
-                leaf,
-                ARRAY_OFFSET,
-                slice(encoding, path, length),
-            ),
+            concat(REQUIRE_IN_EPOCH, convert(epoch, bytes32), leaf, ARRAY_OFFSET, path),
             max_outsize=32,
             is_static_call=True,
         ),
@@ -620,14 +614,50 @@ def _require_linear(leaf: IAttestation.InstrumentLeaf):
 
 
 @internal
-@pure
-def _epoch(statement: Bytes[6656]) -> uint64:
+@view
+def _read(
+    ledger: address,
+    standing: IMarginGate.Standing,
+    way: uint8,
+    epoch: uint64,
+    data: Bytes[6144],
+) -> Shown:
     """
-    @notice The epoch of an encoded statement; 0 of an empty one.
+    @notice What evidence shows: a margin, proven where it is a leaf, and the bounds of the account's whole book; for the
+            worst case only its least payoff. The valuer gets the instruments as they stand encoded.
+    @dev One function, as every copy of the evidence costs memory.
     """
-    if len(statement) == 0:
-        return 0
-    return convert(extract32(statement, EPOCH_AT, output_type=uint256), uint64)
+    shown: Shown = empty(Shown)
+    if way == c.WAY_HEADROOM or way == c.WAY_REDUCE_AT_MARK or (way == c.WAY_WORST_CASE and standing.legs == 0):
+        return shown
+    what: bytes4 = WORST_CASE
+    at: uint256 = START
+    if way != c.WAY_WORST_CASE:
+        encoded: Bytes[LEAF_BYTES] = slice(data, LEAF_AT, LEAF_BYTES)
+        shown.leaf = abi_decode(encoded, IAttestation.MarginLeaf)
+        if way == c.WAY_LEAF:
+            at = START + extract32(data, PATH_AT, output_type=uint256)
+            leaf: bytes32 = typed_data._leaf(typed_data._encoded_margin_hash(encoded))
+            self._require_in_epoch(epoch, leaf, slice(data, at, 32 + 32 * extract32(data, at, output_type=uint256)))
+        what = VALUE
+        at = START + extract32(data, INSTRUMENTS_AT, output_type=uint256)
+    answer: Bytes[256] = raw_call(
+        VALUER.address,
+        concat(
+            what,
+            convert(ledger, bytes32),
+            convert(standing.account, bytes32),
+            ARRAY_OFFSET,
+            slice(data, at, 32 + 32 * extract32(data, at, output_type=uint256)),
+        ),
+        max_outsize=256,
+        is_static_call=True,
+    )
+    if way == c.WAY_WORST_CASE:
+        shown.valuation.worstCase = abi_decode(answer, int256)
+    else:
+        shown.valuation = abi_decode(answer, IBookValuer.Valuation)
+    return shown
 
 
 @internal
@@ -645,34 +675,6 @@ def _only_mark(statement: Bytes[6656]) -> uint256:
 @view
 def _standing(ledger: address, account: uint256, recorded: bool) -> IMarginGate.Standing:
     return staticcall IClearinghouse(ledger).standing(account, recorded)
-
-
-@internal
-@view
-def _valuation(ledger: address, account: uint256, data: Bytes[6144]) -> IBookValuer.Valuation:
-    """
-    @notice Bounds of the whole book that a proof shows.
-    """
-    at: uint256 = START + extract32(data, INSTRUMENTS_AT, output_type=uint256)
-    return abi_decode(self._ask(VALUE, ledger, account, data, at), IBookValuer.Valuation)
-
-
-@internal
-@view
-def _ask(what: bytes4, ledger: address, account: uint256, data: Bytes[6144], at: uint256) -> Bytes[256]:
-    """
-    @notice What the valuer says of the account's book, whose instruments it gets as they stand encoded.
-    @param what Function of the valuer, which takes the ledger, the account and the instruments.
-    @param data Holds the instruments.
-    @param at Where their number stands.
-    """
-    length: uint256 = 32 + 32 * extract32(data, at, output_type=uint256)
-    return raw_call(
-        VALUER.address,
-        concat(what, convert(ledger, bytes32), convert(account, bytes32), ARRAY_OFFSET, slice(data, at, length)),
-        max_outsize=256,
-        is_static_call=True,
-    )
 
 
 @internal

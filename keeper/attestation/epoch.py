@@ -96,8 +96,13 @@ class EpochStatement:
 
 
 def spot_words(market: Market) -> tuple[int, ...]:
-    """Calldata words of all underlyings, in order: posted << 64 | effective."""
+    """Words of all underlyings, in order: posted << 64 | effective."""
     return tuple(u.posted << _POSTED_SHIFT | u.effective for u in market.underlyings)
+
+
+def posted_spots(spots: Sequence[int]) -> list[int]:
+    """Of those words, what the oracle is given."""
+    return [word >> _POSTED_SHIFT for word in spots]
 
 
 def spots_hash(spots: Sequence[int]) -> bytes:

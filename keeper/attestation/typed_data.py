@@ -66,6 +66,18 @@ class Epoch(Typed):
     margin_root: bytes
     spots_hash: bytes
 
+    def posting(self) -> tuple[Any, ...]:
+        """What the oracle is given of it: the hash of its block and the effective spots it knows itself."""
+        return (
+            self.number,
+            self.timestamp,
+            self.block_number,
+            self.snapshot_hash,
+            self.methodology_hash,
+            self.market_root,
+            self.margin_root,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class MarginLeaf(Typed):

@@ -7,6 +7,7 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
+from keeper.attestation.epoch import posted_spots
 from keeper.attestation.typed_data import Epoch
 from keeper.chain import abi_codec
 from keeper.chain.deployment import Deployment
@@ -161,6 +162,12 @@ class Protocol:
         found = self.structs(at, [Call(MARKETS, "underlying", (u,)) for u in ids])
         return {u: spec["symbol"] for u, spec in zip(ids, found, strict=True)}
 
+    def price_bands(self, at: str) -> dict[int, int]:
+        """How far from its mark every underlying's instruments trade, as a share of the spot, WAD."""
+        ids = range(1, self.read(at, MARKETS, "underlying_count") + 1)
+        found = self.structs(at, [Call(MARKETS, "underlying", (u,)) for u in ids])
+        return {u: spec["priceBand"] for u, spec in zip(ids, found, strict=True)}
+
     def listings(self, at: str) -> list[Listing]:
         """Every expiry ever listed, ascending by underlying and expiry."""
         count = self.read(at, MARKETS, "underlying_count")
@@ -207,7 +214,9 @@ class Protocol:
         self, epoch: Epoch, spots: Sequence[int], bitmap: int, compact: Sequence[tuple[bytes, int]]
     ) -> str:
         """Calldata that posts an epoch."""
-        return self.calldata(ORACLE, "post_epoch", epoch.values(), list(spots), (bitmap, list(compact)))
+        return self.calldata(
+            ORACLE, "post_epoch", epoch.posting(), posted_spots(spots), (bitmap, list(compact))
+        )
 
 
 def _decoded(function: abi_codec.Function, answer: str) -> Any:

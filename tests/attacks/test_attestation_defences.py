@@ -6,6 +6,7 @@ import boa
 import pytest
 
 from keeper.attestation import bands
+from keeper.attestation.epoch import posted_spots
 from keeper.units.constants import BASIS_POINTS
 from tests.support.keys import ATTESTER_KEYS, ATTESTERS
 from tests.support.statements import quorum_signatures
@@ -46,10 +47,10 @@ def another_quorum():
 
 def another_oracle() -> Feed:
     quorum = another_quorum()
-    oracle = boa.load("contracts/attestation/RiskOracle.vy", quorum.address, unit.LIMITS)
+    oracle = boa.load("contracts/attestation/RiskOracle.vy", quorum.address, unit.LIMITS, unit.ZERO)
     for spot in SPOTS:
         oracle.add_underlying(spot, unit.BANDS)
-    oracle.set_methodology(unit.METHODOLOGY, True)
+    oracle.set_methodology(unit.METHODOLOGY)
     return Feed(oracle, quorum)
 
 
@@ -59,7 +60,7 @@ def refused(feed: Feed, reason: str, signatures, epoch=None) -> None:
     epoch = epoch or feed.epoch(given)
     before = feed.oracle.header()
     with boa.reverts(reason):
-        feed.oracle.post_epoch(epoch.values(), given, signatures)
+        feed.oracle.post_epoch(epoch.posting(), posted_spots(given), signatures)
     assert feed.oracle.header() == before
     with boa.env.anchor():
         feed.send(feed.epoch(given), given)
@@ -84,14 +85,14 @@ def test_epoch__signed_for_the_quorum_of_another_oracle__is_refused(feed):
     signed = other.sign(epoch)
     refused(feed, WRONG_SIGNER, signed, epoch)
     other.wait()
-    other.oracle.post_epoch(epoch.values(), given, signed)  # where it was meant to go
+    other.oracle.post_epoch(epoch.posting(), posted_spots(given), signed)  # where it was meant to go
 
 
 def test_epoch__replayed__is_refused(feed):
     given = words(*SPOTS)
     epoch = feed.epoch(given)
     signed = feed.sign(epoch)
-    feed.oracle.post_epoch(epoch.values(), given, signed)
+    feed.oracle.post_epoch(epoch.posting(), posted_spots(given), signed)
     feed.wait()
     refused(feed, "oracle: number not above the latest", signed, epoch)
     refused(feed, WRONG_SIGNER, signed, replace(epoch, number=epoch.number + 1))

@@ -7,9 +7,10 @@ from eth_utils.crypto import keccak
 
 from keeper.clearing.collateral import Listing
 from keeper.markets.instrument import Instrument, Kind
-from scripts._protocol import AuctionTerms, DebtTerms
+from scripts._artifacts import EXTENSIONS
+from scripts._protocol import ZERO_ADDRESS, AuctionTerms, DebtTerms
 from tests.stateful import typed
-from tests.stateful.evm import GENESIS_BLOCK, Chain, Contract
+from tests.stateful.evm import DEPLOYER, GENESIS_BLOCK, Chain, Contract
 
 GENESIS = 1_743_465_600  # 1 April 2025, a multiple of 300
 EXPIRIES = (GENESIS + 3 * 86_400, GENESIS + 8 * 86_400)
@@ -19,10 +20,10 @@ ATTESTERS = [typed.key(i) for i in range(1, 6)]
 THRESHOLD = 3
 METHODOLOGY = keccak(text="methodology of the tests")
 OUTFLOW_SHARE = 5 * 10**16
-FEE_RATES = (10**14, 3 * 10**14)
+FEE_RATES = (-(10**13), 3 * 10**14)  # makers get a rebate
 LOT, TICK = 10**17, 10**16
 BASIS, CARRY = 2 * 10**16, 2 * 10**17
-MARGIN, PRICE_BAND, ANY_TIME = 10**16, WAD, 86_400
+MARGIN, PRICE_BAND, ANY_TIME = 10**16, 15 * 10**16, 86_400
 NO_CAPS = (*[(2**64 - 1) * 10**10] * 3, 0)
 SYMBOLS = ("ETH", "BTC")
 GRIDS = ((1_200 * USD, 2_800 * USD, 400 * USD), (60_000 * USD, 100_000 * USD, 20_000 * USD))
@@ -103,10 +104,12 @@ def deploy(token_name: str = "MockHostileToken") -> Deployment:
     coins = tuple(chain.deploy("MockToken", listing.decimals) for listing in LISTINGS)
     markets = chain.deploy("Markets")
     quorum = chain.deploy("AttesterQuorum", [typed.address(secret) for secret in ATTESTERS], THRESHOLD)
-    oracle = chain.deploy("RiskOracle", quorum.address, (MAX_AGE, STALE_AFTER, FROZEN_AFTER, MIN_BLOCKS))
+    limits = (MAX_AGE, STALE_AFTER, FROZEN_AFTER, MIN_BLOCKS)
+    oracle = chain.deploy("RiskOracle", quorum.address, limits, ZERO_ADDRESS)
     valuer = chain.deploy("BookValuer", oracle.address, markets.address)
     gate = chain.deploy("MarginGate", oracle.address, valuer.address)
-    clearing = chain.deploy("Clearinghouse", gate.address, oracle.address)
+    half = chain.deploy(EXTENSIONS["Clearinghouse"])
+    clearing = chain.deploy("Clearinghouse", gate.address, oracle.address, half.address)
     vault = chain.deploy("Vault", clearing.address, token.address, 6, OUTFLOW_SHARE)
     clearing.set_vault(vault.address)
     fund = chain.deploy("InsuranceFund", vault.address, DAILY_SHARE, COOLDOWN)
@@ -149,9 +152,12 @@ def _wire(d: Deployment) -> None:
     """Spots, methodology, exchange, liquidation and collateral made known."""
     for spot in START:
         d.oracle.add_underlying(spot, BANDS)
-    d.oracle.set_methodology(METHODOLOGY, True)
+    d.oracle.set_methodology(METHODOLOGY)
     d.clearinghouse.set_module(d.exchange.address, True)
     d.clearinghouse.set_auction_house(d.house.address)
+    # whoever may set rates and tiers: the rules of the funding contract have tests of their own
+    d.clearinghouse.set_funding(DEPLOYER)
+    d.clearinghouse.set_risk_manager(DEPLOYER)
     d.vault.set_insurance_fund(d.fund.address)
     d.vault.set_collateral_sale(d.sale.address)
     for coin, one in zip(d.coins, LISTINGS, strict=True):

@@ -3,7 +3,7 @@
 Reads the oracle's and the valuer's views, which have tests of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from keeper.clearing import account as accounts
@@ -15,13 +15,15 @@ from keeper.clearing.headroom import settled_cash
 from keeper.clearing.ledger import Ledger
 from keeper.clearing.ways import Bounds, Margin
 from keeper.markets.instrument import Instrument, Kind
+from keeper.units.constants import PRICE_UNIT, WAD
 from tests.stateful import margins, typed
-from tests.stateful.deployment import LISTINGS
+from tests.stateful.deployment import LISTINGS, PRICE_BAND
 from tests.stateful.epochs import EpochBook, margin_leaf
 from tests.stateful.orders import LEAF, REDUCE_AT_MARK, REDUCE_REPORT, REPORT, WORST_CASE, Deal
 from tests.stateful.world import World
 
 MIN_INT = -(2**255)
+UNLIMITED = 2**255
 ALL = 2**32 - 1
 LEAST_PART = 16  # of a position that shrinks
 
@@ -48,11 +50,20 @@ class Predictor:
         self.ledger = ledger
         self.paused_until = 0
 
+    def account(self, number: int) -> Account:
+        """With the funding accrued until now as cash."""
+        return self.liquid(self.ledger.accounts[number])
+
+    def liquid(self, account: Account) -> Account:
+        """The same, of an account after an action."""
+        return accounts.touched(account, self.ledger.indices(self.now))
+
     # Trades
 
     def trade(self, deal: Deal, sides: Sequence[tuple[int, Sequence[Fill]]]) -> tuple[Verdict, Verdict]:
         """Both sides' verdicts, the whole trade's refusal among them."""
-        whole = self._tradable(deal) or self._solvent(deal) or self._open_for(deal)
+        whole = self._tradable(deal) or self._solvent(deal) or self._open_for(deal) or self._off_band(deal)
+        whole = whole or self._above_caps(deal)
         maker, taker = (
             self._side(deal, number, way, fills)
             for (number, fills), way in zip(sides, deal.ways, strict=True)
@@ -63,6 +74,7 @@ class Predictor:
         """An account as it is after an action, by headroom, leaf, report or worst case. What the oracle
         says of freshness and bands is the caller's.
         """
+        after = self.liquid(after)
         bounds, collateral = self.bounds(after), self.collateral(after).initial
         if way == WORST_CASE:
             return Verdict(ways.worst_case_refusal(after, bounds), after.cash)
@@ -91,7 +103,7 @@ class Predictor:
 
     def withdrawal(self, number: int, index: int, amount: int, way: int) -> Verdict:
         """Of `amount` tokens; `index` 0: the settlement token."""
-        before = self.ledger.accounts[number]
+        before = self.account(number)
         if before.collateral.get(index, 0) < self.wad(index, amount) and index:
             return Verdict("not that much collateral")
         exempt = self.exempt(number, index)
@@ -179,7 +191,7 @@ class Predictor:
     # Sides of a trade
 
     def _side(self, deal: Deal, number: int, way: int, fills: Sequence[Fill]) -> Verdict:
-        before = self.ledger.accounts[number]
+        before = self.account(number)
         blocked = self.active(before, way)
         after = accounts.traded(before, fills)
         if way == REDUCE_REPORT:
@@ -188,7 +200,26 @@ class Predictor:
             verdict = self._shrunk(deal, before, after, fills)
         else:
             verdict = self.passes(number, way, after)
-        return replace(verdict, refusal=blocked or verdict.refusal)
+        beyond = self.scope_refusal(before, [fill.instrument for fill in fills])
+        return replace(
+            verdict, refusal=blocked or beyond or self._above_limit(before, fills) or verdict.refusal
+        )
+
+    def scope_refusal(self, before: Account, instruments: Iterable[int]) -> str | None:
+        """An isolated account opens nothing else."""
+        underlying, expiry = before.scope
+        for i in map(Instrument.unpack, (x for x in instruments if x not in before.positions)):
+            if underlying not in (0, i.underlying) or expiry not in (0, i.expiry):
+                return "outside its scope"
+        return None
+
+    def _above_limit(self, before: Account, fills: Sequence[Fill]) -> str | None:
+        """A position beyond its limit does not grow."""
+        for fill in fills:
+            held, limit = before.positions.get(fill.instrument, 0), self._limits(fill.instrument)[0]
+            if abs(held + fill.quantity) > max(limit, abs(held)):
+                return "position limit"
+        return None
 
     def _reduced(self, number: int, before: Account, after: Account, fee: int) -> Verdict:
         """By report: neither the buffer above maintenance margin nor equity, but for the fee, falls."""
@@ -225,6 +256,42 @@ class Predictor:
 
     # Whole trades
 
+    def _off_band(self, deal: Deal) -> str | None:
+        """Where the marks are shown, no price is far from its mark."""
+        if not deal.with_leaf:
+            return None
+        for leg in deal.legs:
+            spot = self.epoch.words[(leg.instrument >> 112) - 1] & 2**64 - 1
+            most = PRICE_BAND * spot * PRICE_UNIT // WAD
+            if abs(leg.price - self.epoch.instruments[leg.instrument]["mark"]) > most:
+                return "outside the price band"
+        return None
+
+    def _above_caps(self, deal: Deal) -> str | None:
+        """Open interest beyond a cap does not grow. The legs' growth is counted in their order."""
+        clearing, grown = self.world.clearing, {}
+        for leg in deal.legs:
+            growth = sum(
+                max(0, held + change) - max(0, held)
+                for number, change in ((deal.maker, leg.quantity), (deal.taker, -leg.quantity))
+                for held in [self.ledger.accounts[number].positions.get(leg.instrument, 0)]
+            )
+            underlying = leg.instrument >> 112
+            grown[underlying] = grown.get(underlying, 0) + growth
+            _, alone, together = self._limits(leg.instrument)
+            if growth > 0 and clearing.open_interest(leg.instrument) + growth > alone:
+                return "open interest of the instrument"
+            if growth > 0 and clearing.open_interest(underlying) + grown[underlying] > together:
+                return "open interest of the underlying"
+        return None
+
+    def _limits(self, instrument: int) -> tuple[int, int, int]:
+        """Of a position, of the instrument's and of the underlying's open interest, WAD."""
+        word = self.world.contracts.markets.limits_now(instrument >> 112)
+        found = [word >> shift & 2**64 - 1 for shift in (128, 64, 0)]
+        first, second, third = (UNLIMITED if part == 2**64 - 1 else part * PRICE_UNIT for part in found)
+        return first, second, third
+
     def _tradable(self, deal: Deal) -> str | None:
         legs = [Instrument.unpack(i) for i in deal.instruments]
         return "expired" if any(i.kind != Kind.PERP and i.expiry <= self.now for i in legs) else None
@@ -240,7 +307,7 @@ class Predictor:
         """Attested ways need a young epoch, and spots inside their bands."""
         if way >= WORST_CASE:
             return None
-        fresh, outside = self.world.contracts.oracle.conditions()
+        fresh, outside, _ = self.world.contracts.oracle.conditions((0, 0))
         if not fresh:
             return "stale"
         return "outside its band" if outside & underlyings else None

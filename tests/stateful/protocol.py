@@ -13,6 +13,8 @@ from keeper.clearing import book_hash as hashes
 from keeper.clearing import shortfall
 from keeper.clearing.account import Account, InstrumentMargin, Record
 from keeper.clearing.ledger import Ledger, Token, Trade
+from keeper.markets.instrument import Instrument, Kind
+from keeper.units.constants import SCOPE_DEPOSIT, SCOPE_TRADE, SCOPE_WITHDRAW
 from tests.stateful import typed
 from tests.stateful.changes import Changes
 from tests.stateful.deployment import LISTINGS
@@ -29,7 +31,7 @@ from tests.stateful.orders import (
     Side,
 )
 from tests.stateful.prediction import Predictor, Verdict
-from tests.stateful.world import World
+from tests.stateful.world import Grant, World
 
 WAD = 10**18
 _NAMES = (
@@ -47,7 +49,7 @@ class Protocol:
         for listing in LISTINGS:
             self.ledger.list_collateral(listing)
         self.predictor = Predictor(world, self.ledger)
-        self.changes = Changes(world)
+        self.changes = Changes(world, self.ledger)
         self.summary: Counter[str] = Counter()
         self.donated = 0  # tokens sent past the books
         self.fund_assets = 0  # tokens of the insurance fund
@@ -72,24 +74,71 @@ class Protocol:
         return shortfall.rate(self.ledger.losses, self.ledger.pool)
 
     def account(self, number: int) -> Account:
-        return self.ledger.accounts[number]
+        """With the funding accrued until now as cash, which is how every check sees it."""
+        return self.predictor.account(number)
 
     # Accounts
 
-    def open_account(self, owner_key: int) -> int:
-        number = self.world.open_account(owner_key)
-        self.ledger.open_account(number, self.world.owner(number))
+    def open_account(self, owner_key: int, scope: tuple[int, int] = (0, 0)) -> int:
+        number = self.world.open_account(owner_key, scope)
+        self.ledger.open_account(number, self.world.owner(number), scope)
         self.changes.open(number)
         return number
 
-    def set_operator(self, number: int, operator_key: int | None) -> None:
-        """From now on the operator acts for the account; None: the owner again."""
+    def set_operator(self, number: int, operator_key: int, scopes: int, seconds: int) -> None:
+        """From now on the operator does this for the account, for a while; no scopes: the owner again."""
         world = self.world
-        secret = typed.key(operator_key) if operator_key else world.operators.pop(number)
-        arguments = (number, typed.address(secret), bool(operator_key))
+        grant = Grant(typed.key(operator_key), scopes, self.now + seconds)
+        arguments = (number, typed.address(grant.secret), scopes, grant.until)
         reason = world.clearing.attempt("set_operator", *arguments, sender=world.owner(number))
-        if self.as_predicted("grant to an operator" if operator_key else "end of a grant", None, reason):
-            world.operators.update({number: secret} if operator_key else {})
+        if self.as_predicted("grant to an operator" if scopes else "end of a grant", None, reason):
+            world.operators[number] = grant
+
+    def transfer_account(self, number: int, owner_key: int) -> None:
+        """To a new owner, who has no operator."""
+        world, secret = self.world, typed.key(owner_key)
+        refusal = "in auction" if self.account(number).frozen else None
+        arguments = (number, typed.address(secret))
+        reason = world.clearing.attempt("transfer_account", *arguments, sender=world.owner(number))
+        if self.as_predicted("transfer of an account", refusal, reason):
+            former = world.operators.pop(number, None)
+            world.owners[number] = secret
+            self.ledger.transfer_account(number, typed.address(secret))
+            if former is not None:
+                self.overreach(number, former)
+
+    def overreach(self, number: int, grant: Grant) -> None:
+        """An operator tries what its grant does not hold for (any more)."""
+        actor, clearing = typed.address(grant.secret), self.world.clearing
+        live = self.world.operators.get(number) == grant and self.now <= grant.until
+        for scope in (SCOPE_TRADE, SCOPE_WITHDRAW, SCOPE_DEPOSIT):
+            held = bool(live and grant.scopes & scope)
+            assert clearing.may_act(number, actor, scope) == held
+            self.summary[f"grant of scope {scope} {'held' if held else 'not held'}"] += 1
+        if not (live and grant.scopes & SCOPE_WITHDRAW):
+            evidence = Side(number, WORST_CASE, sorted(self.account(number).positions)).evidence()
+            token = self.world.token(0).address
+            arguments = (number, token, 1, actor, evidence, b"")
+            reason = self.world.vault.attempt("withdraw", *arguments, sender=actor)
+            self.as_predicted("overreach", "not authorised", reason)
+
+    def set_credit_tier(self, number: int, tier: int) -> None:
+        self.world.clearing.set_credit_tier(number, tier)
+        self.ledger.set_credit_tier(number, tier)
+
+    # Perps and markets
+
+    def set_funding_rate(self, underlying: int, rate: int) -> None:
+        """WAD a second and long unit."""
+        perp = Instrument(underlying, 0, 0, Kind.PERP).pack()
+        self.world.clearing.set_funding_rate(underlying, rate)
+        self.ledger.set_funding_rate(perp, rate, self.now)
+        self.summary["funding rate"] += 1
+
+    def set_limits(self, underlying: int, limits: tuple[int, int, int, int]) -> None:
+        """Position, open interest of an instrument and of all, WAD; seconds of their ramp."""
+        self.world.contracts.markets.set_limits(underlying, limits)
+        self.summary["limits"] += 1
 
     def intrude(self, number: int, stranger_key: int) -> None:
         """Somebody without a grant tries what only owners and operators may."""
@@ -133,7 +182,8 @@ class Protocol:
                 self.spend()
             self._take_out(number, index, amount)
             self.adopt(number, verdict, before)
-            self.ledger.accounts[number] = accounts.ratcheted(self.account(number), verdict.settled)
+            stored = self.ledger.accounts[number]
+            self.ledger.accounts[number] = accounts.ratcheted(stored, verdict.settled)
             self.withdrawn.append((number, way))
         return reason
 
@@ -153,7 +203,7 @@ class Protocol:
         book = sorted(self.account(number).positions)
         reason = self.world.clearing.attempt("settle", number, book)
         if self.as_predicted("settle", None if payoffs else "nothing to settle", reason):
-            self.ledger.settle(number, payoffs)
+            self.ledger.settle(number, payoffs, self.now)
         return str(reason)
 
     # Trades
@@ -161,7 +211,7 @@ class Protocol:
     def trade(self, deal: Deal) -> str:
         """Reason of the refusal, or empty."""
         orders, trade, margins = self.world.orders(deal), self._trade(deal), self._margins(deal)
-        sides = trade.sides(margins)
+        sides = trade.sides(margins, self.ledger.indices(self.now))
         verdicts = self.predictor.trade(deal, sides)
         shown = [
             self.side(n, way, accounts.traded(self.account(n), fills))
@@ -178,7 +228,7 @@ class Protocol:
 
     def first_way(self, number: int, deal: Deal, order: Sequence[int]) -> int:
         """The first of the ways in `order` that the model lets this side pass by, else the last."""
-        sides = self._trade(deal).sides(self._margins(deal))
+        sides = self._trade(deal).sides(self._margins(deal), self.ledger.indices(self.now))
         place = [n for n, _ in sides].index(number)
         for way in order:
             tried = [WORST_CASE, WORST_CASE]
@@ -198,7 +248,7 @@ class Protocol:
     def publish(self, epoch: EpochBook) -> None:
         self.as_predicted("epoch", None, self.world.publish(epoch))
         self.spend()
-        self.summary["epoch outside its band"] += bool(self.world.contracts.oracle.conditions()[1])
+        self.summary["epoch outside its band"] += bool(self.world.contracts.oracle.header().outside)
 
     def post_epoch(self, spots: Sequence[int]) -> EpochBook:
         """Propose and publish at once."""
@@ -278,7 +328,7 @@ class Protocol:
         self.indivisible[number] = 0
         self.exact.discard(number)
         self.exact.update({number} if record.changes == hashes.changes(stated.book_hash) else ())
-        self.ledger.accounts[number] = replace(self.account(number), record=record)
+        self.ledger.accounts[number] = replace(self.ledger.accounts[number], record=record)
 
     def spend(self) -> None:
         """The last call must never pass again."""
@@ -318,6 +368,7 @@ class Protocol:
     ) -> None:
         numbers = (trade.maker, trade.taker)
         before = [self.account(n) for n in numbers]
-        self.ledger.trade(trade, margins, {n: v.settled for n, v in zip(numbers, verdicts, strict=True)})
+        settled = {n: v.settled for n, v in zip(numbers, verdicts, strict=True)}
+        self.ledger.trade(trade, margins, settled, self.now)
         for number, verdict, stated in zip(numbers, verdicts, before, strict=True):
             self.adopt(number, verdict, stated)

@@ -12,7 +12,7 @@ from tests.stateful.epochs import EpochBook
 from tests.stateful.orders import HEADROOM, LEAF, REPORT, WORST_CASE, Deal
 from tests.stateful.protocol import Protocol
 
-TRADERS = 4
+TRADERS = 5  # the last one isolated to the first underlying
 USDC = 10**6
 DAY = 86_400
 WAYS = (HEADROOM, LEAF, REPORT, WORST_CASE)
@@ -50,7 +50,7 @@ class Rules:
         self.finish_expiries()
         if self.protocol.predictor.is_paused:
             self.protocol.pause(0)
-        fresh, outside = self.protocol.world.contracts.oracle.conditions()
+        fresh, outside, _ = self.protocol.world.contracts.oracle.conditions((0, 0))
         if not fresh:
             self.next_epoch((0, 0), 12)
         elif outside:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -12,6 +13,7 @@ from keeper.attestation.bands import Ages, Anchors, Bands, effective_spot
 from keeper.attestation.evidence import NO_SIGNATURES, encode_statement
 from keeper.clearing.account import Account
 from keeper.markets.instrument import Instrument, Kind
+from keeper.units.constants import SCOPE_DEPOSIT, SCOPE_TRADE, SCOPE_WITHDRAW
 from tests.stateful import typed
 from tests.stateful.deployment import ATTESTERS, BANDS, METHODOLOGY, THRESHOLD, Deployment, deploy
 from tests.stateful.epochs import EpochBook, Views, margin_leaf, publish_book
@@ -22,6 +24,25 @@ from tests.stateful.orders import REPORT_WAYS, Deal, Orders, Side, leg_values, t
 PRICE_UNIT = 10**10
 DEADLINE_SECONDS = 600
 WINDOW = 1_800
+# what of an epoch the oracle is given
+POSTING = (
+    "number",
+    "timestamp",
+    "blockNumber",
+    "snapshotHash",
+    "methodologyHash",
+    "marketRoot",
+    "marginRoot",
+)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What an operator may do (SCOPE_*), and until when."""
+
+    secret: Any
+    scopes: int
+    until: int
 
 
 class World:
@@ -33,7 +54,7 @@ class World:
         self.clearing, self.vault = self.contracts.clearinghouse, self.contracts.vault
         self.epoch: EpochBook | None = None
         self.owners: dict[int, Any] = {}
-        self.operators: dict[int, Any] = {}  # who acts instead of the owner
+        self.operators: dict[int, Grant] = {}  # who acts instead of the owner
         self.nonces: dict[int, int] = {}
         self.fills = 0
         self._valued_at = (-1, -1)
@@ -41,21 +62,28 @@ class World:
 
     # Accounts and tokens
 
-    def open_account(self, owner_key: int) -> int:
+    def open_account(self, owner_key: int, scope: tuple[int, int] = (0, 0)) -> int:
+        """`scope`: what it is isolated to."""
         secret = typed.key(owner_key)
-        account = int(self.clearing.open_account(typed.address(secret), sender=typed.address(secret)))
+        owner = typed.address(secret)
+        if any(scope):
+            account = int(self.clearing.open_isolated(owner, *scope, sender=owner))
+        else:
+            account = int(self.clearing.open_account(owner, sender=owner))
         self.owners[account] = secret
         return account
 
     def owner(self, account: int) -> str:
         return typed.address(self.owners[account])
 
-    def secret(self, account: int) -> Any:
-        """Key of whoever acts for an account."""
-        return self.operators.get(account, self.owners[account])
+    def secret(self, account: int, scope: int) -> Any:
+        """Key of whoever acts for an account: the operator, where its grant holds."""
+        grant = self.operators.get(account)
+        may = grant is not None and grant.scopes & scope and self.chain.timestamp <= grant.until
+        return grant.secret if grant is not None and may else self.owners[account]
 
-    def actor(self, account: int) -> str:
-        return typed.address(self.secret(account))
+    def actor(self, account: int, scope: int) -> str:
+        return typed.address(self.secret(account, scope))
 
     def token(self, index: int) -> Contract:
         """The settlement token (0), or a collateral token."""
@@ -67,7 +95,7 @@ class World:
         token.approve(spender.address, amount, sender=payer)
 
     def deposit(self, account: int, amount: int, index: int = 0) -> str:
-        token, payer = self.token(index), self.actor(account)
+        token, payer = self.token(index), self.actor(account, SCOPE_DEPOSIT)
         self.fund_actor(payer, token, amount, self.vault)
         return str(self.vault.attempt("deposit", account, token.address, amount, sender=payer))
 
@@ -109,8 +137,9 @@ class World:
     def publish(self, epoch: EpochBook) -> str:
         """Post a signed epoch; it becomes `self.epoch` when accepted."""
         signatures = self.signed(typed.struct_hash("Epoch", epoch.header))
-        header = typed.values("Epoch", epoch.header)
-        reason = str(self.contracts.oracle.attempt("post_epoch", header, list(epoch.words), signatures))
+        posting = tuple(epoch.header[name] for name in POSTING)
+        posted = [word >> 64 for word in epoch.words]
+        reason = str(self.contracts.oracle.attempt("post_epoch", posting, posted, signatures))
         if not reason:
             self.epoch = epoch
         return reason
@@ -171,7 +200,7 @@ class World:
     def sign_order(self, order: typed.Struct) -> bytes:
         separator = typed.domain_separator(self.chain.chain_id, self.contracts.exchange.address)
         digest = typed.digest(separator, typed.struct_hash("Order", order))
-        r, vs = typed.sign(self.secret(order["account"]), digest)
+        r, vs = typed.sign(self.secret(order["account"], SCOPE_TRADE), digest)
         return r + vs.to_bytes(32, "big")
 
     def fill(self, deal: Deal, orders: Orders, sides: Sequence[Side], statement: bytes) -> str:
@@ -218,7 +247,7 @@ class World:
     def withdraw(self, side: Side, index: int, amount: int, statement: bytes) -> str:
         account, token = side.account, self.token(index).address
         arguments = (account, token, amount, self.owner(account), side.evidence(), statement)
-        return str(self.vault.attempt("withdraw", *arguments, sender=self.actor(account)))
+        return str(self.vault.attempt("withdraw", *arguments, sender=self.actor(account, SCOPE_WITHDRAW)))
 
     # Views
 

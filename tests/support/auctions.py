@@ -10,6 +10,7 @@ from typing import Any
 import boa
 from eth_utils.crypto import keccak
 
+from keeper.attestation.epoch import posted_spots
 from keeper.attestation.merkle import Tree
 from keeper.attestation.typed_data import (
     Epoch,
@@ -208,7 +209,7 @@ class Hall:
             margin_root=posted.margins.root,
             spots_hash=keccak(word.to_bytes(32, "big")),
         )
-        self.on.oracle.post_epoch(epoch.values(), [word], self.signed(epoch.struct_hash()))
+        self.on.oracle.post_epoch(epoch.posting(), posted_spots([word]), self.signed(epoch.struct_hash()))
         self.epoch = posted
         for account in self.owners:
             self.links[account] = []

@@ -7,6 +7,7 @@ from typing import Any
 import boa
 from eth_utils.crypto import keccak
 
+from keeper.attestation.epoch import posted_spots
 from keeper.attestation.merkle import Tree
 from keeper.attestation.typed_data import (
     Epoch,
@@ -171,7 +172,9 @@ class House:
             margin_root=posted.margins.root,
             spots_hash=keccak(b"".join(word.to_bytes(32, "big") for word in spots)),
         )
-        self.contracts.oracle.post_epoch(epoch.values(), spots, self.signed(epoch.struct_hash()))
+        self.contracts.oracle.post_epoch(
+            epoch.posting(), posted_spots(spots), self.signed(epoch.struct_hash())
+        )
         self.epoch = posted
 
     def signed(self, struct_hash: bytes) -> tuple[int, list[tuple[bytes, int]]]:
@@ -229,7 +232,7 @@ class House:
         """The module brings a deal."""
         shared = self.statement(*sides, instrument=deal.instrument if deal.counted else 0, **changes)
         shown = [side.evidence() for side in sides]
-        values = deal.values(maker, taker)
+        values = deal.values(maker, taker, self.owners)
         self.clearing.trade(values, *shown, shared, sender=self.contracts.module)
         self.known.add(deal.instrument)
 

@@ -6,6 +6,7 @@ import boa
 import pytest
 from eth_utils.crypto import keccak
 
+from keeper.attestation.epoch import posted_spots
 from keeper.attestation.typed_data import Epoch
 from tests.support.keys import ATTESTER_KEYS, ATTESTERS
 from tests.support.statements import quorum_signatures
@@ -13,6 +14,7 @@ from tests.support.statements import quorum_signatures
 boa.interpret.set_cache_dir(".build/boa")
 
 USD = 10**8
+ZERO = "0x" + "0" * 40
 START = 1_743_465_600  # 1 April 2025, a multiple of 300
 BLOCK = 1_000
 SPOTS = (2_000 * USD, 80_000 * USD)
@@ -75,7 +77,7 @@ class Feed:
         return quorum_signatures(chain_id, self.quorum.address, epoch.struct_hash(), keys)
 
     def send(self, epoch: Epoch, spots: list[int]) -> None:
-        self.oracle.post_epoch(epoch.values(), spots, self.sign(epoch))
+        self.oracle.post_epoch(epoch.posting(), posted_spots(spots), self.sign(epoch))
 
     def post(self, *spots: int, **changes: Any) -> Epoch:
         """Posts spots inside their bands, by default the oracle's own; answers the epoch."""
@@ -98,10 +100,10 @@ def deployed() -> Any:
     clock = boa.env.evm.patch
     clock.block_number, clock.timestamp, clock.prev_hashes = BLOCK, START, BlockHashes()
     quorum = boa.load("contracts/attestation/AttesterQuorum.vy", list(ATTESTERS), 3)
-    oracle = boa.load("contracts/attestation/RiskOracle.vy", quorum.address, LIMITS)
+    oracle = boa.load("contracts/attestation/RiskOracle.vy", quorum.address, LIMITS, ZERO)
     for spot in SPOTS:
         oracle.add_underlying(spot, BANDS)
-    oracle.set_methodology(METHODOLOGY, True)
+    oracle.set_methodology(METHODOLOGY)
     return oracle, quorum
 
 

@@ -7,7 +7,7 @@ from keeper.attestation import bands as twin
 from keeper.units.constants import MAX_PRICE
 from tests.unit.contracts.attestation.conftest import BANDS, SPOTS, START, USD, Feed, words
 
-WRONG = "oracle: wrong effective spot"
+WRONG = "quorum: wrong signer"
 UNDERLYINGS = (
     (SPOTS[0], twin.Bands(*BANDS)),
     (SPOTS[1], twin.Bands(*BANDS)),

@@ -4,11 +4,21 @@ import boa
 import pytest
 from eth_utils.crypto import keccak
 
+from keeper.attestation.epoch import posted_spots
 from keeper.attestation.merkle import Tree, node
 from tests.support.keys import ATTESTER_KEYS, ATTESTERS
-from tests.unit.contracts.attestation.conftest import SPOTS, START, USD, Feed, block_hash, words
+from tests.unit.contracts.attestation.conftest import (
+    METHODOLOGY,
+    SPOTS,
+    START,
+    USD,
+    Feed,
+    block_hash,
+    words,
+)
 
 UNKNOWN = keccak(text="unknown methodology")
+WRONG_SIGNER = "quorum: wrong signer"
 HISTORY = "0x0000F90827F1C53a10cb7A02335B175320002935"
 SYSTEM = "0xfffffffffffffffffffffffffffffffffffffffe"
 # the code of EIP-2935
@@ -94,7 +104,7 @@ def test_post_epoch__three_blocks_after_another__is_too_soon(feed):
     [
         (1_004, "oracle: block not in the past"),
         (1_005, "oracle: block not in the past"),
-        (0, "oracle: wrong block hash"),
+        (0, "oracle: block hash unknown"),
     ],
 )
 def test_post_epoch__block_not_of_the_recent_past__is_refused(feed, number, reason):
@@ -109,13 +119,13 @@ def test_post_epoch__block_before_the_latest_epochs__is_refused(feed):
 
 
 def test_post_epoch__block_of_another_chain__is_refused(feed):
-    refused(feed, "oracle: wrong block hash", block_hash=keccak(text="fork"))
+    refused(feed, WRONG_SIGNER, block_hash=keccak(text="fork"))
 
 
 def test_post_epoch__block_beyond_256__needs_the_history_contract(feed):
     feed.wait(blocks=300)
-    refused(feed, "oracle: wrong block hash", block_number=1_010)
-    refused(feed, "oracle: wrong block hash", block_number=1_010, block_hash=b"\x00" * 32)
+    refused(feed, "oracle: block hash unknown", block_number=1_010)
+    refused(feed, "oracle: block hash unknown", block_number=1_010, block_hash=b"\x00" * 32)
     boa.env.evm.patch.block_number = 1_011
     boa.env.set_code(HISTORY, HISTORY_CODE)
     boa.env.raw_call(HISTORY, sender=SYSTEM, data=block_hash(1_010))
@@ -144,7 +154,7 @@ def test_post_epoch__not_one_spot_per_underlying__is_refused(feed, count):
 
 def test_post_epoch__spots_unlike_the_signed_ones__is_refused(feed):
     epoch = feed.epoch(words(2_010 * USD, SPOTS[1]))
-    with boa.reverts("oracle: wrong spots hash"):
+    with boa.reverts(WRONG_SIGNER):
         feed.send(epoch, words(2_011 * USD, SPOTS[1]))
 
 
@@ -157,7 +167,7 @@ def test_post_epoch__changed_after_signing__is_refused(feed):
     given = words(*SPOTS)
     signed = feed.sign(feed.epoch(given))
     with boa.reverts("quorum: wrong signer"):
-        feed.oracle.post_epoch(feed.epoch(given, margin_root=UNKNOWN).values(), given, signed)
+        feed.oracle.post_epoch(feed.epoch(given, margin_root=UNKNOWN).posting(), posted_spots(given), signed)
 
 
 def test_post_epoch__two_signatures__are_too_few(feed):
@@ -165,7 +175,7 @@ def test_post_epoch__two_signatures__are_too_few(feed):
     epoch = feed.epoch(given)
     two = {i: ATTESTER_KEYS[i] for i in range(2)}
     with boa.reverts("quorum: too few signatures"):
-        feed.oracle.post_epoch(epoch.values(), given, feed.sign(epoch, two))
+        feed.oracle.post_epoch(epoch.posting(), posted_spots(given), feed.sign(epoch, two))
 
 
 def test_post_epoch__after_a_quorum_switch__old_signatures_are_void(feed):
@@ -175,7 +185,7 @@ def test_post_epoch__after_a_quorum_switch__old_signatures_are_void(feed):
     same_set = boa.load("contracts/attestation/AttesterQuorum.vy", list(ATTESTERS), 3)
     feed.oracle.set_quorum(same_set.address)
     with boa.reverts("quorum: wrong signer"):
-        feed.oracle.post_epoch(epoch.values(), given, signed)
+        feed.oracle.post_epoch(epoch.posting(), posted_spots(given), signed)
     feed.quorum = same_set
     feed.send(epoch, given)
 
@@ -247,3 +257,71 @@ def test_require_in_epoch__each_usable_epoch__has_its_own_root(feed):
         feed.oracle.require_in_epoch(2, roots[2], other)
     with boa.reverts("oracle: epoch not usable"):
         feed.oracle.require_in_epoch(1, roots[0], other)
+
+
+def test_conditions__two_epochs__are_usable_together(feed):
+    assert tuple(feed.oracle.conditions((1, 1))) == (False, 0, False)
+    feed.post()
+    feed.wait()
+    feed.follow(2_100 * USD, 2_040 * USD)
+
+    # the move was too large for the first to stay
+    assert tuple(feed.oracle.conditions((2, 2))) == (True, 1, True)
+    assert tuple(feed.oracle.conditions((2, 1))) == (True, 1, False)
+    assert tuple(feed.oracle.conditions((1, 2))) == (True, 1, False)
+
+
+def test_set_methodology__another__voids_what_names_the_first(feed):
+    given = words(*SPOTS)
+    before = feed.epoch(given)
+    feed.oracle.set_methodology(UNKNOWN)
+    (event,) = [e for e in feed.oracle.get_logs() if type(e).__name__ == "MethodologySet"]
+
+    assert event.methodologyHash == UNKNOWN
+    assert feed.oracle.is_registered(UNKNOWN) and not feed.oracle.is_registered(METHODOLOGY)
+    with boa.reverts("oracle: methodology not registered"):
+        feed.send(before, given)
+    feed.post(methodology_hash=UNKNOWN)
+
+
+def test_set_methodology__zero__is_refused(feed):
+    with boa.reverts("oracle: zero methodology"):
+        feed.oracle.set_methodology(b"\x00" * 32)
+
+
+def test_set_limits__once_there_is_a_methodology__bind_the_next_epoch(feed):
+    feed.oracle.set_limits((10, 180, 600, 4))
+
+    refused(feed, "oracle: epoch too old", timestamp=START)
+    assert tuple(feed.oracle.limits()) == (10, 180, 600, 4)
+    assert feed.oracle.underlying_count() == 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ((0, 180, 600, 4), "oracle: bad max age"),
+        ((3_601, 180, 600, 4), "oracle: bad max age"),
+        ((120, 0, 600, 4), "oracle: bad staleness"),
+        ((120, 3_601, 3_601, 4), "oracle: bad staleness"),
+        ((120, 601, 600, 4), "oracle: bad staleness"),
+        ((120, 180, 86_401, 4), "oracle: bad staleness"),
+        ((120, 180, 600, 65_536), "oracle: bad distance"),
+    ],
+)
+def test_set_limits__out_of_bounds__is_refused(feed, limits, reason):
+    with boa.reverts(reason):
+        feed.oracle.set_limits(limits)
+
+
+def test_set_quorum__what_is_no_quorum__is_refused(feed, outsider):
+    with boa.reverts("oracle: quorum is no contract"):
+        feed.oracle.set_quorum(outsider)
+    with boa.reverts():
+        feed.oracle.set_quorum(feed.oracle.address)
+
+
+def test_spot__unknown_underlying__is_zero(feed):
+    for underlying in (0, 3, 33, 65_535):
+        assert tuple(feed.oracle.spot(underlying)) == (0, 0, 0, 0)
+    assert list(feed.oracle.effective_spots([1, 40])) == [SPOTS[0], 0]

@@ -155,3 +155,15 @@ def test_settlement_window__gap_longer_than_two_minutes__does_not_count(feed):
         feed.wait(elapsed)
         feed.post(*SPOTS)
         assert tuple(feed.oracle.settlement_window(1, expiry)) == (doubled * SPOTS[0], covered)
+
+
+def test_finalize_settlement__seven_underlyings__each_has_its_own_lane(feed):
+    others = [(n + 1) * 100 * USD for n in range(5)]
+    for spot in others:
+        feed.oracle.add_underlying(spot, BANDS)
+    path = Path(feed)
+    expiry = START + c.SETTLEMENT_WINDOW + 2 * c.SETTLEMENT_GRID
+    while path.latest < expiry:
+        path.post(60, *SPOTS, *others)
+
+    assert [finalised(feed, u, expiry)[0] for u in range(1, 8)] == [*SPOTS, *others]

@@ -35,9 +35,9 @@ def successor(house):
     """Contracts with another oracle, of the same quorum and before its first epoch, and a gate of it."""
     old = house.contracts
     with boa.env.prank(old.owner):
-        oracle = source("attestation/RiskOracle").deploy(old.quorum.address, LIMITS)
+        oracle = source("attestation/RiskOracle").deploy(old.quorum.address, LIMITS, old.oracle.address)
         oracle.add_underlying(SPOT, BANDS)
-        oracle.set_methodology(METHODOLOGY, True)
+        oracle.set_methodology(METHODOLOGY)
         valuer = source("risk/BookValuer").deploy(oracle.address, old.markets.address)
         gate = source("risk/MarginGate").deploy(oracle.address, valuer.address)
     return House(replace(old, oracle=oracle, valuer=valuer, gate=gate))
@@ -64,6 +64,10 @@ def test_set_gate__oracle_numbered_no_higher__reverts(house, successor):
             switch(house, new.gate, new.oracle)
         successor.post()
 
+    with boa.reverts("gate: oracle has not taken over now"):
+        switch(house, new.gate, new.oracle)
+    with boa.env.prank(new.owner):
+        new.oracle.take_over()
     switch(house, new.gate, new.oracle)
     assert house.clearing.oracle() == new.oracle.address
 
