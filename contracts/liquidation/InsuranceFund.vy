@@ -416,6 +416,19 @@ def previewWithdraw(assets: uint256) -> uint256:
     return self._cost(assets, self._exits[msg.sender], self._net_assets())
 
 
+# Standards
+
+
+@external
+@pure
+@reentrant
+def supportsInterface(interface_id: bytes4) -> bool:
+    """
+    @notice ERC-165: itself, ERC-20, ERC-2612, ERC-4626 and ERC-5267.
+    """
+    return interface_id in [0x01ffc9a7, 0x36372b07, 0x9d8ff7da, 0x87dfe5a0, 0x84b0196e]
+
+
 # Value
 
 
