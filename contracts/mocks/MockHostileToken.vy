@@ -6,7 +6,7 @@
 """
 
 # 0 honest, 1 takes a fee of 1 %, 2 returns false and moves nothing, 3 returns true and moves nothing, 4 reverts,
-# 5 gives 1 % more, 6 calls back
+# 5 gives 1 % more, 6 calls back, 7 moves but returns nothing, 8 takes 1 % from the sender on top, 9 refuses the listed
 HONEST: constant(uint256) = 0
 FEE: constant(uint256) = 1
 RETURNS_FALSE: constant(uint256) = 2
@@ -14,12 +14,20 @@ MOVES_NOTHING: constant(uint256) = 3
 REVERTS: constant(uint256) = 4
 GIVES_MORE: constant(uint256) = 5
 CALLS_BACK: constant(uint256) = 6
+RETURNS_NOTHING: constant(uint256) = 7
+FEE_ON_TOP: constant(uint256) = 8
+BLACKLISTS: constant(uint256) = 9
 
 decimals: public(uint8)
 mode: public(uint256)
 balanceOf: public(HashMap[address, uint256])
 # what the call back met: 0 not called, 1 refused, 2 let in
 entered: public(uint256)
+
+# refused in mode 9
+blacklisted: public(HashMap[address, bool])
+# permits seen
+permits: public(uint256)
 
 _target: address
 _data: Bytes[16384]
@@ -53,6 +61,36 @@ def set_callback(target: address, data: Bytes[16384]):
 
 
 @external
+def blacklist(holder: address):
+    """
+    @param holder Neither pays nor gets tokens in mode 9.
+    """
+    self.blacklisted[holder] = True
+
+
+@external
+def rebase(holder: address, amount: uint256):
+    """
+    @param holder Has that much from now on, whatever it had.
+    """
+    self.balanceOf[holder] = amount
+
+
+@external
+def permit(
+    owner: address, spender: address, amount: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32
+):
+    """
+    @notice Says yes to anything, and allows nothing: calls back in mode 6, reverts in mode 4.
+    """
+    assert self.mode != REVERTS, "hostile: refused"
+    if self.mode == CALLS_BACK:
+        success: bool = raw_call(self._target, self._data, revert_on_failure=False)
+        self.entered = 2 if success else 1
+    self.permits += 1
+
+
+@external
 def mint(receiver: address, amount: uint256):
     """
     @param receiver Gets the tokens.
@@ -72,24 +110,26 @@ def approve(spender: address, amount: uint256) -> bool:
 
 
 @external
-def transfer(receiver: address, amount: uint256) -> bool:
+@raw_return
+def transfer(receiver: address, amount: uint256) -> Bytes[32]:
     """
     @param receiver Gets the tokens.
     @param amount To move.
     @return Whether it pretends to have worked.
     """
-    return self._move(msg.sender, receiver, amount)
+    return self._answer(self._move(msg.sender, receiver, amount))
 
 
 @external
-def transferFrom(owner: address, receiver: address, amount: uint256) -> bool:
+@raw_return
+def transferFrom(owner: address, receiver: address, amount: uint256) -> Bytes[32]:
     """
     @param owner Pays.
     @param receiver Gets the tokens.
     @param amount To move.
     @return Whether it pretends to have worked.
     """
-    return self._move(owner, receiver, amount)
+    return self._answer(self._move(owner, receiver, amount))
 
 
 @internal
@@ -108,7 +148,11 @@ def _move(owner: address, receiver: address, amount: uint256) -> bool:
     if self.mode == CALLS_BACK:
         success: bool = raw_call(self._target, self._data, revert_on_failure=False)
         self.entered = 2 if success else 1
+    if self.mode == BLACKLISTS:
+        assert not self.blacklisted[owner] and not self.blacklisted[receiver], "hostile: blacklisted"
     self.balanceOf[owner] -= amount
+    if self.mode == FEE_ON_TOP:
+        self.balanceOf[owner] -= amount // 100
     received: uint256 = amount
     if self.mode == FEE:
         received = amount - amount // 100
@@ -116,3 +160,15 @@ def _move(owner: address, receiver: address, amount: uint256) -> bool:
         received = amount + amount // 100
     self.balanceOf[receiver] += received
     return True
+
+
+@internal
+@view
+def _answer(done: bool) -> Bytes[32]:
+    """
+    @param done What an honest token would say.
+    @return It, encoded; or nothing at all.
+    """
+    if self.mode == RETURNS_NOTHING:
+        return b""
+    return abi_encode(done)

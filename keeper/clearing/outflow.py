@@ -42,3 +42,8 @@ def withdrawn(bucket: Bucket, amount: int, exempt: int, held: int, share: int, n
     if amount <= exempt:
         return bucket
     return Bucket(level(bucket, limit(held, share), now) + amount - exempt, now)
+
+
+def backed(amount: int, held: int, found: int) -> int:
+    """What of an amount is there when `found` of the `held` tokens are: every owner's share of it, rounded down."""
+    return amount if found >= held else amount * found // held

@@ -5,7 +5,8 @@ import pytest
 
 from keeper.clearing import account as accounts
 from keeper.units import constants as c
-from tests.support.clearing import CALL, HEADROOM, PERP, PUT, STALE_AFTER, USDC, WAD, Deal, Side
+from scripts._protocol import DebtTerms
+from tests.support.clearing import CALL, HEADROOM, PERP, PUT, STALE_AFTER, USDC, WAD, Deal, Side, source
 from tests.support.coins import balance, bring, list_coin, state_of, take, taken
 from tests.support.house import events
 
@@ -20,6 +21,15 @@ def seller(house):
     address = boa.env.generate_address("auction house")
     house.clearing.set_auction_house(address, sender=house.contracts.owner)
     return address
+
+
+@pytest.fixture
+def sale(house):
+    """The collateral sale's address: who sells for missing cash."""
+    terms = DebtTerms().values()
+    found = source("liquidation/CollateralSale").deploy(house.clearing.address, terms)
+    house.vault.set_collateral_sale(found.address, sender=house.contracts.owner)
+    return found.address
 
 
 # In and out
@@ -63,7 +73,7 @@ def test_withdraw__everything__leaves_no_trace_but_the_hash(pair):
     assert coin.token.balanceOf(house.owners[pair.maker]) == 5
 
 
-def test_book_hash__deposits_withdrawals_and_a_conversion__fold_as_the_keeper_folds(pair, seller):
+def test_book_hash__deposits_withdrawals_and_a_conversion__fold_as_the_keeper_folds(pair, sale):
     house, payer = pair.house, boa.env.generate_address("payer")
     first, second = list_coin(house), list_coin(house, 8, haircuts=(3_000, 3_000))
     state = house.state(pair.maker)
@@ -76,7 +86,7 @@ def test_book_hash__deposits_withdrawals_and_a_conversion__fold_as_the_keeper_fo
     state = accounts.collateral_withdrawn(state, 1, WAD)
     house.contracts.token.mint(payer, 50)
     house.contracts.token.approve(house.vault.address, 50, sender=payer)
-    house.vault.sell_collateral(pair.maker, second.address, 3, 50, payer, payer, sender=seller)
+    house.vault.sell_collateral(pair.maker, second.address, 3, 50, payer, payer, sender=sale)
     state = accounts.deposited(accounts.collateral_converted(state, 2, 3 * 10**10), 50 * 10**12)
 
     now = state_of(house, pair.maker, first, second)
@@ -85,7 +95,7 @@ def test_book_hash__deposits_withdrawals_and_a_conversion__fold_as_the_keeper_fo
     assert house.clearing.account(pair.maker).tokens == 0b11
 
 
-def test_sell_collateral__payer_pays_and_recipient_gets(pair, seller):
+def test_sell_collateral__payer_pays_and_recipient_gets(pair, sale):
     house, coin = pair.house, list_coin(pair.house)
     payer, recipient = boa.env.generate_address("payer"), boa.env.generate_address("recipient")
     bring(house, pair.maker, coin, WAD)
@@ -93,7 +103,7 @@ def test_sell_collateral__payer_pays_and_recipient_gets(pair, seller):
     house.contracts.token.approve(house.vault.address, 500 * USDC, sender=payer)
 
     house.vault.sell_collateral(
-        pair.maker, coin.address, WAD // 4, 500 * USDC, payer, recipient, sender=seller
+        pair.maker, coin.address, WAD // 4, 500 * USDC, payer, recipient, sender=sale
     )
 
     changed, deposited = events(house.vault, "CollateralChanged") + events(house.vault, "Deposited")
@@ -107,13 +117,15 @@ def test_sell_collateral__payer_pays_and_recipient_gets(pair, seller):
     assert coin.token.balanceOf(recipient) == WAD // 4
     with boa.reverts("vault: not that much collateral"):
         house.vault.sell_collateral(
-            pair.maker, coin.address, WAD, 500 * USDC, payer, recipient, sender=seller
+            pair.maker, coin.address, WAD, 500 * USDC, payer, recipient, sender=sale
         )
 
 
 def test_deposit__operator__may(pair):
     house, operator, coin = pair.house, boa.env.generate_address(), list_coin(pair.house)
-    house.clearing.set_operator(pair.maker, operator, True, sender=house.owners[pair.maker])
+    house.clearing.set_operator(
+        pair.maker, operator, c.SCOPE_DEPOSIT, 2**40 - 1, sender=house.owners[pair.maker]
+    )
 
     bring(house, pair.maker, coin, 1, operator)
     assert balance(house, pair.maker, coin) == 1
@@ -230,12 +242,12 @@ def test_headroom__initial_haircut__to_the_wei(pair, extra):
 def test_measure__maintenance_haircut__at_the_effective_spot(pair):
     house, coin = pair.house, list_coin(pair.house)
     bring(house, pair.maker, coin, WAD)
-    house.post(house.margin(pair.maker, maintenance_margin=5), spot=3_000 * 10**8, effective=2_040 * 10**8)
+    house.post(house.margin(pair.maker, maintenance_margin=10**10), spot=3_000 * 10**8, effective=2_040 * 10**8)
     house.refresh(pair.maker)
 
     health = house.contracts.gate.measure(house.clearing.address, pair.maker)
 
-    assert tuple(health) == (10_000 * WAD + 1_938 * WAD, 5, 10_000 * WAD)
+    assert tuple(health) == (10_000 * WAD + 1_938 * WAD, 10**10, 10_000 * WAD)
 
 
 def test_trade__collateral_pays_no_premium(house):
@@ -405,7 +417,7 @@ def test_withdraw__collateral_refuses__keeps_the_balance_and_harms_no_cash(pair,
 def test_reentry__from_a_collateral_token__is_refused(pair, outer, inner):
     house, coin = pair.house, list_coin(pair.house, token_name="MockHostileToken")
     bring(house, pair.maker, coin, 2 * WAD)
-    house.clearing.set_operator(pair.maker, coin.address, True, sender=house.owners[pair.maker])
+    house.clearing.set_operator(pair.maker, coin.address, 7, 2**40 - 1, sender=house.owners[pair.maker])
     arguments = (pair.maker, coin.address, 1)
     if inner == "withdraw":
         arguments = (*arguments, coin.address, WORST.evidence(), b"")

@@ -4,7 +4,7 @@ import boa
 import pytest
 
 from keeper.units import constants as c
-from tests.support.clearing import WAD
+from tests.support.clearing import BANDS, SPOT, WAD
 from tests.support.coins import bring, list_coin, spec
 from tests.support.house import events
 
@@ -17,7 +17,7 @@ def listed(house, token, **terms):
 
 @pytest.mark.parametrize(
     ("decimals", "underlying", "haircuts", "cap"),
-    [(18, 1, (1_000, 500), 10**24), (8, 65_535, (10_000, 10_000), 2**128 - 1), (0, 1, (0, 0), 0)],
+    [(18, 1, (1_000, 500), 10**24), (8, 1, (10_000, 10_000), 2**128 - 1), (0, 1, (0, 0), 0)],
 )
 def test_list_collateral__owner__is_told_and_kept(house, decimals, underlying, haircuts, cap):
     assert listed(house, OTHER, decimals=decimals, underlying=underlying, haircuts=haircuts, cap=cap) == 1
@@ -57,6 +57,7 @@ def test_list_collateral__again__changes_haircuts_and_cap_for_balances_there_are
 
 def test_list_collateral__again__keeps_underlying_and_decimals(house):
     """Else a balance would change its price or its size."""
+    house.contracts.oracle.add_underlying(SPOT, BANDS, sender=house.contracts.owner)
     listed(house, OTHER)
 
     with boa.reverts("vault: other underlying"):
@@ -70,6 +71,7 @@ def test_list_collateral__again__keeps_underlying_and_decimals(house):
     [
         ({"decimals": 19}, "vault: more than 18 decimals"),
         ({"underlying": 0}, "vault: no underlying"),
+        ({"underlying": 2}, "vault: no underlying"),
         ({"haircuts": (500, 501)}, "vault: maintenance haircut above initial"),
         ({"haircuts": (10_001, 0)}, "vault: haircut above 1"),
     ],
