@@ -25,8 +25,8 @@ def cli(provider: Any, account: int, keeper: str, as_json: bool) -> None:
     book = wallet.book(account)
     symbols = wallet.symbols()
     is_isolated = found["underlying"] or found["expiry"]
-    liquid = wallet.struct("Clearinghouse", "standing", account, False)["liquid"]
-    collateral = _collateral(wallet, account, list(book)) if found["tokens"] else 0
+    viewed = wallet.struct("AccountLens", "view_account", account, sorted(book), [], [])
+    liquid, collateral = found["cash"] + viewed["funding"], viewed["collateral"]["initial"]
     shown: dict[str, Any] = {
         "account": account,
         "owner": found["owner"],
@@ -35,6 +35,7 @@ def cli(provider: Any, account: int, keeper: str, as_json: bool) -> None:
         "cash": plain(liquid),
         "exempt": plain(found["exempt"]),
         "collateral": plain(collateral),
+        **_on_chain(viewed),
         "legs": {symbol_of(i, symbols): plain(q) for i, q in book.items()},
         **_margins(keeper, account, liquid + collateral),
     }
@@ -51,10 +52,22 @@ def cli(provider: Any, account: int, keeper: str, as_json: bool) -> None:
     Console().print(table)
 
 
-def _collateral(wallet: Wallet, account: int, instruments: list[int]) -> int:
-    """What the account's collateral counts towards initial margin, WAD."""
-    viewed = wallet.struct("AccountLens", "view_account", account, instruments)
-    return int(viewed["collateral"]["initial"])
+def _on_chain(viewed: dict[str, Any]) -> dict[str, Any]:
+    """What the contracts make of the account; the health is what a trade without evidence is checked by."""
+    health, shown = viewed["health"], {}
+    if viewed["complete"]:
+        shown["settled_cash"] = f"{plain(viewed['settledLow'])} to {plain(viewed['settledHigh'])}"
+    shown |= {f"holding {token}": plain(balance) for token, balance, _ in viewed["holdings"]}
+    if viewed["debt"]["drawn"]:
+        shown["debt"] = plain(viewed["debt"]["drawn"])
+    if viewed["record"]["epoch"]:
+        shown["record"] = (
+            f"epoch {viewed['record']['epoch']}, {'stands' if health['stands'] else 'has ended'}"
+        )
+        shown["record_equity"] = plain(health["equity"])
+        shown["record_initial_margin"] = plain(health["initial"])
+        shown["record_headroom"] = plain(health["headroom"])
+    return shown
 
 
 def _margins(url: str, account: int, own: int) -> dict[str, Any]:

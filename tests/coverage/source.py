@@ -63,9 +63,7 @@ class CodeMap:
     def trace(self, counters: list[int]) -> None:
         """One execution."""
         self.ran.update(counters)
-        self.edges.update(
-            edge for edge in zip(counters, counters[1:], strict=False) if edge[0] in self.jumps
-        )
+        self.edges.update(edge for edge in zip(counters, counters[1:], strict=False) if edge[0] in self.jumps)
 
     def tally(self) -> Tally:
         """In terms of the source."""

@@ -116,7 +116,9 @@ def test_encode_type__gives_the_digests_and_signatures_of_the_golden_vectors(nam
             "message": vector["message"],
         }
         signable = encode_typed_data(full_message=full)
-        assert keccak(b"\x19" + signable.version + signable.header + signable.body).hex() == vector["digest"][2:]
+        assert (
+            keccak(b"\x19" + signable.version + signable.header + signable.body).hex() == vector["digest"][2:]
+        )
         assert keccak(text=key) in source_hashes(name)
 
 
