@@ -188,6 +188,7 @@ class Parameters:
     methodology_hash: bytes
     guardian: str
     proposers: tuple[str, ...]  # of the Timelock
+    risk_manager: str = ZERO_ADDRESS  # sets credit tiers; zero: nobody
     exit_window: int = 3 * 86_400  # seconds that the Timelock's delay never goes below
     minimum_delay: int = 3 * 86_400  # of the Timelock, seconds
     executors: tuple[str, ...] = (ZERO_ADDRESS,)  # anyone
@@ -211,6 +212,7 @@ class Parameters:
         SETTLE_BOUNTY,
         FLAG_BOUNTY,
         DEBT_BOUNTY,
+        FUNDING_BOUNTY,
     )
 
 
@@ -375,6 +377,7 @@ def _list_collaterals(backend: Backend, deployment: Deployment, p: Parameters) -
 
 
 def _hand_over(backend: Backend, deployment: Deployment, p: Parameters) -> None:
+    backend.send(deployment["Clearinghouse"], "set_risk_manager", p.risk_manager)
     for name in GUARDED:
         backend.send(deployment[name], "set_guardian", p.guardian)
     for name in OWNED:

@@ -27,6 +27,7 @@ WIRING = {
     ("RiskOracle", "quorum"): "AttesterQuorum",
     ("MarginGate", "valuer"): "BookValuer",
     ("Markets", "clearinghouse"): "Clearinghouse",
+    ("Clearinghouse", "EXTENSION"): "ClearinghouseExt",
     ("Clearinghouse", "gate"): "MarginGate",
     ("Clearinghouse", "oracle"): "RiskOracle",
     ("Clearinghouse", "vault"): "Vault",
@@ -389,8 +390,7 @@ RULES: dict[str, _Rule] = {
     "RiskOracle.set_bands": _keyed("bands"),
     "RiskOracle.set_limits": _getter("limits"),
     "RiskOracle.set_quorum": _getter("quorum"),
-    "RiskOracle.set_methodology": _keyed("is_registered"),
-    "RiskOracle.set_guardian": _getter("guardian"),
+    "RiskOracle.set_methodology": lambda a, _: [("is_registered", (a[0],), True)],
     "Clearinghouse.set_module": _keyed("modules"),
     "Clearinghouse.set_gate": lambda a, _: [("gate", (), a[0]), ("oracle", (), a[1])],
     "Clearinghouse.set_vault": _getter("vault"),
@@ -405,7 +405,9 @@ RULES: dict[str, _Rule] = {
     "Vault.set_insurance_fund": _getter("insurance_fund"),
     "Vault.set_collateral_sale": _getter("collateral_sale"),
     "Vault.set_fee_recipient": _getter("fee_recipient"),
+    "Vault.delist_collateral": _nothing,
     "Vault.rescue": _nothing,
+    "RiskOracle.take_over": _nothing,
     "InsuranceFund.set_daily_share": _getter("daily_share"),
     "InsuranceFund.set_cooldown": _getter("cooldown"),
     "AuctionHouse.set_terms": _getter("terms"),
@@ -427,15 +429,12 @@ for _owned in OWNED:
 
 
 def _lists(deployed: Deployed) -> Iterator[Check]:
-    """No module or methodology beyond those that were set."""
-    for name, event, key, flag, function in (
-        ("Clearinghouse", "ModuleSet", "module", "allowed", "set_module"),
-        ("RiskOracle", "MethodologySet", "methodologyHash", "registered", "set_methodology"),
-    ):
-        expected, found = {}, {}
-        for address, made, arguments in _steps(deployed):
-            if made == function and address == deployed.address(name):
-                expected[arguments[0]] = arguments[1]
-        for logged in deployed.events(name, event):
-            found[plain(logged[key])] = logged[flag]
-        yield Check(name, f"all of {function}", expected, found)
+    """No module that may trade beyond those that were named."""
+    expected, found = {}, {}
+    for address, made, arguments in _steps(deployed):
+        if made == "set_module" and address == deployed.address("Clearinghouse"):
+            expected[arguments[0]] = arguments[1]
+    for logged in deployed.events("Clearinghouse", "ModuleSet"):
+        module = logged["module"]
+        found[plain(module)] = deployed.read("Clearinghouse", "modules", module)
+    yield Check("Clearinghouse", "all modules", expected, found)

@@ -1,6 +1,7 @@
 """`ape run deploy`: the deployment recipe; writes deployments/<chain id>.json."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from scripts._devnet import CHAIN_ID, ROOT
 from scripts._wallet import Command, Sentence, address_of, emit, guarded, options, signer_of
 
 _DEVNET_QUORUM = 3
+_DEVNET_DELAY = 60  # seconds, of the Timelock: upgrades can be tried there
 
 
 @click.command(cls=Command)
@@ -20,6 +22,8 @@ _DEVNET_QUORUM = 3
     "--threshold", type=click.IntRange(1, 16), default=2, show_default=True, help="Attesters that must sign."
 )
 @click.option("--token", help="Settlement token; on the devnet a mintable one is deployed.")
+@click.option("--guardian", help="Who may pause for two days; on the devnet the deployer.")
+@click.option("--proposer", "proposers", multiple=True, help="Who may schedule changes; repeatable.")
 @guarded
 def cli(
     provider: Any,
@@ -29,13 +33,16 @@ def cli(
     attesters: tuple[str, ...],
     threshold: int,
     token: str | None,
+    guardian: str | None,
+    proposers: tuple[str, ...],
 ) -> None:
     """Deploy the whole protocol and hand it to its Timelock.
 
     \b
     Examples:
       ape run deploy --account TEST::0
-      ape run deploy --account ops --network ethereum:sepolia --token 0x… --attester 0x… --attester 0x… --yes
+      ape run deploy --account ops --network ethereum:sepolia --token 0x… --guardian 0x… --proposer 0x… \\
+        --attester 0x… --attester 0x… --yes
     """
     from scripts._ape_backend import ApeBackend
     from scripts._protocol import Parameters, deploy, write_record
@@ -48,6 +55,7 @@ def cli(
         raise Sentence(f"{len(set(members))} different attesters cannot reach a threshold of {threshold}")
     if not is_devnet and token is None:
         raise Sentence("no settlement token given: --token ADDRESS")
+    guarding, proposing = _governors(is_devnet, str(signer.address), guardian, proposers)
     if not is_devnet and not yes:
         click.echo(
             f"dry run on chain {chain_id}: would deploy from {signer.address}; nothing is sent without --yes"
@@ -57,16 +65,29 @@ def cli(
         attesters=members,
         threshold=threshold,
         methodology_hash=Methodology.default().hash(),
-        guardian=str(signer.address),
-        proposers=(str(signer.address),),
+        guardian=guarding,
+        proposers=proposing,
         token=address_of(token) if token else None,
     )
+    if is_devnet:
+        parameters = replace(parameters, exit_window=_DEVNET_DELAY, minimum_delay=_DEVNET_DELAY)
     deployment = deploy(ApeBackend(signer), parameters)
     folder = Path(os.environ.get("PLIMSOLL_DEPLOYMENTS", ROOT / "deployments"))
     path = write_record(deployment, chain_id, int(provider.get_block("latest").number), folder)
     addresses = {name: contract.address for name, contract in deployment.contracts.items()}
     lines = "\n".join(f"{name:<16} {address}" for name, address in addresses.items())
     emit(as_json, {"record": str(path), "contracts": addresses}, f"{lines}\n{path}")
+
+
+def _governors(
+    is_devnet: bool, deployer: str, guardian: str | None, proposers: tuple[str, ...]
+) -> tuple[str, tuple[str, ...]]:
+    """Guardian and proposers; the deployer keeps no power but on the devnet."""
+    named = address_of(guardian) if guardian else deployer
+    proposing = tuple(address_of(proposer) for proposer in proposers) or (deployer,)
+    if not is_devnet and deployer in (named, *proposing):
+        raise Sentence("the deployer must keep no power: name others by --guardian and --proposer")
+    return named, proposing
 
 
 def _devnet_members(is_devnet: bool) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from tests.support.clearing import (
     CALL,
     EXPIRY,
     METHODOLOGY,
+    NO_LIMITS,
     PUT,
     SPOT,
     USD8,
@@ -239,7 +240,8 @@ class Hall:
 
     def trade(self, maker: int, taker: int, instrument: int, quantity: int, price: int = MARK) -> None:
         """By headroom, at the epoch's leaf of the instrument."""
-        deal = (maker, taker, [(instrument, quantity, price)], 0, 0, ACTION)
+        fill = (instrument, quantity, price, 10**9 * WAD, NO_LIMITS)
+        deal = (maker, taker, [fill], 0, 0, self.owners[maker], self.owners[taker], ACTION)
         shared = self.statement(instrument)
         self.on.clearing.trade(deal, HEADROOM, HEADROOM, shared, sender=self.on.module)
         for account, signed in ((maker, quantity), (taker, -quantity)):

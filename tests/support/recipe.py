@@ -12,12 +12,14 @@ from tests.support.keys import ATTESTERS, address_for, key_of
 
 GUARDIAN = address_for(key_of("guardian"))
 PROPOSER = address_for(key_of("proposer"))
+RISK_OFFICER = address_for(key_of("risk officer"))
 PARAMETERS = Parameters(
     attesters=ATTESTERS,
     threshold=3,
     methodology_hash=keccak(text="methodology of the tests"),
     guardian=GUARDIAN,
     proposers=(PROPOSER,),
+    risk_manager=RISK_OFFICER,
 )
 
 
