@@ -8,7 +8,16 @@ import click
 
 from keeper.attestation.evidence import NO_EVIDENCE, Evidence
 from keeper.attestation.typed_data import digest, domain_separator, recover
-from keeper.exchange.order import Leg, Order, fills_of, mirrored
+from keeper.exchange.order import (
+    ZERO_ADDRESS,
+    Flag,
+    Leg,
+    Order,
+    fill_arguments,
+    fills_of,
+    mirrored,
+    signature_bytes,
+)
 from keeper.markets.instrument import Instrument
 from keeper.units.constants import SCOPE_TRADE, WAD
 from scripts import _trading as trading
@@ -93,6 +102,8 @@ def cli(
       ape run fill_order maker.json taker.json --account TEST::3 --maker-way worst-case --taker-way worst-case
       ape run fill_order maker.json taker.json --account TEST::3 --price 19 \\
           --leg-price ETH-25APR25-1600-P:30 --leg-price ETH-25APR25-1500-P:11
+
+    A post-only order must be MAKER_FILE, one with --ioc or --fok TAKER_FILE; a named matcher sends.
     """
     wallet = Wallet(provider)
     signer = signer_of(alias, wallet.is_devnet)
@@ -104,6 +115,7 @@ def cli(
     if cost > maker.limit or -cost > taker.limit:
         raise Sentence("the price is beyond a limit: the orders do not cross")
     count = units or min(_left(wallet, maker), _left(wallet, taker))
+    _require_roles(maker, taker, count, str(signer.address))
     client = trading.KeeperClient(keeper)
     symbols = wallet.symbols()
     prices = _explicit(leg_texts, maker, symbols) if leg_texts else _near_marks(wallet, client, maker, cost)
@@ -121,15 +133,28 @@ def cli(
     named = ", ".join(f"{leg['quantity']} {leg['instrument']} at {leg['price']}" for leg in legs)
     if not is_confirmed(wallet, yes, f"trade {named}"):
         return
-    signed = (maker.values(), maker_signature, taker.values(), taker_signature)
-    shown = (count, cost, prices, fill_nonce, *evidence, statement.encoded())
-    receipt = wallet.send(signer, wallet.contract("Exchange"), "fill", *signed, *shown)
+    terms = fill_arguments(maker, maker_signature, taker, taker_signature, count, cost, prices, fill_nonce)
+    shown = (*evidence, statement.encoded())
+    receipt = wallet.send(signer, wallet.contract("Exchange"), "fill", *terms, *shown)
     found = {"transaction": receipt.txn_hash, "legs": legs, "gas": receipt.gas_used}
     emit(
         as_json,
         found,
         f"account {maker.account} traded {named} with account {taker.account}: {receipt.txn_hash}",
     )
+
+
+def _require_roles(maker: Order, taker: Order, count: int, sender: str) -> None:
+    """Refused where the Exchange would refuse the roles: who is maker and taker, and who brings the orders."""
+    if maker.flags & (Flag.IMMEDIATE_OR_CANCEL | Flag.FILL_OR_KILL):
+        raise Sentence("the maker's order is immediate: bring it as the taker's")
+    if taker.flags & Flag.POST_ONLY:
+        raise Sentence("the taker's order is post-only: bring it as the maker's")
+    if taker.flags & Flag.FILL_OR_KILL and count != taker.units:
+        raise Sentence(f"the taker's order fills whole or not at all: {count} of {taker.units} units")
+    for order in (maker, taker):
+        if order.matcher.lower() not in (ZERO_ADDRESS, sender.lower()):
+            raise Sentence(f"only {order.matcher} may bring the order of account {order.account}")
 
 
 def _cost(price: str, maker: Order, package_units: int) -> int:
@@ -164,7 +189,7 @@ def _near_marks(wallet: Wallet, keeper: trading.KeeperClient, maker: Order, cost
     return leg_prices(maker.legs, cost, marks, ticks)
 
 
-def _read(wallet: Wallet, path: Path) -> tuple[Order, tuple[bytes, int], int]:
+def _read(wallet: Wallet, path: Path) -> tuple[Order, bytes, int]:
     """A signed order, checked as the Exchange would, its signature, and its units in one package."""
     found = statement_path(path)
     if found["chain_id"] != wallet.chain_id or found["exchange"] != wallet.address("Exchange"):
@@ -180,14 +205,15 @@ def _read(wallet: Wallet, path: Path) -> tuple[Order, tuple[bytes, int], int]:
     if order.expiry < wallet.now():
         raise Sentence(f"order {path} has expired")
     wallet.require_may_act(order.account, signer, SCOPE_TRADE)
-    return order, signature, max(package_units, 1)
+    return order, signature_bytes(signature), max(package_units, 1)
 
 
 def _order(message: dict[str, Any]) -> Order:
     names = ("account", "units", "limit", "max_fee", "nonce", "expiry", "flags")
     numbers = {name: int(message[name]) for name in names}
     legs = tuple(Leg(int(leg["instrument"]), int(leg["quantity"])) for leg in message["legs"])
-    return Order(legs=legs, taker=message["taker"], **numbers)
+    matcher = message.get("matcher", ZERO_ADDRESS)
+    return Order(legs=legs, taker=message["taker"], matcher=matcher, **numbers)
 
 
 def _left(wallet: Wallet, order: Order) -> int:

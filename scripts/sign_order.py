@@ -7,7 +7,7 @@ from typing import Any
 import click
 from eth_account.messages import encode_typed_data
 
-from keeper.exchange.order import ZERO_ADDRESS, Order, nonce_of
+from keeper.exchange.order import ZERO_ADDRESS, Flag, Order, nonce_of
 from keeper.markets.instrument import Instrument
 from keeper.units.constants import SCOPE_TRADE, WAD
 from scripts._legs import Package, package_of
@@ -45,6 +45,7 @@ _TYPES = {
         {"name": "nonce", "type": "uint64"},
         {"name": "expiry", "type": "uint64"},
         {"name": "taker", "type": "address"},
+        {"name": "matcher", "type": "address"},
         {"name": "flags", "type": "uint8"},
     ],
     "Leg": [{"name": "instrument", "type": "uint128"}, {"name": "quantity", "type": "int128"}],
@@ -73,6 +74,11 @@ _TYPES = {
 @click.option(
     "--minutes", type=click.IntRange(1, 525_600), default=60, show_default=True, help="How long it lives."
 )
+@click.option("--good-till", type=click.IntRange(1), help="Instead of --minutes: its last second, unix time.")
+@click.option("--post-only", is_flag=True, help="Only as the maker.")
+@click.option("--reduce-only", is_flag=True, help="Every leg shrinks a position, none turns.")
+@click.option("--ioc", is_flag=True, help="Only as the taker; what the first fill leaves is dead.")
+@click.option("--fok", is_flag=True, help="Only as the taker; the whole order in one fill.")
 @click.option(
     "--slot",
     type=click.IntRange(0, 255),
@@ -82,10 +88,11 @@ _TYPES = {
 )
 @click.option(
     "--generation",
-    type=click.IntRange(0, 2**56 - 1),
+    type=click.IntRange(0, 2**32 - 1),
     help="Kills lower ones of the slot once it trades; default: the chain's time.",
 )
 @click.option("--taker", help="Only this owner may be the counterpart.")
+@click.option("--matcher", help="Only this address may bring the order to the Exchange; default: anyone.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output."
 )
@@ -101,9 +108,15 @@ def cli(
     limit: str,
     max_fee: str,
     minutes: int,
+    good_till: int | None,
+    post_only: bool,
+    reduce_only: bool,
+    ioc: bool,
+    fok: bool,
     slot: int,
     generation: int | None,
     taker: str | None,
+    matcher: str | None,
     out: Path | None,
 ) -> None:
     """Sign an order for one instrument, or for a package of up to four that trade together or not at all.
@@ -116,6 +129,9 @@ def cli(
           --leg ETH-25APR25-1600-P:1 --leg ETH-25APR25-1500-P:-1 --limit 20
       ape run sign_order --account TEST::4 --id 2 \\
           --leg ETH-25APR25-1600-P:-1 --leg ETH-25APR25-1500-P:1 --limit -18
+      ape run sign_order --account TEST::3 --id 1 --instrument ETH-PERP --quantity 1 --limit 1790 --post-only
+      ape run sign_order --account TEST::4 --id 2 --instrument ETH-PERP --quantity -1 --limit 1790 \\
+          --ioc --reduce-only --good-till 1745568000
     """
     wallet = Wallet(provider)
     signer = signer_of(alias, wallet.is_devnet)
@@ -127,16 +143,23 @@ def cli(
         package, count = _package(wallet, symbols, legs, quantity, limit)
     else:
         package, count = _single(wallet, symbols, symbol, quantity, limit)
-    expiry = wallet.now() + minutes * 60
+    now = wallet.now()
+    expiry = now + minutes * 60 if good_till is None else good_till
+    if expiry < now:
+        raise Sentence(f"--good-till {good_till} has passed: it is {now}")
     order = Order(
         account,
         package.legs,
         count,
         package.limit,
         amount_of(max_fee, 18, "max-fee"),
-        nonce_of(slot, wallet.now() if generation is None else generation),
+        nonce_of(
+            slot, now if generation is None else generation, int(wallet.read("Exchange", "series", account))
+        ),
         expiry,
         address_of(taker) if taker else ZERO_ADDRESS,
+        address_of(matcher) if matcher else ZERO_ADDRESS,
+        _flags(post_only, reduce_only, ioc, fok),
     )
     found = {
         "chain_id": wallet.chain_id,
@@ -156,6 +179,19 @@ def cli(
         found,
         f"{out}: {named} for {plain(package.limit * count)} or better, until {expiry}",
     )
+
+
+def _flags(post_only: bool, reduce_only: bool, ioc: bool, fok: bool) -> int:
+    """The order's flags; those of an order that could never trade are refused."""
+    if post_only and (ioc or fok):
+        raise Sentence("an order with --post-only and --ioc or --fok could never trade")
+    chosen = {
+        Flag.POST_ONLY: post_only,
+        Flag.REDUCE_ONLY: reduce_only,
+        Flag.IMMEDIATE_OR_CANCEL: ioc,
+        Flag.FILL_OR_KILL: fok,
+    }
+    return sum(int(flag) for flag, wanted in chosen.items() if wanted)
 
 
 def _single(
@@ -219,6 +255,7 @@ def _signed(wallet: Wallet, signer: Any, order: Order) -> dict[str, str]:
             "nonce": order.nonce,
             "expiry": order.expiry,
             "taker": order.taker,
+            "matcher": order.matcher,
             "flags": order.flags,
         },
     }
