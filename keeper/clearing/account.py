@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from keeper.clearing import book_hash as hashes
-from keeper.clearing import funding
+from keeper.clearing import funding, record_units
 from keeper.markets.instrument import Instrument, Kind
 from keeper.units.constants import (
     CHANGE_COLLATERAL,
@@ -229,7 +229,7 @@ def _counted(account: Account, fill: Fill, margin: InstrumentMargin) -> Account:
     instrument = Instrument.unpack(fill.instrument)
     record = account.record
     if instrument.kind in (Kind.PERP, Kind.FUTURE):
-        record = replace(record, linear=record.linear + credited)
+        record = replace(record, linear=record.linear + record_units.linear_down(credited))
     if instrument.kind != Kind.PERP:
         record = replace(record, earliest_expiry=min(record.earliest_expiry, instrument.expiry))
     return replace(

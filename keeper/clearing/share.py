@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from keeper.clearing import book_hash as hashes
+from keeper.clearing import record_units
 from keeper.clearing.account import Account, exempting, moved, ratcheted
 from keeper.units.constants import CHANGE_AUCTION, CHANGE_PURCHASE, PRICE_UNIT, WAD
 from keeper.units.fixed_point import mul_down, signed_mul_down
@@ -100,7 +101,7 @@ def bought(buyer: Account, seller: Account, share: Share) -> Account:
         book_hash=hashes.fold(after.book_hash, CHANGE_PURCHASE, 0, share.fraction, share.seller),
         record=replace(
             buyer.record,
-            linear=buyer.record.linear + share.linear,
+            linear=buyer.record.linear + record_units.linear_down(share.linear),
             earliest_expiry=min(buyer.record.earliest_expiry, share.earliest),
         ),
     )

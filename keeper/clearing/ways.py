@@ -8,7 +8,7 @@ decide (an epoch is usable, a proof or signature is genuine) is the caller's to 
 from dataclasses import dataclass
 
 from keeper.clearing import book_hash as hashes
-from keeper.clearing import headroom
+from keeper.clearing import headroom, record_units
 from keeper.clearing.account import NEVER, Account, Record
 from keeper.markets.instrument import Instrument, Kind
 from keeper.units.constants import MAX_FILLS_SINCE_LEAF
@@ -41,16 +41,16 @@ class Bounds:
 
 
 def record_of(margin: Margin, bounds: Bounds, epoch: int, earliest_expiry: int = NEVER) -> Record:
-    """What headroom will be measured from once the statement is accepted."""
+    """What headroom will be measured from once the statement is accepted, in the steps that are stored."""
     return Record(
         epoch=epoch,
-        marginal=margin.marginal,
-        initial_margin=margin.initial,
-        maintenance_margin=margin.maintenance,
+        marginal=record_units.marginal_up(margin.marginal),
+        initial_margin=record_units.margin_up(margin.initial),
+        maintenance_margin=record_units.margin_up(margin.maintenance),
         mark_base=margin.mark - margin.added_mark,
         added_im=margin.added_im,
-        max_added_im=margin.max_added_im,
-        linear=bounds.linear,
+        max_added_im=record_units.reach_down(margin.max_added_im),
+        linear=record_units.linear_down(bounds.linear),
         changes=hashes.changes(margin.book_hash),
         earliest_expiry=earliest_expiry,
     )

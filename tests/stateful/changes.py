@@ -3,16 +3,18 @@
 from typing import Any
 
 from keeper.clearing import book_hash as hashes
+from keeper.clearing.ledger import Ledger
 from keeper.liquidation.claim import Change
-from keeper.units.constants import CHANGE_AUCTION, CHANGE_PURCHASE
+from keeper.markets.instrument import Instrument, Kind
+from keeper.units.constants import CHANGE_AUCTION, CHANGE_PURCHASE, CHANGE_SETTLEMENT, WAD
 from tests.stateful.world import World
 
 
 class Changes:
     """By account: (book hash before, change), in order."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, world: World, ledger: Ledger) -> None:
+        self.world, self.ledger = world, ledger
         self.tokens = {coin.address.lower(): i for i, coin in enumerate(world.contracts.coins, start=1)}
         self.links: dict[int, list[tuple[bytes, Change]]] = {}
         self.heads: dict[int, bytes] = {}
@@ -21,7 +23,7 @@ class Changes:
         self.links[number], self.heads[number] = [], hashes.EMPTY
 
     def note(self) -> None:
-        """Read the last call's logs."""
+        """Read the last call's logs, before the model follows."""
         clearing, vault = self.world.clearing, self.world.vault
         for event in vault.events("CollateralChanged"):
             token = self.tokens[event["token"].lower()]
@@ -29,6 +31,10 @@ class Changes:
         for event in clearing.events("PositionChanged"):
             change = Change(event["kind"], event["instrument"], event["quantity"], event["price"])
             self._add(event["account"], change)
+        for event in clearing.events("AccountSettled"):
+            received = event["cash"] - self.ledger.accounts[event["account"]].cash
+            latest = Instrument(0, event["until"], 0, Kind.PERP).pack()
+            self._add(event["account"], Change(CHANGE_SETTLEMENT, latest, -received, WAD))
         for event in clearing.events("ShareTransferred"):
             self._shared(event)
 

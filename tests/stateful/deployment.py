@@ -160,6 +160,7 @@ def _wire(d: Deployment) -> None:
     d.clearinghouse.set_risk_manager(DEPLOYER)
     d.vault.set_insurance_fund(d.fund.address)
     d.vault.set_collateral_sale(d.sale.address)
+    d.vault.set_fee_recipient(DEPLOYER)
     for coin, one in zip(d.coins, LISTINGS, strict=True):
         spec = (0, one.decimals, one.underlying, one.initial_haircut, one.maintenance_haircut, one.cap)
         d.vault.list_collateral(coin.address, spec)

@@ -20,8 +20,8 @@ def tokens_held_equal_settled_cash_fees_and_recovery_less_shortfall(p: Protocol)
     dated = {i for i in map(Instrument.unpack, contracts.instruments) if i.kind != Kind.PERP}
     prices = {i: p.world.settlement_price(i) for i in dated if i.expiry <= p.now}
     marks = {i.pack(): margins.payoff(i, price) for i, price in prices.items() if price}
-    owed = sum(p.world.clearing.account(n).cash for n in p.ledger.accounts)
-    linear = sum(q * marks.get(i, 0) // WAD for i, q in p.ledger.open_interest().items())
+    owed = sum(p.world.clearing.standing(n, False).liquid for n in p.ledger.accounts)  # with funding
+    linear = sum(q * marks.get(i, 0) // WAD for i, q in p.ledger.net_interest().items())
     held, fees = vault.held(contracts.token.address), p.world.clearing.fees()
     assert held * 10**12 == owed + linear + fees + losses.recovery - losses.shortfall
     assert contracts.token.balanceOf(vault.address) == held + p.donated
@@ -41,7 +41,7 @@ def positions_of_every_instrument_net_to_zero(p: Protocol) -> None:
     """Invariant 2; a half-settled instrument nets to what the settled side has already been paid. That the
     chain's positions are the model's is `chain_and_model_agree_to_the_wei`.
     """
-    for packed, net in p.ledger.open_interest().items():
+    for packed, net in p.ledger.net_interest().items():
         assert net == 0 or p.world.settlement_price(Instrument.unpack(packed))
 
 
@@ -73,7 +73,7 @@ def totals_agree(p: Protocol) -> None:
     )
     assert p.world.clearing.fees() == p.ledger.fees
     assert p.world.vault.held(p.world.token(0).address) == p.ledger.held
-    assert p.ledger.imbalance(_payoffs(p)) == 0
+    assert p.ledger.imbalance(_payoffs(p), p.now) == 0
 
 
 def records_agree(p: Protocol) -> None:
@@ -162,7 +162,7 @@ def envelopes(account: Account, market: margins.Market) -> tuple[Fraction, Fract
 
 
 def _payoffs(p: Protocol) -> dict[int, int]:
-    dated = {i for i in map(Instrument.unpack, p.ledger.open_interest()) if i.kind != Kind.PERP}
+    dated = {i for i in map(Instrument.unpack, p.ledger.net_interest()) if i.kind != Kind.PERP}
     prices = {i: p.world.settlement_price(i) for i in dated if i.expiry <= p.now}
     return {i.pack(): margins.payoff(i, price) for i, price in prices.items() if price}
 

@@ -10,6 +10,7 @@ from keeper.clearing.share import Share
 from keeper.liquidation import auction_price as prices
 from keeper.liquidation import claim as claims
 from keeper.liquidation.claim import ClaimError
+from keeper.units.constants import SCOPE_TRADE
 from keeper.units.fixed_point import mul_up, signed_mul_down
 from tests.stateful import invariants_auction as at_bid
 from tests.stateful.auctions import Auction, Bid, Offer
@@ -102,7 +103,8 @@ class Liquidation:
         seller, buyer = p.account(bid.account), p.account(bid.bidder)
         after = shares.bought(buyer, seller, sale)
         verdict = p.predictor.passes(bid.bidder, bid.way, after)
-        refusal = self._bid_refusal(bid, offer, taken) or verdict.refusal
+        confined = p.predictor.scope_refusal(buyer, shares.legs_moved(seller.positions, taken))
+        refusal = self._bid_refusal(bid, offer, taken) or confined or verdict.refusal
         side = p.side(bid.bidder, bid.way, after)
         covered = self._covered(sale.payout)
         reason = self._attempt(bid, side.evidence())
@@ -161,7 +163,7 @@ class Liquidation:
         statement = p.world.statement(b"", [])
         book = sorted(p.account(bid.account).positions)
         arguments = (bid.account, bid.bidder, bid.fraction, bid.limit, book, evidence, statement)
-        return str(self.house.attempt("bid", *arguments, sender=p.world.actor(bid.bidder)))
+        return str(self.house.attempt("bid", *arguments, sender=p.world.actor(bid.bidder, SCOPE_TRADE)))
 
     def _share(self, bid: Bid, offer: Offer, taken: int) -> Share:
         auction, seller = offer.auction, self.p.account(bid.account)

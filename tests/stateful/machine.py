@@ -17,11 +17,14 @@ from tests.stateful.rules_users import UserRules
 from tests.stateful.world import World
 
 RICH = 400_000
+ISOLATED = (1, 0)  # underlying, any expiry
 SUMMARY: Counter[str] = Counter()  # of every run in this process
 
 
 class ClearingMachine(UserRules, AttesterRules, LiquidationRules, RuleBasedStateMachine):
-    """Four traders and a liquidator, three attesters of five, two underlyings, two expiries."""
+    """Five traders, one of them isolated, and a liquidator; three attesters of five, two underlyings, two
+    expiries.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +43,8 @@ class ClearingMachine(UserRules, AttesterRules, LiquidationRules, RuleBasedState
     @initialize()
     def open_and_fund(self) -> None:
         for key in range(TRADERS):
-            number = self.protocol.open_account(100 + key)
+            scope = ISOLATED if key == TRADERS - 1 else (0, 0)
+            number = self.protocol.open_account(100 + key, scope)
             self.protocol.deposit(number, (20_000 if key % 2 else 4_000) * USDC)
             self.numbers.append(number)
         for number in self.numbers[::2]:

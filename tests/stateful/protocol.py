@@ -19,7 +19,6 @@ from tests.stateful import typed
 from tests.stateful.changes import Changes
 from tests.stateful.deployment import LISTINGS
 from tests.stateful.epochs import EpochBook
-from tests.stateful.evm import DEPLOYER
 from tests.stateful.orders import (
     LEAF,
     REPORT,
@@ -34,10 +33,11 @@ from tests.stateful.prediction import Predictor, Verdict
 from tests.stateful.world import Grant, World
 
 WAD = 10**18
-_NAMES = (
-    "auction claim clearing custody exchange fund gate instrument markets oracle pausing positions quorum"
+MODULES = (
+    "accounts auction claim clearing custody debts exchange fund gate instrument markets oracle pausing",
+    "positions quorum record sale shortfall valuer vault",
 )
-REASONS = tuple(f"{name}:" for name in [*_NAMES.split(), "shortfall", "valuer", "vault"])
+REASONS = tuple(f"{name}:" for part in MODULES for name in part.split())
 
 
 class Protocol:
@@ -263,12 +263,12 @@ class Protocol:
         self.summary["pause" if seconds else "end of a pause"] += 1
 
     def collect_fees(self) -> None:
-        """To the owner, or towards the shortfall."""
+        """To their recipient, or towards the shortfall."""
         ledger, unit = self.ledger, self.ledger.token.cash(1)
         before = replace(ledger.losses), ledger.fees
         ledger.release(self.now)
         amount = ledger.fees // unit
-        reason = self.world.vault.attempt("collect_fees", DEPLOYER)
+        reason = self.world.vault.attempt("collect_fees")
         if not self.as_predicted("collection of fees", None if amount else "no fees", reason):
             ledger.losses, ledger.fees = before
             return

@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from tests.stateful.deployment import LOT, NO_CAPS
 from tests.stateful.rules_base import DAY, Rules, moves
 
 WINDOW = 1_800
@@ -20,6 +21,18 @@ class AttesterRules(Rules):
     def leave_the_band(self, move: tuple[int, int]) -> None:
         """One underlying jumps further than the effective spot follows."""
         self.next_epoch(move, 15)
+
+    @rule(underlying=st.sampled_from((1, 2)), per_day=st.integers(-300, 300))
+    def set_funding_rate(self, underlying: int, per_day: int) -> None:
+        """Up to three per cent of the spot a day, either way."""
+        spot = self.spots[underlying - 1] * 10**10
+        self.protocol.set_funding_rate(underlying, spot * per_day // 10_000 // DAY)
+
+    @rule(underlying=st.sampled_from((1, 2)), lots=st.tuples(*[st.integers(0, 80)] * 3), ramp=rarely)
+    def set_limits(self, underlying: int, lots: tuple[int, int, int], ramp: int) -> None:
+        """Mostly none; now and then so few that positions are beyond them."""
+        caps = tuple(count * LOT for count in lots) if ramp == 0 else NO_CAPS[:3]
+        self.protocol.set_limits(underlying, (*caps, 0))
 
     @precondition(lambda self: self.pending is None)
     @rule(move=st.tuples(moves, moves), seconds=st.integers(12, 30))

@@ -8,12 +8,13 @@ from hypothesis.stateful import precondition, rule
 
 from keeper.clearing.ledger import TradeLeg
 from tests.stateful.orders import HEADROOM, REDUCE_AT_MARK, REDUCE_REPORT, REPORT, WORST_CASE, Deal
-from tests.stateful.rules_base import USDC, WAYS, Rules, lots, traders, ways
+from tests.stateful.rules_base import DAY, USDC, WAYS, Rules, lots, traders, ways
 
 amounts = st.integers(1, 30_000 * USDC)
 coins = st.sampled_from((1, 2))
-CHORES = ("deposit", "settle", "refresh", "donate", "replay", "operator", "stranger")
-OPERATORS = 300  # keys
+CHORES = ("deposit", "settle", "refresh", "donate", "replay", "stranger")
+DUTIES = ("operator", "overreach", "transfer", "tier")
+OPERATORS, OWNERS = 300, 400  # keys
 
 
 class UserRules(Rules):
@@ -29,15 +30,25 @@ class UserRules(Rules):
             protocol.settle(number)
         elif kind == "refresh" and self.has_leaf(number):
             protocol.refresh(number)
-        elif kind == "operator":
-            key = OPERATORS + trader if number not in protocol.world.operators else None
-            protocol.set_operator(number, key)
         elif kind == "stranger":
             protocol.intrude(number, OPERATORS + trader + len(self.numbers))
         elif kind == "donate":
             protocol.donate(amount)
         elif kind == "replay" and protocol.spent:
             protocol.replay(amount)
+
+    @rule(kind=st.sampled_from(DUTIES), trader=traders, scopes=st.integers(0, 7), days=st.integers(0, 3))
+    def manage(self, kind: str, trader: int, scopes: int, days: int) -> None:
+        """Who may act for an account, and how much credit it has."""
+        number, protocol = self.numbers[trader], self.protocol
+        if kind == "operator":
+            protocol.set_operator(number, OPERATORS + trader, scopes, days * DAY)
+        elif kind == "overreach" and number in protocol.world.operators:
+            protocol.overreach(number, protocol.world.operators[number])
+        elif kind == "transfer":
+            protocol.transfer_account(number, OWNERS + scopes)
+        elif kind == "tier":
+            protocol.set_credit_tier(number, 5 * days)
 
     @rule(data=st.data(), trader=traders, percent=st.integers(1, 101), way=ways)
     def withdraw(self, data: Any, trader: int, percent: int, way: int) -> None:

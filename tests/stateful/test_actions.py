@@ -90,6 +90,9 @@ def test_collateral__brought_and_taken_out__leaves_without_the_limit(scene, coin
     assert scene.protocol.account(number).collateral == {}
 
 
+ALL_SCOPES = 7
+
+
 @pytest.mark.parametrize("way", [HEADROOM, LEAF])
 def test_collateral__taken_out_by_what_it_ends__refused(scene, way):
     number = scene.numbers[0]
@@ -110,11 +113,11 @@ def test_collateral__twice_in_an_epoch__refused_until_the_next(scene):
 def test_operator__acts_until_the_grant_ends(scene):
     number = scene.numbers[EMPTY_BOOK]
     protocol, world = scene.protocol, scene.protocol.world
-    protocol.set_operator(number, 300)
+    protocol.set_operator(number, 300, ALL_SCOPES, 86_400)
     operator = world.operators[number]
     assert protocol.withdraw(number, USDC, WORST_CASE) == ""
     scene.bought(EMPTY_BOOK, 5)
-    protocol.set_operator(number, None)
+    protocol.set_operator(number, 300, 0, 0)
     world.operators[number] = operator
 
     deal = sale(scene, number, 5, (REDUCE_AT_MARK, HEADROOM))
@@ -174,7 +177,7 @@ def test_expiry__settled_by_both_sides__conserves_cash(scene, silent):
     scene.settle_all(scene.liquidator)
     scene.holds()
 
-    assert scene.protocol.ledger.open_interest() == {}
+    assert scene.protocol.ledger.net_interest() == {}
     assert scene.protocol.ledger.fees == fees
 
 
