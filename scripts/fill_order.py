@@ -145,7 +145,7 @@ def cli(
 
 
 def _require_roles(maker: Order, taker: Order, count: int, sender: str) -> None:
-    """Refused where the Exchange would refuse the roles: who is maker and taker, and who brings the orders."""
+    """Refused where the Exchange would refuse who is maker, who is taker, and who brings the orders."""
     if maker.flags & (Flag.IMMEDIATE_OR_CANCEL | Flag.FILL_OR_KILL):
         raise Sentence("the maker's order is immediate: bring it as the taker's")
     if taker.flags & Flag.POST_ONLY:

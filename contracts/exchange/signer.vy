@@ -38,7 +38,6 @@ def _signer_of(digest: bytes32, signature: Bytes[MAX_BYTES]) -> address:
         signer = convert(slice(signature, 0, _ADDRESS_BYTES), address)
         rest: Bytes[MAX_BYTES] = slice(signature, _ADDRESS_BYTES, len(signature) - _ADDRESS_BYTES)
         assert self._has_signed(signer, digest, rest), "exchange: contract has not signed"
-    assert signer != empty(address), "exchange: no signer"
 
     return signer
 
