@@ -151,9 +151,23 @@ def require_trade(
     mark: uint256 = 0
     if max(ways[0], ways[1]) == c.WAY_REDUCE_AT_MARK:
         mark = self._only_mark(statement)
+    if ways[0] == c.WAY_LEAF:
+        self._require_in_epoch(
+            epoch,
+            self._leaf_in(makerEvidence.data),
+            makerEvidence.data,
+            START + extract32(makerEvidence.data, PATH_AT, output_type=uint256),
+        )
+    if ways[1] == c.WAY_LEAF:
+        self._require_in_epoch(
+            epoch,
+            self._leaf_in(takerEvidence.data),
+            takerEvidence.data,
+            START + extract32(takerEvidence.data, PATH_AT, output_type=uint256),
+        )
     shown: Shown[2] = [
-        self._read(ledger, standings[0], ways[0], epoch, makerEvidence.data),
-        self._read(ledger, standings[1], ways[1], epoch, takerEvidence.data),
+        self._read(ledger, standings[0], ways[0], makerEvidence.data),
+        self._read(ledger, standings[1], ways[1], takerEvidence.data),
     ]
     return [
         self._pass(ledger, standings[0], maker, ways[0], epoch, mark, shown[0]),
@@ -192,7 +206,14 @@ def require_pass(
     if len(statement) != 0:
         epoch = extract32(statement, EPOCH_AT, output_type=uint64)
     self._require_epochs_of([evidence.way, evidence.way], [standing, standing], epoch, underlyings)
-    shown: Shown = self._read(ledger, standing, evidence.way, epoch, evidence.data)
+    if evidence.way == c.WAY_LEAF:
+        self._require_in_epoch(
+            epoch,
+            self._leaf_in(evidence.data),
+            evidence.data,
+            START + extract32(evidence.data, PATH_AT, output_type=uint256),
+        )
+    shown: Shown = self._read(ledger, standing, evidence.way, evidence.data)
     return self._pass(ledger, standing, empty(IMarginGate.Side), evidence.way, epoch, 0, shown)
 
 
@@ -214,7 +235,13 @@ def adopt(
     """
     standing: IMarginGate.Standing = self._standing(ledger, account, False)
     epoch: uint64 = extract32(statement, EPOCH_AT, output_type=uint64)
-    shown: Shown = self._read(ledger, standing, c.WAY_LEAF, epoch, evidence.data)
+    self._require_in_epoch(
+        epoch,
+        self._leaf_in(evidence.data),
+        evidence.data,
+        START + extract32(evidence.data, PATH_AT, output_type=uint256),
+    )
+    shown: Shown = self._read(ledger, standing, c.WAY_LEAF, evidence.data)
     return records._pack(self._assess(standing, c.WAY_LEAF, epoch, shown))
 
 
@@ -258,11 +285,9 @@ def units(statement: Bytes[6656], instruments: DynArray[uint128, 4]) -> DynArray
         encoded: Bytes[SHOWN_BYTES] = slice(statement, shown + i * SHOWN_BYTES, SHOWN_BYTES)
         leaf: IAttestation.InstrumentLeaf = abi_decode(encoded, IAttestation.InstrumentLeaf)
         assert leaf.instrument == instruments[i], "gate: leaf of another instrument"
-        path: uint256 = paths + extract32(statement, paths + i * 32, output_type=uint256)
+        hashed: bytes32 = typed_data._leaf(typed_data._encoded_instrument_hash(encoded))
         self._require_in_epoch(
-            epoch,
-            typed_data._leaf(typed_data._encoded_instrument_hash(encoded)),
-            slice(statement, path, 32 + 32 * extract32(statement, path, output_type=uint256)),
+            epoch, hashed, statement, paths + extract32(statement, paths + i * 32, output_type=uint256)
         )
         if ins._kind(leaf.instrument) <= c.FUTURE:
             self._require_linear(leaf)
@@ -577,15 +602,22 @@ def _require_signed(action: bytes32, margins: DynArray[bytes32, 2], statement: B
 
 @internal
 @view
-def _require_in_epoch(epoch: uint64, leaf: bytes32, path: Bytes[6656]):
+def _require_in_epoch(epoch: uint64, leaf: bytes32, encoding: Bytes[6656], path: uint256):
     """
     @notice Reverts unless a leaf belongs to a usable epoch.
-    @param path Encoded array of the siblings.
+    @param encoding Holds the path to the root.
+    @param path Where it starts.
     """
     assert convert(
         raw_call(
             ORACLE.address,
-            concat(REQUIRE_IN_EPOCH, convert(epoch, bytes32), leaf, ARRAY_OFFSET, path),
+            concat(
+                REQUIRE_IN_EPOCH,
+                convert(epoch, bytes32),
+                leaf,
+                ARRAY_OFFSET,
+                slice(encoding, path, 32 + 32 * extract32(encoding, path, output_type=uint256)),
+            ),
             max_outsize=32,
             is_static_call=True,
         ),
@@ -619,13 +651,11 @@ def _read(
     ledger: address,
     standing: IMarginGate.Standing,
     way: uint8,
-    epoch: uint64,
     data: Bytes[6144],
 ) -> Shown:
     """
-    @notice What evidence shows: a margin, proven where it is a leaf, and the bounds of the account's whole book; for the
-            worst case only its least payoff. The valuer gets the instruments as they stand encoded.
-    @dev One function, as every copy of the evidence costs memory.
+    @notice What evidence shows: a margin, and the bounds of the account's whole book; for the worst case only its least
+            payoff. The valuer gets the instruments as they stand encoded.
     """
     shown: Shown = empty(Shown)
     if way == c.WAY_HEADROOM or way == c.WAY_REDUCE_AT_MARK or (way == c.WAY_WORST_CASE and standing.legs == 0):
@@ -633,12 +663,7 @@ def _read(
     what: bytes4 = WORST_CASE
     at: uint256 = START
     if way != c.WAY_WORST_CASE:
-        encoded: Bytes[LEAF_BYTES] = slice(data, LEAF_AT, LEAF_BYTES)
-        shown.leaf = abi_decode(encoded, IAttestation.MarginLeaf)
-        if way == c.WAY_LEAF:
-            at = START + extract32(data, PATH_AT, output_type=uint256)
-            leaf: bytes32 = typed_data._leaf(typed_data._encoded_margin_hash(encoded))
-            self._require_in_epoch(epoch, leaf, slice(data, at, 32 + 32 * extract32(data, at, output_type=uint256)))
+        shown.leaf = abi_decode(slice(data, LEAF_AT, LEAF_BYTES), IAttestation.MarginLeaf)
         what = VALUE
         at = START + extract32(data, INSTRUMENTS_AT, output_type=uint256)
     answer: Bytes[256] = raw_call(
@@ -658,6 +683,15 @@ def _read(
     else:
         shown.valuation = abi_decode(answer, IBookValuer.Valuation)
     return shown
+
+
+@internal
+@pure
+def _leaf_in(proof: Bytes[6144]) -> bytes32:
+    """
+    @notice The Merkle leaf of the margin that a proof shows.
+    """
+    return typed_data._leaf(typed_data._encoded_margin_hash(slice(proof, LEAF_AT, LEAF_BYTES)))
 
 
 @internal

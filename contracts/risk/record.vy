@@ -34,8 +34,9 @@ def _pack(record: IMarginGate.Record) -> uint256[3]:
     """
     @notice The three words; reverts where a number does not fit, but for the reach, which is cut to what does.
     """
-    assert record.epoch < 2**40, "record: epoch too large"
-    assert record.changes <= LOW_48 and record.expiry <= LOW_40, "record: too large"
+    assert (
+        convert(record.epoch, uint256) <= LOW_40 and record.changes <= LOW_48 and record.expiry <= LOW_40
+    ), "record: too large"
     return [
         (convert(record.epoch, uint256) << EPOCH_SHIFT)
         | (self._up(record.marginal, MARGINAL_UNIT, LOW_40) << MARGINAL_SHIFT)

@@ -120,6 +120,25 @@ def test_expiry_bounds__full_books__contract_equals_rationals(payoff_contract):
         assert_matches_reference(book, band, payoff.Bounds(*actual))
 
 
+@pytest.mark.parametrize("price", [100, 10**15], ids=["a millionth of a dollar", "ten million dollars"])
+def test_expiry_bounds__extreme_prices__contract_equals_rationals(payoff_contract, price):
+    """Full books with strikes around the price; the band is a tenth to either side."""
+    rng = random.Random(price)
+    strikes = sorted(rng.sample(range(1, 3 * price), 64))
+    kinds = (Kind.CALL, Kind.PUT)
+    book = [
+        word(Instrument(1, EXPIRY, strike, kind).pack(), random_quantity(rng))
+        for strike in strikes
+        for kind in kinds
+    ]
+    band = price * 9 // 10, price * 11 // 10
+
+    actual = payoff_contract.expiry_bounds(book, 0, *band)
+
+    assert actual[-1] == len(book) == 128
+    assert_matches_reference(book, band, payoff.Bounds(*actual))
+
+
 def test_payoff_of__random_instruments__contract_equals_twin(payoff_contract):
     rng = random.Random(3)
     for _ in range(100):

@@ -88,12 +88,12 @@ def test_posted_value__spot_outside_its_band__counts_what_was_posted(contracts, 
 @pytest.mark.parametrize(
     ("instrument", "expected"),
     [
-        (PERP, (1_960 * WAD, 2_040 * WAD)),
-        (FUTURE, (1_952_328_767_120_000_000_000, 2_047_671_232_880_000_000_000)),
+        (PERP, (1_960 * WAD, 2_040 * WAD, WAD // 100)),
+        (FUTURE, (1_952_328_767_120_000_000_000, 2_047_671_232_880_000_000_000, WAD // 100)),
     ],
 )
 def test_linear_band__perp_and_future__by_hand(valuer, instrument, expected):
-    """2 % of basis; the future has seven days at 20 % a year on top: 2.3836 %, rounded outwards to 1e-8."""
+    """2 % of basis; the future has seven days at 20 % a year on top: 2.3836 %, rounded outwards to 1e-8. Leverage 100."""
     assert valuer.linear_band(instrument) == expected
 
 

@@ -107,12 +107,12 @@ def test_require_pass__headroom__needs_no_statement(house):
 
 
 def test_measure__record__is_of_the_present_book(house):
-    """Equity at the record's mark; a fill since ends what it says."""
+    """Equity at the record's mark, the margin in steps of 1e-8; a fill since ends what it says."""
     account, other = house.open("maker", 10_000), house.open("taker", 10_000)
     house.post(house.margin(account, maintenance_margin=7))
     house.refresh(account)
     gate, ledger = house.contracts.gate, house.clearing.address
-    assert tuple(gate.measure(ledger, account)) == (10_000 * WAD, 7, 10_000 * WAD)
+    assert tuple(gate.measure(ledger, account)) == (10_000 * WAD, 10**10, 10_000 * WAD)
 
     house.hold(account, other, Deal(CALL))
     with boa.reverts("gate: record of another book"):

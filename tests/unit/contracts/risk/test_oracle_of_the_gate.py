@@ -80,10 +80,10 @@ def band(spot=SPOT, left=None):
 
 def shown(house, instrument, mark, spot=SPOT):
     """What the gate reads from an instrument's leaf in the next epoch."""
-    stated = InstrumentLeaf(instrument, mark, 3 * WAD, WAD, 5 * WAD, 2 * WAD)
+    stated = InstrumentLeaf(instrument, mark, 30 * WAD, WAD, 50 * WAD, 2 * WAD)
     house.post(spot=spot, instruments=[stated])
     (unit,) = house.contracts.gate.units(house.statement(instrument=instrument), [instrument])
-    return tuple(unit) == (mark, 3 * WAD, 5 * WAD)
+    return tuple(unit) == (mark, 30 * WAD, 50 * WAD)
 
 
 @pytest.mark.parametrize("instrument", [PERP, FUTURE])
@@ -105,6 +105,28 @@ def test_units__linear__mark_lies_inside_the_band_of_the_spot(house, instrument,
 def test_units__option__has_no_band(house):
     assert shown(house, CALL, 0)
     assert shown(house, CALL, 10**6 * WAD)
+
+
+@pytest.mark.parametrize("instrument", [PERP, FUTURE])
+def test_units__linear__margins_keep_to_the_leverage_limit(house, instrument):
+    """1 % of a mark that is no multiple of it, rounded up, long and short."""
+    mark = 2_000 * WAD + 1
+    least = 20 * WAD + 1
+
+    def margins(long, short):
+        house.post(instruments=[InstrumentLeaf(instrument, mark, long, 0, short, 0)])
+        return house.contracts.gate.units(house.statement(instrument=instrument), [instrument])
+
+    assert [tuple(unit) for unit in margins(least, least)] == [(mark, least, least)]
+    for long, short in ((least - 1, least), (least, least - 1)):
+        with boa.reverts("gate: leverage above limit"):
+            margins(long, short)
+
+
+def test_units__option__has_no_leverage_limit(house):
+    house.post(instruments=[InstrumentLeaf(CALL, 100 * WAD, 0, 0, 0, 0)])
+
+    assert house.contracts.gate.units(house.statement(instrument=CALL), [CALL]) == [(100 * WAD, 0, 0)]
 
 
 def test_trade__perp_marked_outside_its_band__reverts(house):

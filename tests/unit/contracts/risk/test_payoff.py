@@ -126,6 +126,19 @@ def test_expiry_bounds__quantity_too_large__reverts(payoff, quantity):
         bounds(payoff, [leg(Kind.CALL, 1_800, quantity)])
 
 
+@pytest.mark.parametrize("kind", [4, 255])
+def test_expiry_bounds__unknown_kind__reverts(payoff, kind):
+    with boa.reverts("payoff: unknown kind"):
+        bounds(payoff, [leg(Kind.PUT, 1_800, WAD) // 2**136 * 2**136 + (kind << 128) + WAD])
+
+
+@pytest.mark.parametrize("size", [MAX_QUANTITY, -MAX_QUANTITY])
+def test_expiry_bounds__largest_quantity__is_exact(payoff, size):
+    result = bounds(payoff, [leg(Kind.FUTURE, 0, size)])
+
+    assert result.low == result.high == FORWARD * size
+
+
 @pytest.mark.parametrize(
     ("low", "high", "reason"),
     [(2, 1, "payoff: forward band inverted"), (0, 2**64, "payoff: forward too large")],
