@@ -3,6 +3,7 @@ positions left by a share sold in an auction, follows from what the index holds.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -84,6 +85,13 @@ def _collateral_listed(connection: Connection, row: EventRow) -> None:
         maintenance_haircut=c["maintenanceHaircut"],
         cap=c["cap"],
     )
+    index_store.put_listing(connection, row.block_number, listing)
+
+
+def _collateral_delisted(connection: Connection, row: EventRow) -> None:
+    p = row.payload
+    listed = {listing.token: listing for listing in index_store.listings_at(connection, row.block_number)}
+    listing = replace(listed[p["token"].lower()], cap=0, since=p["since"], until=p["until"])
     index_store.put_listing(connection, row.block_number, listing)
 
 
@@ -209,6 +217,7 @@ _HANDLERS: Mapping[tuple[str, str], Callable[[Connection, EventRow], Any]] = {
     (CLEARINGHOUSE, "PositionChanged"): _position_changed,
     (CLEARINGHOUSE, "AccountSettled"): _settled,
     (VAULT, "CollateralListed"): _collateral_listed,
+    (VAULT, "CollateralDelisted"): _collateral_delisted,
     (VAULT, "CollateralChanged"): _collateral_changed,
     (CLEARINGHOUSE, "ShareTransferred"): _share_transferred,
     (CLEARINGHOUSE, "AccountFrozen"): _frozen,

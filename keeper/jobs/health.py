@@ -53,10 +53,11 @@ def prices_of(view: ChainView, rate: int) -> Prices:
 
 
 def listings_of(rows: Iterable[ListingRow]) -> tuple[Listing, ...]:
-    """Terms of indexed tokens."""
+    """Terms of indexed tokens that count."""
     return tuple(
         Listing(r.index, r.decimals, r.underlying, r.initial_haircut, r.maintenance_haircut, r.cap)
         for r in rows
+        if r.counts
     )
 
 

@@ -1,12 +1,13 @@
 """Everything one decision needs from the chain, read at one block's hash."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.attestation.snapshot import AccountState
 from keeper.chain.contracts import AccountHead, Header, Limits, Listing, Protocol, Spot
 from keeper.chain.index import Index
 from keeper.chain.node import BlockRef
+from keeper.clearing import collateral as tokens
 from keeper.markets.instrument import Instrument, Leg
 from keeper.risk.collateral import Collateral
 from keeper.store.index_store import AccountRow, ListingRow
@@ -67,7 +68,7 @@ def account_state(row: AccountRow, listings: Iterable[ListingRow]) -> AccountSta
 
 
 def collateral_of(balances: Mapping[int, int], listings: Iterable[ListingRow]) -> tuple[Collateral, ...]:
-    """Balances (token's index -> WAD) with what they count; ObservationError if one is unlisted."""
+    """Balances (token's index -> WAD) of what counts, and how much; ObservationError if one is unlisted."""
     terms = {listing.index: listing for listing in listings}
     unknown = set(balances) - set(terms)
     if unknown:
@@ -81,6 +82,27 @@ def collateral_of(balances: Mapping[int, int], listings: Iterable[ListingRow]) -
             amount,
         )
         for index, amount in sorted(balances.items())
+        if terms[index].counts
+    )
+
+
+def in_force(row: ListingRow, now: int) -> ListingRow:
+    """A token's terms at a time, unix seconds: one that is delisted counts less and less, then nothing."""
+    listing = tokens.Listing(
+        row.index,
+        row.decimals,
+        row.underlying,
+        row.initial_haircut,
+        row.maintenance_haircut,
+        row.cap,
+        row.since,
+        row.until,
+    )
+    return replace(
+        row,
+        initial_haircut=listing.haircut(row.initial_haircut, now),
+        maintenance_haircut=listing.haircut(row.maintenance_haircut, now),
+        counts=listing.counts(now),
     )
 
 
@@ -121,7 +143,7 @@ def observe(index: Index, protocol: Protocol, block: BlockRef) -> ChainView:
         accounts=accounts,
         windows=dict(zip(expiring, protocol.settlement_windows(at, expiring), strict=True)),
         prices=dict(zip(expired, protocol.settlement_prices(at, expired), strict=True)),
-        collateral=tuple(index.listings(block.number)),
+        collateral=tuple(in_force(row, now) for row in index.listings(block.number)),
     )
 
 

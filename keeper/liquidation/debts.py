@@ -12,8 +12,8 @@ from keeper.units.constants import BASIS_POINTS, SECONDS_PER_YEAR, WAD
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """How much may be owed against a token: a share of its value after the maintenance haircut, basis points;
-    by one account and by all together, whole units of cash.
+    """How much may be owed against a token: a share of its value after the maintenance haircut, basis
+    points; by one account and by all together, whole units of cash.
     """
 
     share: int = 0
@@ -23,7 +23,7 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """What an account owed when it was last noted: what bears interest, what counts towards the caps, when."""
+    """What an account owed at its last note: what bears interest, what counts towards the caps."""
 
     noted: int = 0
     drawn: int = 0
@@ -31,7 +31,7 @@ class Debt:
 
 
 def interest(noted: int, present: int, rate: int, elapsed: int) -> int:
-    """On the smaller of a debt at its last note and now, rounded up; `rate` WAD per year, `elapsed` seconds."""
+    """On the smaller of a debt at its last note and now, rounded up; `rate` per year, `elapsed` seconds."""
     return -(-min(noted, present) * rate * elapsed // (WAD * SECONDS_PER_YEAR))
 
 

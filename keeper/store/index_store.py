@@ -71,7 +71,10 @@ class AccountRow:
 
 @dataclass(frozen=True, slots=True)
 class ListingRow:
-    """Terms of a collateral token in one block; haircuts in basis points, cap in the token's decimals."""
+    """Terms of a collateral token in one block; haircuts in basis points, cap in the token's decimals.
+    `since` and `until`, unix seconds, are of its delisting, 0: none; what does not count is only kept for its
+    owners.
+    """
 
     index: int
     token: str
@@ -80,6 +83,9 @@ class ListingRow:
     initial_haircut: int
     maintenance_haircut: int
     cap: int
+    since: int = 0
+    until: int = 0
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +206,8 @@ def put_listing(connection: Connection, number: int, row: ListingRow) -> None:
         "initial_haircut": str(row.initial_haircut),
         "maintenance_haircut": str(row.maintenance_haircut),
         "cap": str(row.cap),
+        "since": str(row.since),
+        "until": str(row.until),
     }
     versions.supersede(connection, listing_version, number, {"token_index": row.index}, values)
 
@@ -218,6 +226,8 @@ def listings_at(connection: Connection, number: int) -> list[ListingRow]:
             int(row.initial_haircut),
             int(row.maintenance_haircut),
             int(row.cap),
+            int(row.since),
+            int(row.until),
         )
         for row in found
     ]

@@ -84,6 +84,8 @@ listing_version = Table(
     Column("initial_haircut", Text, nullable=False),
     Column("maintenance_haircut", Text, nullable=False),
     Column("cap", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("until", Text, nullable=False),
 )
 
 collateral_version = Table(

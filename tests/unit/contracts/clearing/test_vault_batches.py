@@ -5,7 +5,7 @@ import pytest
 from eth_account import Account as Signer
 
 from keeper.units import constants as c
-from tests.support.clearing import USDC, WAD, Deal, PUT, Side, source
+from tests.support.clearing import PUT, USDC, WAD, Deal, Side, source
 from tests.support.coins import Coin, balance, bring, list_coin, spec
 from tests.support.house import events
 from tests.support.keys import address_for, key_of
@@ -200,9 +200,7 @@ def test_multicall__sender__stays_who_it_is(house):
         batch(house, out, sender=thief)
     with boa.reverts("ownable: caller is not the owner"):
         batch(house, ("set_outflow_share", WAD), sender=thief)
-    nested = house.vault.multicall.prepare_calldata(
-        [house.vault.withdraw.prepare_calldata(*out[1:])]
-    )
+    nested = house.vault.multicall.prepare_calldata([house.vault.withdraw.prepare_calldata(*out[1:])])
     with boa.reverts("clearing: not authorised"):
         house.vault.multicall([nested], sender=thief)
 
@@ -267,7 +265,9 @@ def test_rescue__stranger_or_to_nobody__is_refused(house):
 def test_collect_fees__anyone__to_the_recipient(pair):
     house, treasury = pair.house, boa.env.generate_address("treasury")
     deal = Deal(PUT, WAD, 100 * WAD, (3 * WAD, 2 * WAD + 1))
-    house.trade(deal, pair.maker, pair.taker, house.worst(pair.maker, deal), house.worst(pair.taker, deal, taker=True))
+    house.trade(
+        deal, pair.maker, pair.taker, house.worst(pair.maker, deal), house.worst(pair.taker, deal, taker=True)
+    )
     with boa.reverts("vault: no fee recipient"):
         house.vault.collect_fees()
     house.vault.set_fee_recipient(treasury, sender=house.contracts.owner)

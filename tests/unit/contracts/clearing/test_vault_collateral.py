@@ -102,9 +102,7 @@ def test_sell_collateral__payer_pays_and_recipient_gets(pair, sale):
     house.contracts.token.mint(payer, 500 * USDC)
     house.contracts.token.approve(house.vault.address, 500 * USDC, sender=payer)
 
-    house.vault.sell_collateral(
-        pair.maker, coin.address, WAD // 4, 500 * USDC, payer, recipient, sender=sale
-    )
+    house.vault.sell_collateral(pair.maker, coin.address, WAD // 4, 500 * USDC, payer, recipient, sender=sale)
 
     changed, deposited = events(house.vault, "CollateralChanged") + events(house.vault, "Deposited")
     assert (changed.kind, changed.change, changed.balance) == (
@@ -116,9 +114,7 @@ def test_sell_collateral__payer_pays_and_recipient_gets(pair, sale):
     assert house.vault.held(coin.address) == coin.token.balanceOf(house.vault.address) == 3 * WAD // 4
     assert coin.token.balanceOf(recipient) == WAD // 4
     with boa.reverts("vault: not that much collateral"):
-        house.vault.sell_collateral(
-            pair.maker, coin.address, WAD, 500 * USDC, payer, recipient, sender=sale
-        )
+        house.vault.sell_collateral(pair.maker, coin.address, WAD, 500 * USDC, payer, recipient, sender=sale)
 
 
 def test_deposit__operator__may(pair):
@@ -242,7 +238,9 @@ def test_headroom__initial_haircut__to_the_wei(pair, extra):
 def test_measure__maintenance_haircut__at_the_effective_spot(pair):
     house, coin = pair.house, list_coin(pair.house)
     bring(house, pair.maker, coin, WAD)
-    house.post(house.margin(pair.maker, maintenance_margin=10**10), spot=3_000 * 10**8, effective=2_040 * 10**8)
+    house.post(
+        house.margin(pair.maker, maintenance_margin=10**10), spot=3_000 * 10**8, effective=2_040 * 10**8
+    )
     house.refresh(pair.maker)
 
     health = house.contracts.gate.measure(house.clearing.address, pair.maker)

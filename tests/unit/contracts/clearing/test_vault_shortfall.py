@@ -479,8 +479,11 @@ def step(bank: Bank, twin: Twin, chance: Random) -> None:
 
 def pay_fee(bank: Bank, amount: int) -> None:
     """Two accounts trade a put back and forth in one trade, and pay an odd fee each."""
-    fills = [(PUT, WAD, 100 * WAD), (PUT, -WAD, 100 * WAD)]
-    values = (*bank.accounts, fills, amount, amount, ACTION)
+    deal, house = Deal(PUT), bank.house
+    maker, taker, (fill,), *_ = deal.values(*bank.accounts, house.owners)
+    back = (fill[0], -fill[1], *fill[2:])
+    owners = [house.owners[account] for account in bank.accounts]
+    values = (maker, taker, [fill, back], amount, amount, *owners, ACTION)
     side, module = WORST.evidence(), bank.house.contracts.module
     bank.house.clearing.trade(values, side, side, b"", sender=module)
     bank.check()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from keeper.clearing import account as accounts
 from keeper.clearing import book_hash as hashes
 from keeper.clearing.account import Account
-from keeper.clearing.collateral import Listing, Value, value_of
+from keeper.clearing.collateral import Listing, Value, in_force, value_of
 from keeper.units.constants import CHANGE_COLLATERAL, CHANGE_CONVERSION, CHANGE_WITHDRAWAL, WAD
 
 WBTC = Listing(
@@ -66,3 +66,15 @@ def test_withdrawal__everything__leaves_no_word_behind():
     after = accounts.collateral_withdrawn(inside, 1, WAD)
 
     assert (after.collateral, after.collateral_exempt) == ({}, {})
+
+
+def test_in_force__delisted__haircuts_rise_to_one_and_then_it_counts_nothing():
+    leaving = WBTC.delisted(1_000, 2_000)
+
+    def haircuts(now):
+        return [(x.initial_haircut, x.maintenance_haircut) for x in in_force([leaving, WETH], now)]
+
+    assert (leaving.cap, haircuts(1_000)) == (0, [(1_500, 1_000), (1_000, 500)])
+    assert haircuts(1_500)[0] == (5_750, 5_500)
+    assert haircuts(1_999)[0] == (9_992, 9_991)  # rounded up, against the account
+    assert haircuts(2_000) == [(1_000, 500)]

@@ -1,5 +1,7 @@
 """The outflow bucket: gains leave slowly, own deposits freely, loops of deposits change nothing."""
 
+import pytest
+
 from keeper.clearing import outflow
 from keeper.clearing.outflow import Bucket
 from keeper.units.constants import WAD
@@ -30,3 +32,10 @@ def test_level__long_after__is_zero():
 
 def test_withdrawn__exempt_part__does_not_fill_the_bucket():
     assert outflow.withdrawn(Bucket(), 400_000, 390_000, HELD, SHARE, now=5) == Bucket(10_000, 5)
+
+
+@pytest.mark.parametrize(
+    ("amount", "held", "found", "paid"), [(7, 10, 10, 7), (7, 10, 11, 7), (7, 10, 9, 6), (10, 10, 0, 0)]
+)
+def test_backed__tokens_have_vanished__everybody_bears_the_same_share(amount, held, found, paid):
+    assert outflow.backed(amount, held, found) == paid
