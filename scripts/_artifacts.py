@@ -17,7 +17,7 @@ CONTRACTS = ROOT / "contracts"
 COMPILER = Path(sys.executable).parent / "vyper"
 _CACHE = ROOT / ".build" / "artifacts"
 # contracts that run a second one's code over their own storage, for what they do not know themselves
-EXTENSIONS = {"Clearinghouse": "ClearinghouseExt"}
+EXTENSIONS = {"Clearinghouse": "ClearinghouseExtension"}
 _FORMATS = ("abi", "bytecode", "bytecode_runtime", "layout", "method_identifiers")
 
 

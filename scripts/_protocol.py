@@ -253,7 +253,7 @@ DEPLOYED = (
     "RiskOracle",
     "BookValuer",
     "MarginGate",
-    "ClearinghouseExt",
+    "ClearinghouseExtension",
     "Clearinghouse",
     "Vault",
     "InsuranceFund",
@@ -330,7 +330,7 @@ def _create(backend: _Recording, p: Parameters) -> Deployment:
     oracle = create("RiskOracle", quorum, p.limits, ZERO_ADDRESS)
     valuer = create("BookValuer", oracle, markets)
     gate = create("MarginGate", oracle, valuer)
-    clearing = create("Clearinghouse", gate, oracle, create("ClearinghouseExt"))
+    clearing = create("Clearinghouse", gate, oracle, create("ClearinghouseExtension"))
     vault = create("Vault", clearing, token, p.token_decimals, p.outflow_share)
     # the auction house reads the vault's token from the clearing house
     backend.send(made["Clearinghouse"], "set_vault", vault)

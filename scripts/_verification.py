@@ -27,7 +27,7 @@ WIRING = {
     ("RiskOracle", "quorum"): "AttesterQuorum",
     ("MarginGate", "valuer"): "BookValuer",
     ("Markets", "clearinghouse"): "Clearinghouse",
-    ("Clearinghouse", "EXTENSION"): "ClearinghouseExt",
+    ("Clearinghouse", "EXTENSION"): "ClearinghouseExtension",
     ("Clearinghouse", "gate"): "MarginGate",
     ("Clearinghouse", "oracle"): "RiskOracle",
     ("Clearinghouse", "vault"): "Vault",

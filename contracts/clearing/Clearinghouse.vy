@@ -8,7 +8,7 @@
         record (no signature, cost independent of the book), a report of the attesters on the margin after the action, or
         the worst case (no attester, no oracle). Deposits and settlement pass always; reductions of risk pass without
         initial margin. An account in auction only receives. Holds no tokens: the Vault does.
-        One contract of two halves: what is not here runs in ClearinghouseExt.vy, at this address and over this storage.
+        One contract of two halves: what is not here runs in ClearinghouseExtension.vy, at this address and over this storage.
 @custom:security Modules are trusted with trades, the Vault with cash that its tokens back, the auction house with frozen
         accounts, the gate with valuations, the funding contract with rates, the risk manager with credit tiers.
 @custom:kill A guardian pauses risk increases and withdrawals for at most two days; deposits, reductions, settlement,
@@ -143,21 +143,23 @@ def trade(
     @return Number of the last event.
     """
     self._require_open_to(min(makerEvidence.way, takerEvidence.way))
-    maker_before: IMarginGate.Side = self._side(trade, makerEvidence.way, 1)
-    taker_before: IMarginGate.Side = self._side(trade, takerEvidence.way, -1)
-    underlyings: uint256 = self._exchange(trade, self._units(trade.fills, statement))
+    units: DynArray[IMarginGate.Unit, c.MAX_ORDER_LEGS] = self._units(trade.fills, statement)
     if max(makerEvidence.way, takerEvidence.way) == c.WAY_HEADROOM:
+        traded: uint256 = self._exchange(trade, units)
         settled: DynArray[int256, 2] = staticcall state.gate.require_headroom(
-            underlyings, [self._standing(trade.maker, True), self._standing(trade.taker, True)]
+            traded, [self._standing(trade.maker, True), self._standing(trade.taker, True)]
         )
         self._lower_exempt(trade.maker, settled[0])
         self._lower_exempt(trade.taker, settled[1])
-    else:
-        passed: IMarginGate.Passed[2] = staticcall state.gate.require_trade(
-            self, trade.action, underlyings, maker_before, makerEvidence, taker_before, takerEvidence, statement
-        )
-        self._follow_pass(trade.maker, makerEvidence.way, passed[0])
-        self._follow_pass(trade.taker, takerEvidence.way, passed[1])
+        return state._seq()
+    maker_before: IMarginGate.Side = self._side(trade, makerEvidence.way, 1)
+    taker_before: IMarginGate.Side = self._side(trade, takerEvidence.way, -1)
+    underlyings: uint256 = self._exchange(trade, units)
+    passed: IMarginGate.Passed[2] = staticcall state.gate.require_trade(
+        self, trade.action, underlyings, maker_before, makerEvidence, taker_before, takerEvidence, statement
+    )
+    self._follow_pass(trade.maker, makerEvidence.way, passed[0])
+    self._follow_pass(trade.taker, takerEvidence.way, passed[1])
     return state._seq()
 
 

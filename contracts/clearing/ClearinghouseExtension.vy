@@ -1,7 +1,7 @@
 # pragma version 0.4.3
 # pragma nonreentrancy on
 """
-@title ClearinghouseExt
+@title ClearinghouseExtension
 @license AGPL-3.0-only
 @notice The half of the Clearinghouse that is not in every trade: opening and handing over accounts, settlement, auctions,
         funding rates, the end of a market, and what the owner sets. Runs by delegate call from Clearinghouse.vy, over its
@@ -135,14 +135,16 @@ def set_credit_tier(account: uint256, tier: uint8):
 def settle(account: uint256, instruments: DynArray[uint256, 128]):
     """
     @notice Turns every expired leg with a final settlement price into cash, and every perp whose market has ended. Anyone
-            may. The book hash takes all of it as one change: a unit that pays the sum, of the latest expiry.
+            may. The book hash takes all payoffs as one change: a unit that pays their sum, of the latest expiry. Funding of
+            a perp is not in it: it was the account's before.
     @param instruments The account's whole book, ascending.
     """
     identity: uint256 = accounts._identity[account]
     book: DynArray[uint256, MAX_LEGS] = positions._book(
         account, instruments, (identity >> accounts.LEGS_SHIFT) & accounts.LEGS_MASK
     )
-    received: int256 = 0
+    paid: int256 = 0
+    accrued: int256 = 0
     linear_left: bool = False
     group: uint256 = max_value(uint256)
     price: uint256 = 0
@@ -165,10 +167,10 @@ def settle(account: uint256, instruments: DynArray[uint256, 128]):
         quantity: int256 = ins._quantity_of(word)
         key: uint256 = positions._key(account, instrument)
         if ins._kind(instrument) == c.PERP:
-            received += positions._accrued(positions._positions[key], positions._index(ins._underlying(instrument)))
+            accrued += positions._accrued(positions._positions[key], positions._index(ins._underlying(instrument)))
             identity ^= 1 << (accounts.PERPS_SHIFT + ins._underlying(instrument) - 1)
         unit: uint256 = convert(payoff._payoff(instrument, price), uint256)
-        received += positions._cash_of(quantity, unit)
+        paid += positions._cash_of(quantity, unit)
         growth += positions._growth(quantity, 0)
         until = max(until, expiry)
         positions._positions[key] = 0
@@ -178,6 +180,7 @@ def settle(account: uint256, instruments: DynArray[uint256, 128]):
         positions._add_interest(group >> 40, growth, 0)
     accounts._identity[account] = identity - (len(settled) << accounts.LEGS_SHIFT)
     money: uint256 = accounts._money[account]
+    received: int256 = paid + accrued
     cash: int256 = accounts._signed_high(money) + received
     exempt: uint256 = money & accounts.EXEMPT_MASK
     # with perps or futures left, cash says little about settled cash: then only what it lost counts
@@ -187,7 +190,7 @@ def settle(account: uint256, instruments: DynArray[uint256, 128]):
         exempt = accounts._ratchet(exempt, cash)
     accounts._money[account] = accounts._with_cash(accounts._with_exempt(money, exempt), cash)
     book_hash: bytes32 = accounts._fold(
-        accounts._book_hash[account], c.CHANGE_SETTLEMENT, convert(until << ins.EXPIRY_SHIFT, uint128), -received, c.WAD
+        accounts._book_hash[account], c.CHANGE_SETTLEMENT, convert(until << ins.EXPIRY_SHIFT, uint128), -paid, c.WAD
     )
     accounts._book_hash[account] = book_hash
     log IClearinghouse.AccountSettled(

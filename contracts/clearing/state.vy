@@ -2,7 +2,7 @@
 """
 @title What both halves of the Clearinghouse keep beside accounts and positions
 @license AGPL-3.0-only
-@notice Clearinghouse.vy and ClearinghouseExt.vy run over the same storage: they initialise the same modules in the same
+@notice Clearinghouse.vy and ClearinghouseExtension.vy run over the same storage: they initialise the same modules in the same
         order and declare no variables of their own.
 """
 

@@ -192,15 +192,15 @@ def settled(
     perp_ends: Mapping[int, int] | None = None,
 ) -> Account:
     """After the legs in `payoffs` (instrument -> cash per unit long) became cash: one change of the book
-    hash, as if one unit of the latest expiry had paid all of it. With perps or futures left, cash says little
+    hash, as if one unit of the latest expiry had paid all of it but for funding. With perps or futures left, cash says little
     about settled cash: then only what it lost leaves the exempt amount.
 
     Args:
         indices: funding index of perps among them; perp_ends: when they ended, unix seconds.
     """
     done = {i: account.positions[i] for i in payoffs if i in account.positions}
-    received = sum(value_at(quantity, payoffs[i]) for i, quantity in done.items())
-    received += sum(_funding_of(account, i, (indices or {}).get(i, 0)) for i in done)
+    paid = sum(value_at(quantity, payoffs[i]) for i, quantity in done.items())
+    received = paid + sum(_funding_of(account, i, (indices or {}).get(i, 0)) for i in done)
     until = max((perp_ends or {}).get(i, Instrument.unpack(i).expiry) for i in done)
     latest = Instrument(0, until, 0, Kind.PERP).pack()
     after = replace(
@@ -208,7 +208,7 @@ def settled(
         cash=account.cash + received,
         positions={i: q for i, q in account.positions.items() if i not in done},
         entries={i: entry for i, entry in account.entries.items() if i not in done},
-        book_hash=hashes.fold(account.book_hash, CHANGE_SETTLEMENT, latest, -received, WAD),
+        book_hash=hashes.fold(account.book_hash, CHANGE_SETTLEMENT, latest, -paid, WAD),
     )
     if any(Instrument.unpack(i).kind in (Kind.PERP, Kind.FUTURE) for i in after.positions):
         return replace(after, exempt=max(0, after.exempt - max(0, -received)))

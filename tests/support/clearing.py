@@ -36,6 +36,7 @@ METHODOLOGY = keccak(text="methodology")
 ACTION = keccak(text="fill")
 BLOCK_HASH = keccak(text="block")
 OUTFLOW_SHARE = WAD // 20
+HALF_TRANSACTION = 2**24 // 2  # half of the most gas that a transaction may use (EIP-7825)
 NO_LIMITS = 2**192 - 1  # of a position and of open interest
 
 
@@ -129,7 +130,7 @@ def deploy(decimals: int = 6, token_name: str = "MockToken") -> Contracts:
         oracle.set_methodology(METHODOLOGY)
         valuer = source("risk/BookValuer").deploy(oracle.address, markets.address)
         gate = source("risk/MarginGate").deploy(oracle.address, valuer.address)
-        extension = source("clearing/ClearinghouseExt")
+        extension = source("clearing/ClearinghouseExtension")
         clearing = Halves(
             source("clearing/Clearinghouse").deploy(gate.address, oracle.address, extension.deploy().address),
             extension,

@@ -1,5 +1,6 @@
 """The Clearinghouse on boa: two sources at one address."""
 
+import warnings
 from typing import Any
 
 import boa
@@ -13,7 +14,10 @@ class Halves:
     """
 
     def __init__(self, first: Any, extension: Any) -> None:
-        self._halves = (first, extension.at(first.address))
+        with warnings.catch_warnings(action="ignore"):  # the code at the address is the first half's
+            self._halves = (first, extension.at(first.address))
+        for half in self._halves:  # either may log at the one address
+            half.event_for.update(first.event_for | self._halves[1].event_for)
         self._last = first
         boa.env.register_contract(first.address, first)  # what traces and coverage show
 

@@ -3,7 +3,7 @@ import pytest
 
 from keeper.clearing import account as accounts
 from keeper.units import constants as c
-from tests.support.clearing import CALL, EXPIRY, FUTURE, LATER, PERP, PUT, WAD, Deal, Side, call, put
+from tests.support.clearing import CALL, EXPIRY, FUTURE, GENESIS, LATER, PERP, PUT, WAD, Deal, Side, call, put
 from tests.support.house import events
 from tests.support.statements import statement
 
@@ -32,7 +32,8 @@ def test_settle__one_leg__pays_its_payoff_to_the_wei(pair, instrument, payoff, q
     expire(house)
 
     house.clearing.settle(pair.maker, [instrument], sender=boa.env.generate_address())
-    (event,) = events(house.clearing, "PositionChanged")
+    (event,) = events(house.clearing, "AccountSettled")
+    assert event.seq == house.clearing.totals().seq
     house.clearing.settle(pair.taker, [instrument])
 
     after = house.state(pair.maker), house.state(pair.taker)
@@ -40,11 +41,9 @@ def test_settle__one_leg__pays_its_payoff_to_the_wei(pair, instrument, payoff, q
     assert after[0].cash - before[0].cash == moved
     assert after[1].cash - before[1].cash == -moved
     expected = accounts.settled(before[0], {instrument: payoff * WAD})
-    assert (event.account, event.instrument, event.kind) == (pair.maker, instrument, c.CHANGE_SETTLEMENT)
-    assert (event.quantity, event.price, event.fee, event.position) == (-quantity, payoff * WAD, 0, 0)
-    assert (event.cash, event.bookHash) == (expected.cash, expected.book_hash)
-    assert (event.addedIM, event.addedMark) == (before[0].added_im, before[0].added_mark)
-    assert event.seq == house.clearing.totals().seq - 1
+    assert (event.account, event.words) == (pair.maker, [instrument << 128 | payoff * WAD])
+    assert (event.until, event.cash, event.bookHash) == (EXPIRY, expected.cash, expected.book_hash)
+    assert (after[0].added_im, after[0].added_mark) == (before[0].added_im, before[0].added_mark)
     assert after[0].exempt == expected.exempt
     stored = house.clearing.account(pair.maker)
     assert (stored.legCount, stored.bookHash) == (0, event.bookHash)
@@ -61,11 +60,11 @@ def test_settle__all_of_an_expiry__leaves_perp_and_later_legs(pair):
 
     house.clearing.settle(pair.maker, house.book(pair.maker))
 
-    changes = events(house.clearing, "PositionChanged")
-    assert [event.instrument for event in changes] == sorted(held)
+    (event,) = events(house.clearing, "AccountSettled")
+    assert [word >> 128 for word in event.words] == sorted(held)
     state = house.state(pair.maker)
     assert state.positions == {PERP: WAD, later: WAD}
-    assert state.cash == changes[-1].cash == cash + (40 + 60 + SETTLED) * WAD
+    assert state.cash == event.cash == cash + (40 + 60 + SETTLED) * WAD
     stored = house.clearing.account(pair.maker)
     assert (stored.legCount, stored.perps) == (2, 1)
 
@@ -157,3 +156,76 @@ def test_trade__expired_leg__headroom_and_report_revert(pair):
         house.trade(deal, pair.maker, pair.taker, report, house.easy(pair.taker, deal))
     with boa.reverts("gate: expired leg"):
         house.clearing.refresh(pair.maker, stated.evidence(), statement(house.epoch.number))
+
+
+def test_settle__long_legs__leave_the_open_interest_of_the_underlying(pair):
+    house, later = pair.house, call(2_000, LATER)
+    house.hold(pair.maker, pair.taker, Deal(CALL, 2 * WAD), Deal(PUT, -3 * WAD), Deal(later, 5 * WAD, counted=False))
+    assert house.clearing.open_interest(1) == 10 * WAD
+    expire(house)
+
+    house.clearing.settle(pair.maker, house.book(pair.maker))
+    assert house.clearing.open_interest(1) == 8 * WAD
+    house.clearing.settle(pair.taker, house.book(pair.taker))
+
+    assert house.clearing.open_interest(1) == house.clearing.open_interest(later) == 5 * WAD
+
+
+# Perps of markets that close
+
+
+def test_end_perp__owner__settles_it_like_a_future(pair):
+    house, owner = pair.house, pair.house.contracts.owner
+    house.hold(pair.maker, pair.taker, Deal(PERP, WAD, 2_000 * WAD))
+    before = house.state(pair.maker), house.state(pair.taker)
+
+    house.clearing.end_perp(1, EXPIRY, sender=owner)
+
+    (event,) = events(house.clearing, "PerpEnded")
+    assert (event.underlying, event.at, event.seq) == (1, EXPIRY, house.clearing.totals().seq)
+    assert house.clearing.perp_end(1) == EXPIRY
+    with boa.reverts("clearing: nothing to settle"):
+        house.clearing.settle(pair.maker, [PERP])
+    expire(house)
+    house.clearing.settle(pair.maker, [PERP])
+    (event,) = events(house.clearing, "AccountSettled")
+    assert (event.words, event.until) == ([PERP << 128 | SETTLED * WAD], EXPIRY)
+    house.clearing.settle(pair.taker, [PERP])
+    after = house.state(pair.maker), house.state(pair.taker)
+    assert [a.cash - b.cash for a, b in zip(after, before, strict=True)] == [SETTLED * WAD, -SETTLED * WAD]
+    stored = house.clearing.account(pair.maker)
+    assert (stored.legCount, stored.perps, house.clearing.open_interest(1)) == (0, 0, 0)
+    expected = accounts.settled(before[0], {PERP: SETTLED * WAD}, perp_ends={PERP: EXPIRY})
+    assert after[0].book_hash == expected.book_hash
+
+
+@pytest.mark.parametrize("at", [GENESIS, EXPIRY + 1])
+def test_end_perp__past_or_off_the_grid__reverts(house, at):
+    with boa.reverts("clearing: bad end"):
+        house.clearing.end_perp(1, at, sender=house.contracts.owner)
+
+
+def test_end_perp__announced__pays_no_more_funding(pair):
+    house, owner, funding = pair.house, pair.house.contracts.owner, boa.env.generate_address()
+    house.clearing.set_funding(funding, sender=owner)
+    house.clearing.set_funding_rate(1, 10**12, sender=funding)
+    house.hold(pair.maker, pair.taker, Deal(PERP, WAD, 2_000 * WAD))
+    boa.env.evm.patch.timestamp += 100
+    paid = house.clearing.funding_index(1)
+
+    house.clearing.end_perp(1, EXPIRY, sender=owner)
+
+    (event,) = events(house.clearing, "FundingRateSet")
+    assert (event.underlying, event.rate, event.index) == (1, 0, paid)
+    boa.env.evm.patch.timestamp += 100
+    assert house.clearing.funding_index(1) == paid > 0
+    with boa.reverts("clearing: perp ends"):
+        house.clearing.set_funding_rate(1, 1, sender=funding)
+    with boa.reverts("clearing: perp ends"):
+        house.clearing.end_perp(1, LATER, sender=owner)
+    liquid = house.clearing.standing(pair.maker, False).liquid
+    assert house.clearing.account(pair.maker).cash - liquid == paid
+    expire(house)
+    cash = house.clearing.account(pair.maker).cash
+    house.clearing.settle(pair.maker, [PERP])
+    assert house.clearing.account(pair.maker).cash - cash == SETTLED * WAD - paid

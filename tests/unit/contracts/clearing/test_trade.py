@@ -9,6 +9,7 @@ from tests.support.clearing import (
     EXPIRY,
     FUTURE,
     HEADROOM,
+    NO_LIMITS,
     PERP,
     PUT,
     STALE_AFTER,
@@ -18,8 +19,9 @@ from tests.support.clearing import (
 )
 from tests.support.house import events
 
-LONG_PERP = Deal(PERP, WAD, 2_000 * WAD, (1, 0))
-EQUITY = 10_000 * WAD - 1  # a fair perp costs the fee alone
+UNIT = c.PRICE_UNIT  # margins are kept in 1e-8
+LONG_PERP = Deal(PERP, WAD, 2_000 * WAD, (UNIT, 0))
+EQUITY = 10_000 * WAD - UNIT  # a fair perp costs the fee alone
 
 
 def buy(pair, way, margin, deal=LONG_PERP, mark=2_000 * WAD):
@@ -38,7 +40,7 @@ def buy(pair, way, margin, deal=LONG_PERP, mark=2_000 * WAD):
 
 
 @pytest.mark.parametrize("way", [c.WAY_HEADROOM, c.WAY_LEAF, c.WAY_REPORT])
-@pytest.mark.parametrize("slack", [0, 1])
+@pytest.mark.parametrize("slack", [0, UNIT])
 def test_trade__at_initial_margin_or_above__passes(pair, way, slack):
     buy(pair, way, EQUITY - slack)
 
@@ -46,7 +48,7 @@ def test_trade__at_initial_margin_or_above__passes(pair, way, slack):
 
 
 @pytest.mark.parametrize("way", [c.WAY_HEADROOM, c.WAY_LEAF, c.WAY_REPORT])
-def test_trade__one_wei_below_initial_margin__reverts(pair, way):
+def test_trade__a_unit_below_initial_margin__reverts(pair, way):
     with boa.reverts("gate: below initial margin"):
         buy(pair, way, EQUITY + 1)
 
@@ -83,12 +85,11 @@ def test_trade__counted__events_and_state_of_both_sides(pair):
     ):
         assert (event.account, event.instrument, event.kind) == (number, CALL, c.CHANGE_FILL)
         assert (event.quantity, event.price, event.fee) == (sign * deal.quantity, deal.price, fee)
-        assert (event.position, event.cash) == (sign * deal.quantity, state.cash)
-        assert (event.addedIM, event.addedMark) == (state.added_im, state.added_mark)
-        assert event.bookHash == state.book_hash
+        assert event.cash == state.cash
+        assert event.counters == state.added_im << 128 | state.added_mark & 2**128 - 1
         stored = house.clearing.account(number)
-        assert (stored.cash, stored.addedIM, stored.addedMark) == (event.cash, event.addedIM, event.addedMark)
-        assert (stored.bookHash, stored.legCount, stored.perps) == (event.bookHash, 1, 0)
+        assert (stored.cash, stored.addedIM, stored.addedMark) == (event.cash, state.added_im, state.added_mark)
+        assert (stored.bookHash, stored.legCount, stored.perps) == (state.book_hash, 1, 0)
         assert tuple(house.clearing.position(number, CALL)) == (sign * deal.quantity, 0)
     assert [event.seq for event in changes] == [first + 1, first + 2]
     # 110 paid for a mark of 100: bought, 200 of mark are credited; sold, -220
@@ -104,7 +105,7 @@ def test_trade__uncounted__leaves_counters_and_says_so(pair):
     house.trade(deal, pair.maker, pair.taker, house.worst(pair.maker, deal), house.easy(pair.taker, deal))
 
     event = events(house.clearing, "PositionChanged")[0]
-    assert (event.kind, event.addedIM, event.addedMark) == (c.CHANGE_UNCOUNTED_FILL, 0, 0)
+    assert (event.kind, event.counters) == (c.CHANGE_UNCOUNTED_FILL, 0)
 
 
 def test_trade__perp__sets_its_bit_until_closed(pair):
@@ -136,10 +137,13 @@ def plain(pair, **changes):
     house, deal = pair.house, Deal(CALL)
     sides = house.worst(pair.maker, deal), house.easy(pair.taker, deal)
     shared = house.statement(*sides, instrument=changes.get("leaf", CALL))
-    fill = (CALL, changes.get("quantity", WAD), changes.get("price", 100 * WAD))
+    band, limits = changes.get("band", WAD * 10**9), changes.get("limits", NO_LIMITS)
+    fill = (CALL, changes.get("quantity", WAD), changes.get("price", 100 * WAD), band, limits)
     fields = {"maker": pair.maker, "taker": pair.taker, "fills": [fill]} | {
         "makerFee": 0,
         "takerFee": 0,
+        "makerSigner": house.owners[pair.maker],
+        "takerSigner": house.owners[pair.taker],
         "action": ACTION,
     }
     values = tuple((fields | {k: v for k, v in changes.items() if k in fields}).values())
@@ -173,7 +177,8 @@ def test_trade__not_a_module__reverts(pair):
 def test_trade__no_fills__reverts(pair):
     """Else the fees would be booked, and nobody would pay them."""
     house = pair.house
-    values = (pair.maker, pair.taker, [], WAD, WAD, ACTION)
+    owners = house.owners[pair.maker], house.owners[pair.taker]
+    values = (pair.maker, pair.taker, [], WAD, WAD, *owners, ACTION)
     worst = Side(c.WAY_WORST_CASE).evidence()
 
     with boa.reverts("clearing: no fills"):
