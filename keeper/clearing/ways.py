@@ -5,7 +5,7 @@ margins and valuations are of the book after it, except where said. What the ora
 decide (an epoch is usable, a proof or signature is genuine) is the caller's to check.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.clearing import book_hash as hashes
 from keeper.clearing import headroom, record_units
@@ -41,18 +41,30 @@ class Bounds:
 
 
 def record_of(margin: Margin, bounds: Bounds, epoch: int, earliest_expiry: int = NEVER) -> Record:
-    """What headroom will be measured from once the statement is accepted, in the steps that are stored."""
+    """What headroom is measured from in the action that shows the statement; `stored` is what stays."""
     return Record(
         epoch=epoch,
-        marginal=record_units.marginal_up(margin.marginal),
-        initial_margin=record_units.margin_up(margin.initial),
-        maintenance_margin=record_units.margin_up(margin.maintenance),
+        marginal=margin.marginal,
+        initial_margin=margin.initial,
+        maintenance_margin=margin.maintenance,
         mark_base=margin.mark - margin.added_mark,
         added_im=margin.added_im,
-        max_added_im=record_units.reach_down(margin.max_added_im),
-        linear=record_units.linear_down(bounds.linear),
+        max_added_im=margin.max_added_im,
+        linear=bounds.linear,
         changes=hashes.changes(margin.book_hash),
         earliest_expiry=earliest_expiry,
+    )
+
+
+def stored(record: Record) -> Record:
+    """A record in the steps that it is stored in."""
+    return replace(
+        record,
+        marginal=record_units.marginal_up(record.marginal),
+        initial_margin=record_units.margin_up(record.initial_margin),
+        maintenance_margin=record_units.margin_up(record.maintenance_margin),
+        max_added_im=record_units.reach_down(record.max_added_im),
+        linear=record_units.linear_down(record.linear),
     )
 
 

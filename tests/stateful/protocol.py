@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from keeper.clearing import account as accounts
 from keeper.clearing import book_hash as hashes
-from keeper.clearing import shortfall
+from keeper.clearing import shortfall, ways
 from keeper.clearing.account import Account, InstrumentMargin, Record
 from keeper.clearing.ledger import Ledger, Token, Trade
 from keeper.markets.instrument import Instrument, Kind
@@ -324,7 +324,7 @@ class Protocol:
         """A leaf becomes the record; `stated` is the account before the action."""
         if verdict.record is None:
             return
-        record: Record = verdict.record
+        record: Record = ways.stored(verdict.record)
         self.indivisible[number] = 0
         self.exact.discard(number)
         self.exact.update({number} if record.changes == hashes.changes(stated.book_hash) else ())
