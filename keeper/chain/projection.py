@@ -60,17 +60,17 @@ def _position_changed(connection: Connection, row: EventRow) -> None:
 
 
 def _settled(connection: Connection, row: EventRow) -> None:
-    """Every leg named is gone. The book hash takes what they and their funding paid as one change."""
+    """Every leg named is gone. The book hash takes what they paid as one change; the cash is with funding."""
     p = row.payload
     account = _account(connection, row, p["account"])
     held = dict(account.positions)
-    settled = [word >> 128 for word in p["words"]]
-    _require(all(instrument in held for instrument in settled), row, account.account)
-    received = p["cash"] - account.cash
+    units = {word >> 128: word & 2**128 - 1 for word in p["words"]}
+    _require(units.keys() <= held.keys(), row, account.account)
+    received = sum(held[instrument] * unit // WAD for instrument, unit in units.items())
     latest = Instrument(0, p["until"], 0, Kind.PERP).pack()
     _link(connection, row, account.account, CHANGE_SETTLEMENT, latest, -received, WAD, p["bookHash"])
     index_store.put_account(connection, row.block_number, account.account, {"cash": p["cash"]})
-    for instrument in settled:
+    for instrument in units:
         index_store.put_position(connection, row.block_number, account.account, instrument, 0)
 
 

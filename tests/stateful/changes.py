@@ -32,7 +32,9 @@ class Changes:
             change = Change(event["kind"], event["instrument"], event["quantity"], event["price"])
             self._add(event["account"], change)
         for event in clearing.events("AccountSettled"):
-            received = event["cash"] - self.ledger.accounts[event["account"]].cash
+            held = self.ledger.accounts[event["account"]].positions
+            paid = [(word >> 128, word & 2**128 - 1) for word in event["words"]]
+            received = sum(held[instrument] * unit // WAD for instrument, unit in paid)
             latest = Instrument(0, event["until"], 0, Kind.PERP).pack()
             self._add(event["account"], Change(CHANGE_SETTLEMENT, latest, -received, WAD))
         for event in clearing.events("ShareTransferred"):

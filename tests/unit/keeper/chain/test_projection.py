@@ -257,17 +257,22 @@ def test_account_settled__one_leg_of_two__gone_and_one_link(chain: Chain) -> Non
     )
 
 
-@pytest.mark.parametrize("field", ["words", "cash", "until", "bookHash"])
+@pytest.mark.parametrize("field", ["words", "unit", "until", "bookHash"])
 def test_account_settled__changed_on_the_way__refused(chain: Chain, field: str) -> None:
     before = chain.open(1, replace(SELLER, positions={CALL: -3 * WAD}))
     received = -3 * WAD * 100
     latest = Instrument(0, EXPIRY, 0, Kind.PERP).pack()
     hashed = hashes.fold(before.book_hash, CHANGE_SETTLEMENT, latest, -received, WAD)
     told = settled(1, {CALL: 100 * WAD}, before.cash + received, hashed)
-    changed = {"words": [word(PUT, 0)], "cash": told["cash"] + 1, "until": EXPIRY - 300, "bookHash": "0x11"}
+    changed = {
+        "words": {"words": [word(PUT, 0)]},
+        "unit": {"words": [word(CALL, 99 * WAD)]},
+        "until": {"until": EXPIRY - 300},
+        "bookHash": {"bookHash": "0x11"},
+    }
 
     with pytest.raises(projection.ProjectionError):
-        chain.emit(CLEARINGHOUSE, "AccountSettled", **(told | {field: changed[field]}))
+        chain.emit(CLEARINGHOUSE, "AccountSettled", **(told | changed[field]))
 
 
 def test_account_transferred__and_tier_set__past_blocks_keep_theirs(chain: Chain) -> None:
