@@ -364,8 +364,11 @@ def forward_bands(underlyings: DynArray[uint16, c.MAX_UNDERLYINGS]) -> DynArray[
     """
     result: DynArray[uint256, c.MAX_UNDERLYINGS] = []
     for identifier: uint16 in underlyings:
-        self._require_listed(identifier)
-        result.append(self._forward_bands[identifier])
+        band: uint256 = self._forward_bands[identifier]
+        # only a listed one has a band: the count need not be read
+        if band == 0:
+            self._require_listed(identifier)
+        result.append(band)
     return result
 
 

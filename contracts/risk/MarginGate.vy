@@ -373,8 +373,9 @@ def _pass(
         elif way == c.WAY_REPORT:
             passed.settled = self._require_headroom(standing, record, shown.valuation.floor)
         else:
-            passed.settled = self._require_headroom(standing, record, NO_BOUND)
+            # measured from what is stored, rounded
             passed.record = records._pack(record)
+            passed.settled = self._require_headroom(standing, records._unpack(passed.record), NO_BOUND)
     return passed
 
 
