@@ -214,6 +214,10 @@ class Scenario:
 
     def flag(self, account: int) -> int:
         """Gas of a flag by leaf, nothing having changed since."""
+        return self.send("AuctionHouse", "flag", account, self.claim(account))
+
+    def claim(self, account: int) -> bytes:
+        """An account's leaf, nothing having changed since."""
         margin = self.margin(account)
         path = (*self.margins.proof(leaf(margin.struct_hash())), self.instruments.root)
         book = sorted(self.books[account])
@@ -229,7 +233,7 @@ class Scenario:
             [],
             [],
         )
-        return self.send("AuctionHouse", "flag", account, encode_claim(claim))
+        return encode_claim(claim)
 
     def bid(self, account: int, bidder: int) -> int:
         """Gas of the largest bid, by headroom."""

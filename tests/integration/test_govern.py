@@ -92,7 +92,7 @@ def test_govern__two_weeks_late__has_lapsed(shell: Governed) -> None:
         (("--call", "Exchange.set_fee(1)"), "Exchange has no function set_fee"),
         (("--call", "Exchange.set_fees(1)"), "takes 2 arguments, not 1"),
         (("--call", "Exchange.set_fees(1, x)"), "are not JSON"),
-        (("--call", "Exchange.set_fees(-1, 1)"), "Exchange.set_fees(-1, 1)"),
+        (("--call", "InsuranceFund.set_cooldown(-1)"), "InsuranceFund.set_cooldown(-1)"),
         (("--call", 'Exchange.transfer_ownership("Nobody")'), "neither an address nor a contract"),
         ((*FEES, "--delay", str(DELAY - 1)), "below the least"),
     ],

@@ -38,8 +38,9 @@ class Governed(Wallet):
         self.devnet.rpc("anvil_setBalance", sender, hex(10**18))
         data = deployed.encode_abi(function, args=list(arguments))
         fields = {"from": sender, "to": deployed.address, "data": data, "gas": hex(5_000_000)}
-        receipt = self.devnet.rpc("eth_getTransactionReceipt", self.devnet.rpc("eth_sendTransaction", fields))
-        assert receipt["status"] == "0x1", f"{contract}.{function} reverted"
+        sent = self.devnet.rpc("eth_sendTransaction", fields)
+        receipt = self.backend.web3.eth.wait_for_transaction_receipt(sent, timeout=60, poll_latency=0.01)
+        assert receipt["status"], f"{contract}.{function} reverted"
 
     def as_timelock(self, contract: str, function: str, *arguments: Any) -> None:
         """What no operation says."""
