@@ -1,7 +1,7 @@
-"""`python -m scripts.clear_signing deployments/<chain id>.json`: descriptors (ERC-7730) bound to a deployment.
+"""`python -m scripts.clear_signing deployments/<chain id>.json`: ERC-7730 descriptors of a deployment.
 
-Writes build/clear_signing/*.json, ready for a wallet's registry: the sources name no address, and a wallet takes
-a descriptor only for the contracts that it names.
+Writes build/clear_signing/*.json, ready for a wallet's registry: the sources name no address, and a wallet
+takes a descriptor only for the contracts that it names.
 """
 
 import json

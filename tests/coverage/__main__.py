@@ -39,8 +39,8 @@ def run(arguments: list[str]) -> int:
 def collected() -> Tally:
     """What the processes wrote, joined.
 
-    A statement that compiles to nothing of its own (a zero in fresh memory) counts only where its whole function
-    does: such a function no test has ever compiled.
+    A statement that compiles to nothing of its own (a zero in fresh memory) counts only where its whole
+    function does: such a function no test has ever compiled.
     """
     result = Tally()
     for path in FOLDER.glob("*.json"):

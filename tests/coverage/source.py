@@ -1,7 +1,7 @@
 """What can be covered in a Vyper file: its statements, and the two ways out of each decision.
 
-A statement counts by its first line. A decision is an `if`, an `assert`, a ternary, or an operand of `and` and `or`;
-Vyper's own checks (overflow, bounds, calldata) are the compiler's and not counted.
+A statement counts by its first line. A decision is an `if`, an `assert`, a ternary, or an operand of `and` or
+`or`; the checks that Vyper adds (overflow, bounds, calldata) are not counted.
 """
 
 from collections.abc import Iterator

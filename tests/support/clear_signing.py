@@ -1,6 +1,6 @@
 """ERC-7730 descriptors (schema 2.0.0) as a wallet reads them: what they name, and what they display.
 
-Holds the rules of the schema that our files need, and no others: a key or a format that is unknown here fails.
+Holds the rules of the schema that our files need, and no others: an unknown key or format fails.
 """
 
 import json

@@ -73,7 +73,7 @@ def signed(text: Any) -> dict[str, str]:
 
 
 def clear_signing() -> list[dict[str, Any]]:
-    """Typed data with digests and signatures, calls with their calldata; what is displayed is not computed."""
+    """Typed data with digests and signatures, calls with calldata; what is displayed is not computed."""
     found = [{**one, **signed(signable(*(one[k] for k in SIGNED)))} for one in signing.MESSAGES]
     for one in signing.CALLS:
         text, types, values = one["call"]

@@ -1,4 +1,4 @@
-"""What a person signs with a well-known key of devnets, and what a wallet must display, written out by hand."""
+"""What a person signs with a well-known devnet key, and what a wallet must display, written out by hand."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""The ends of the ranges: tokens of 0 to 18 decimals, prices of 1e-6 to 1e7 USD, one lot, one unit of a token.
+"""The ends of the ranges: tokens of 0 to 18 decimals, prices of 1e-6 to 1e7 USD, one lot, one unit.
 
-Everywhere the cash of all accounts is what the vault holds, to the last unit, and rounding is against the account.
+Everywhere all cash is what the vault holds, to the last unit, and rounding is against the account.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from keeper.units.constants import WAD
 from tests.support.clearing import (
     BANDS,
     EXPIRY,
-    HEADROOM,
     NO_CAPS,
     PUT,
     SPEC,

@@ -6,8 +6,10 @@ from typing import Any
 import boa
 import pytest
 
-from tests.support.clearing import Contracts, deploy, source
+from tests.support.clearing import EXPIRY, USD8, Contracts, deploy, source
 from tests.support.house import House
+
+GRID = (1_000 * USD8, 3_000 * USD8, 500 * USD8)
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ def deployed() -> Any:
             contracts.clearing.address, contracts.markets.address, contracts.oracle.address, 0, 0
         )
         contracts.clearing.set_module(exchange.address, True, sender=contracts.owner)
+        contracts.markets.list_expiry(1, EXPIRY, GRID, sender=contracts.owner)
         lens = source("lens/AccountLens").deploy(contracts.clearing.address, exchange.address)
         yield contracts, exchange, lens
 
