@@ -51,7 +51,15 @@ END_SOLD: public(constant(uint8)) = 2  # nothing is left
 WAD: constant(uint256) = c.WAD
 LOW_64: constant(uint256) = 2**64 - 1
 LOW_128: constant(uint256) = 2**128 - 1
+# `examine` of the claim gate: the claim is its argument, encoded
+EXAMINE: constant(Bytes[4]) = method_id(
+    "examine((uint256[],uint8,(uint256,uint128,int128,bytes32,int128,uint128,uint128,int128,uint128,uint64,uint128,bytes32),bytes32[],uint64,uint64,(uint256,(bytes32,uint256)[]),(uint8,uint128,int256,uint256)[],(uint128,uint128,uint128,uint128,uint128,uint128)[],bytes32[][]))"
+)
+EXAMINED_BYTES: constant(uint256) = 14 * 32
 ONE_OPEN: constant(uint256) = 1 << 224
+TRANSFER_SHARE: constant(Bytes[4]) = method_id(
+    "transfer_share((uint256,uint256,uint256,uint256,uint256,int256,uint256,int256,int256,uint256),uint256[])"
+)
 MAX_CLAIM: constant(uint256) = 26_624  # bytes
 
 # Immutables
@@ -80,6 +88,8 @@ struct Offer:
     asked: int256
     discounted: uint256
     largest: uint256
+    # there is collateral to sell
+    collateral: bool
 
 
 @deploy
@@ -110,7 +120,16 @@ def flag(account: uint256, claim: Bytes[MAX_CLAIM]):
     assert self._auctions[account][0] == 0, "auction: already running"
     assert staticcall self._oracle().is_fresh(), "auction: epoch too old"
     assert staticcall CLAIM_GATE.require_calm(convert(words._unpack_terms(self._terms).grace, uint256))
-    examined: IClaimGate.Examined = staticcall CLAIM_GATE.examine(account, claim)
+    examined: IClaimGate.Examined = abi_decode(
+        raw_call(
+            CLAIM_GATE.address,
+            concat(EXAMINE, claim),
+            max_outsize=EXAMINED_BYTES,
+            is_static_call=True,
+        ),
+        IClaimGate.Examined,
+    )
+    assert examined.account == account, "auction: claim on another account"
     assert examined.below, "auction: not below maintenance margin"
     auction: IAuctionHouse.Auction = examined.auction
     self._auctions[account] = words._pack(auction)
@@ -136,7 +155,16 @@ def update(account: uint256, claim: Bytes[MAX_CLAIM]):
     @param claim As for a flag; after a bid, a leaf of a later block than the bid's.
     """
     last: IAuctionHouse.Auction = self._running_auction(account)
-    examined: IClaimGate.Examined = staticcall CLAIM_GATE.examine(account, claim)
+    examined: IClaimGate.Examined = abi_decode(
+        raw_call(
+            CLAIM_GATE.address,
+            concat(EXAMINE, claim),
+            max_outsize=EXAMINED_BYTES,
+            is_static_call=True,
+        ),
+        IClaimGate.Examined,
+    )
+    assert examined.account == account, "auction: claim on another account"
     if examined.deficit <= 0:
         self._end(account, END_RECOVERED)
         return
@@ -187,7 +215,8 @@ def bid(
     assert block.timestamp < auction.earliest, "auction: a leg has expired"
     terms: IAuctionHouse.Terms = words._unpack_terms(self._terms)
     offer: Offer = empty(Offer)
-    offer, auction = self._offer(oracle, account, auction, terms)
+    gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
+    offer, auction = self._offer(oracle, gate, account, auction, terms)
     assert offer.largest != 0, "auction: recovered"
     taken: uint256 = prices._taken(fraction, offer.largest, terms.minimumBid)
     assert taken != 0, "auction: bid too small"
@@ -205,7 +234,9 @@ def bid(
         payout=payout,
         seq=self._next_seq(),
     )
-    collateral: int256 = extcall VAULT.transfer_share(account, bidder, taken)
+    collateral: int256 = 0
+    if offer.collateral:
+        collateral = extcall VAULT.transfer_share(account, bidder, taken)
     if payout != 0:
         extcall VAULT.cover_deficit(payout)
     share: IClearinghouse.Share = IClearinghouse.Share(
@@ -220,8 +251,16 @@ def bid(
         linear=self._part_down(auction.linear, taken),
         earliest=auction.earliest,
     )
-    extcall CLEARINGHOUSE.transfer_share(share, instruments)
-    self._pass(bidder, evidence, statement)
+    # a call through the interface would send room for 128 legs
+    raw_call(CLEARINGHOUSE.address, abi_encode(share, instruments, method_id=TRANSFER_SHARE))
+    # there is no report of a purchase: the price is not known before it
+    assert evidence.way != c.WAY_REPORT, "auction: not a way to bid"
+    passed: IMarginGate.Passed = empty(IMarginGate.Passed)
+    if evidence.way == c.WAY_HEADROOM:
+        passed.settled = (staticcall gate.require_headroom(0, [staticcall CLEARINGHOUSE.standing(bidder, True)]))[0]
+    else:
+        passed = staticcall gate.require_pass(CLEARINGHOUSE.address, empty(bytes32), 0, bidder, evidence, statement)
+    extcall CLEARINGHOUSE.store_pass(bidder, evidence.way, passed)
     if taken == WAD:
         self._end(account, END_SOLD)
     elif taken == offer.largest:
@@ -311,19 +350,21 @@ def _running_auction(account: uint256) -> IAuctionHouse.Auction:
 @internal
 @view
 def _offer(
-    oracle: IRiskOracle, account: uint256, last: IAuctionHouse.Auction, terms: IAuctionHouse.Terms
+    oracle: IRiskOracle, gate: IMarginGate, account: uint256, last: IAuctionHouse.Auction, terms: IAuctionHouse.Terms
 ) -> (Offer, IAuctionHouse.Auction):
     """
     @notice What is on offer now, at the account's cash and collateral of this moment.
     @return The offer, and the auction with its clock moved on.
     """
     standing: IMarginGate.Standing = staticcall CLEARINGHOUSE.standing(account, False)
-    gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
-    valuer: IBookValuer = IBookValuer(staticcall gate.valuer())
-    collateral: IBookValuer.CollateralValue = staticcall valuer.collateral_value(standing.collateral)
     equity: int256 = standing.liquid + last.mark
     offer: Offer = empty(Offer)
-    offer.worth = claims._worth(equity, collateral.full, staticcall VAULT.rate())
+    offer.worth = equity
+    collateral: IBookValuer.CollateralValue = empty(IBookValuer.CollateralValue)
+    if len(standing.collateral) != 0:
+        offer.collateral = True
+        collateral = staticcall IBookValuer(staticcall gate.valuer()).collateral_value(standing.collateral)
+        offer.worth = claims._worth(equity, collateral.full, staticcall VAULT.rate())
     auction: IAuctionHouse.Auction = last
     auction.insolvent = offer.worth <= 0
     # solvent and insolvent phases each begin at the start of their curve
@@ -357,22 +398,6 @@ def _elapsed(oracle: IRiskOracle, last: IAuctionHouse.Auction) -> uint64:
     passed: uint256 = block.timestamp - convert(last.touched, uint256)
     most: uint256 = convert((staticcall oracle.limits()).frozenAfter, uint256)
     return last.elapsed + convert(min(passed, most), uint64)
-
-
-@internal
-def _pass(bidder: uint256, evidence: IAttestation.Evidence, statement: Bytes[6656]):
-    """
-    @notice Reverts unless the bidder passes its margin check with what it has bought. There is no report of a purchase: the
-            price is not known before it.
-    """
-    assert evidence.way != c.WAY_REPORT, "auction: not a way to bid"
-    gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
-    passed: IMarginGate.Passed = empty(IMarginGate.Passed)
-    if evidence.way == c.WAY_HEADROOM:
-        passed.settled = (staticcall gate.require_headroom(0, [staticcall CLEARINGHOUSE.standing(bidder, True)]))[0]
-    else:
-        passed = staticcall gate.require_pass(CLEARINGHOUSE.address, empty(bytes32), 0, bidder, evidence, statement)
-    extcall CLEARINGHOUSE.store_pass(bidder, evidence.way, passed)
 
 
 @internal

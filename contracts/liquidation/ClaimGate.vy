@@ -31,7 +31,6 @@ implements: IClaimGate
 # Constants
 
 FLAG_TYPEHASH: constant(bytes32) = keccak256("Flag(uint256 account)")  # the action that a report for a flag names
-MAX_CLAIM: constant(uint256) = 26_624  # bytes
 
 # Immutables
 
@@ -50,55 +49,54 @@ def __init__(clearinghouse: IClearinghouse):
 @external
 @view
 @reentrant
-def examine(account: uint256, claim: Bytes[MAX_CLAIM]) -> IClaimGate.Examined:
+def examine(claim: IAuctionHouse.Claim) -> IClaimGate.Examined:
     """
-    @notice Holds a claim against the account as it is; reverts unless it is genuine and of the latest epoch.
-    @param account Account.
-    @param claim abi_encode(IAuctionHouse.Claim).
+    @notice Holds a claim against its account as that is; reverts unless it is genuine and of the latest epoch.
+    @param claim On the account of its leaf.
     @return The auction it would have from now on, and how the account stands.
     """
-    shown: IAuctionHouse.Claim = abi_decode(claim, IAuctionHouse.Claim)
+    account: uint256 = claim.leaf.account
     oracle: IRiskOracle = IRiskOracle(staticcall CLEARINGHOUSE.oracle())
     header: IRiskOracle.Header = staticcall oracle.header()
-    assert shown.epoch == header.number, "claim: not the latest epoch"
-    assert shown.leaf.account == account, "claim: margin of another account"
-    self._require_attested(oracle, shown.way, shown.epoch, shown.deadline, shown.leaf, shown.path, shown.signatures)
-    if shown.way == c.WAY_REPORT:
-        assert len(shown.changes) == 0, "claim: report of another book"
-    assert len(shown.unitPaths) == len(shown.units), "claim: a path per instrument"
-    for i: uint256 in range(len(shown.units), bound=8):
+    assert claim.epoch == header.number, "claim: not the latest epoch"
+    self._require_attested(oracle, claim.way, claim.epoch, claim.deadline, claim.leaf, claim.path, claim.signatures)
+    if claim.way == c.WAY_REPORT:
+        assert len(claim.changes) == 0, "claim: report of another book"
+    assert len(claim.unitPaths) == len(claim.units), "claim: a path per instrument"
+    for i: uint256 in range(len(claim.units), bound=8):
         assert staticcall oracle.require_in_epoch(
-            shown.epoch,
-            typed_data._leaf(typed_data._instrument_hash(shown.units[i])),
-            shown.unitPaths[i],
+            claim.epoch,
+            typed_data._leaf(typed_data._instrument_hash(claim.units[i])),
+            claim.unitPaths[i],
         )
     standing: IMarginGate.Standing = staticcall CLEARINGHOUSE.standing(account, False)
-    effect: claims.Effect = claims._replay(shown.leaf.bookHash, standing.bookHash, shown.changes, shown.units)
+    effect: claims.Effect = claims._replay(claim.leaf.bookHash, standing.bookHash, claim.changes, claim.units)
     # only an epoch after the expiry marks its legs at what they pay
     assert effect.settledUntil <= convert(header.timestamp, uint256), "claim: epoch before the settlement"
     bounds: claims.Bounds = claims._bounds(
-        shown.leaf,
-        shown.units,
+        claim.leaf,
+        claim.units,
         effect,
-        self._slack(oracle, header.outside, effect.nets, shown.units),
+        self._slack(oracle, header.outside, effect.nets, claim.units),
         self._moved(oracle, effect.collateral, standing.collateral),
     )
     gate: IMarginGate = IMarginGate(staticcall CLEARINGHOUSE.gate())
     valuer: IBookValuer = IBookValuer(staticcall gate.valuer())
-    value: IBookValuer.Valuation = staticcall valuer.value(staticcall CLEARINGHOUSE.book(account, shown.instruments))
+    value: IBookValuer.Valuation = staticcall valuer.value_of(CLEARINGHOUSE.address, account, claim.instruments)
     assert not value.expired, "claim: settle first"
     assert value.low <= bounds.mark and bounds.mark <= value.high, "claim: mark outside bracket"
-    verdict: claims.Verdict = claims._judge(
-        bounds,
-        standing.liquid,
-        staticcall valuer.collateral_value(standing.collateral),
-        (staticcall valuer.posted_value(standing.collateral)).maintenance,
-        staticcall IVault(staticcall CLEARINGHOUSE.vault()).rate(),
-        value.floor,
-    )
+    collateral: IBookValuer.CollateralValue = empty(IBookValuer.CollateralValue)
+    posted: int256 = 0
+    rate: uint256 = c.WAD
+    if len(standing.collateral) != 0:
+        collateral = staticcall valuer.collateral_value(standing.collateral)
+        posted = (staticcall valuer.posted_value(standing.collateral)).maintenance
+        rate = staticcall IVault(staticcall CLEARINGHOUSE.vault()).rate()
+    verdict: claims.Verdict = claims._judge(bounds, standing.liquid, collateral, posted, rate, value.floor)
     return IClaimGate.Examined(
+        account=account,
         auction=IAuctionHouse.Auction(
-            epoch=shown.epoch,
+            epoch=claim.epoch,
             elapsed=0,
             touched=convert(block.timestamp, uint64),
             insolvent=verdict.worth <= 0,

@@ -25,6 +25,7 @@ from keeper.store.database import Database
 from keeper.store.index_store import AccountRow
 from keeper.units.constants import CHANGE_AUCTION, CHANGE_COLLATERAL, CHANGE_PURCHASE, WAD
 from scripts._liquidation import claim_bytes
+from tests.support.claims import opened
 from tests.support.keepers import ATTESTERS_OF_TOWN, EXPIRY, USDC, Room, Town, town
 
 FUTURE = Instrument(2, EXPIRY, 0, Kind.FUTURE).pack()
@@ -263,7 +264,7 @@ def test_claim__served_for_an_account_that_has_traded_since__holds_on_the_chain(
     number = sold.liquidator.desk.view().header.number
     answer = accounts.claim(number, account).model_dump(by_alias=True)
     assert len(answer["changes"]) == len(answer["units"]) == 1
-    examined = place.backend.call(place.deployment["ClaimGate"], "examine", account, claim_bytes(answer))
+    examined = place.backend.call(place.deployment["ClaimGate"], "examine", opened(claim_bytes(answer)))
     assert examined[-1] is False, "well above its margins"
 
 

@@ -101,7 +101,14 @@ class Hall:
     def open(self, name: str, cash: int = 0) -> int:
         """An account with `cash` whole dollars."""
         owner = boa.env.generate_address(name)
-        account = int(self.on.clearing.open_account(owner))
+        return self._opened(int(self.on.clearing.open_account(owner)), owner, cash)
+
+    def open_isolated(self, name: str, expiry: int, cash: int) -> int:
+        """An account for one expiry of any underlying."""
+        owner = boa.env.generate_address(name)
+        return self._opened(int(self.on.clearing.open_isolated(owner, 0, expiry)), owner, cash)
+
+    def _opened(self, account: int, owner: str, cash: int) -> int:
         self.owners[account], self.books[account], self.links[account] = owner, {}, []
         if cash:
             self.deposit(account, cash)

@@ -1,14 +1,13 @@
-"""The claim as a keeper's API gives it: the fields of the contract's struct, in its order."""
+"""Claims opened again: what the claim gate takes."""
 
-CLAIM_FIELDS = (
-    "instruments",
-    "way",
-    "leaf",
-    "path",
-    "epoch",
-    "deadline",
-    "signatures",
-    "changes",
-    "units",
-    "unitPaths",
-)
+from typing import Any
+
+from eth_abi.abi import decode
+
+from keeper.liquidation.encoding import CLAIM_ABI
+
+
+def opened(claim: bytes) -> tuple[Any, ...]:
+    """The fields of `IAuctionHouse.Claim`, in order."""
+    (fields,) = decode([CLAIM_ABI], claim)
+    return tuple(fields)

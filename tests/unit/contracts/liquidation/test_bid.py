@@ -4,11 +4,13 @@ import boa
 import pytest
 
 from keeper.liquidation import auction_price as twin
+from keeper.units import constants as c
 from keeper.units.fixed_point import mul_up
 from tests.support.auctions import CALL, EXPIRY, HEADROOM, MARK, PUT, SPOT, TERMS, WAD, call, events, unit
 
 LOW = {"initial_margin": 2_500 * WAD, "maintenance_margin": 2_100 * WAD}
 EQUITY, DEFICIT = 2_000 * WAD, 500 * WAD
+NEVER = 2**40 - 1  # a grant without end
 START, FLOOR = TERMS[0], TERMS[1]
 DUST = WAD // 10**6  # legs divide to eight decimals
 
@@ -255,8 +257,39 @@ def test_bid__by_a_stranger__refused_and_by_an_operator__passes(auction):
     agent = boa.env.generate_address("agent")
     with boa.reverts("auction: not the bidder's owner or operator"):
         hall.bid(auction.seller, buyer, sender=agent)
-    hall.on.clearing.set_operator(buyer, agent, True, sender=hall.owners[buyer])
+    owner = hall.owners[buyer]
+    others = c.SCOPE_WITHDRAW | c.SCOPE_DEPOSIT
+    hall.on.clearing.set_operator(buyer, agent, others, NEVER, sender=owner)
+    with boa.reverts("auction: not the bidder's owner or operator"):
+        hall.bid(auction.seller, buyer, sender=agent)
+    hall.on.clearing.set_operator(buyer, agent, c.SCOPE_TRADE, NEVER, sender=owner)
     hall.bid(auction.seller, buyer, sender=agent)
+
+
+@pytest.mark.parametrize(
+    ("expiry", "reason"), [(EXPIRY, None), (EXPIRY + 604_800, "accounts: isolated to another expiry")]
+)
+def test_bid__isolated_buyer__takes_what_is_in_its_scope_only(auction, expiry, reason):
+    hall, seller = auction.hall, auction.seller
+    isolated = hall.open_isolated("isolated", expiry, 100_000)
+    hall.post(hall.margin(seller, **LOW))
+    hall.update(seller)
+    hall.refresh(isolated)
+    if reason is None:
+        assert hall.bid(seller, isolated).fraction > 0
+        assert hall.position(isolated, CALL) < 0
+    else:
+        with boa.reverts(reason):
+            hall.bid(seller, isolated)
+
+
+def test_open_auctions__counts_those_that_have_not_ended(auction):
+    hall, house = auction.hall, auction.hall.on.house
+    assert house.open_auctions() == 1
+    hall.bid(auction.seller, auction.buyer, WAD // 8)
+    assert house.open_auctions() == 1
+    hall.bid(auction.seller, auction.buyer)
+    assert house.open_auctions() == 0
 
 
 def test_bid__too_small__refused(auction):

@@ -8,6 +8,7 @@ import pytest
 from keeper.liquidation.claim import Change
 from keeper.units import constants as c
 from tests.support.auctions import CALL, EXPIRY, MARK, PUT, USD8, WAD, call, events, unit
+from tests.support.claims import opened
 
 HEALTHY = "auction: not below maintenance margin"
 ELSEWHERE = "claim: changes do not lead to the book"
@@ -89,7 +90,7 @@ def test_flag__instrument_without_its_leaf_or_with_a_forged_one__refused(fallen)
 
 def test_flag__leaf_of_another_account_or_path_of_another_leaf__refused(fallen):
     hall, seller = fallen.hall, fallen.seller
-    with boa.reverts("claim: margin of another account"):
+    with boa.reverts("auction: claim on another account"):
         hall.flag(seller, hall.claim(fallen.other, instruments=hall.book(seller)))
     with boa.reverts("oracle: not in the epoch"):
         hall.flag(seller, hall.claim(seller, path=hall.epoch.proof(hall.epoch.leaves[fallen.other])))
@@ -170,7 +171,7 @@ def test_flag__after_a_settlement__by_a_leaf_of_a_later_epoch(hall):
     with boa.reverts("claim: settle first"):
         hall.flag(seller)
     hall.on.clearing.settle(seller, hall.book(seller))
-    hall.links[seller].append(Change(c.CHANGE_SETTLEMENT, PUT, 10 * WAD, 0))
+    hall.links[seller].append(Change(c.CHANGE_SETTLEMENT, EXPIRY << 72, 0, WAD))
     hall.move(seller, PUT, 10 * WAD)
     with boa.reverts(HEALTHY):
         hall.flag(seller)  # 3,000 with the premium of the puts
@@ -190,7 +191,7 @@ def test_flag__settled_in_the_money__takes_exactly_the_payoff_out_of_the_mark(ha
     hall.on.oracle.finalize_settlement(1, EXPIRY)
     hall.post(hall.margin(seller, initial_margin=2_500 * WAD, maintenance_margin=2_100 * WAD), units=units)
     hall.on.clearing.settle(seller, hall.book(seller))
-    hall.links[seller].append(Change(c.CHANGE_SETTLEMENT, strike, 10 * WAD, 100 * WAD))
+    hall.links[seller].append(Change(c.CHANGE_SETTLEMENT, EXPIRY << 72, 1_000 * WAD, WAD))
     hall.move(seller, strike, 10 * WAD)
     hall.flag(seller)
     assert hall.auction(seller).mark == -10 * MARK
@@ -206,7 +207,7 @@ def test_flag__leaf_of_an_epoch_before_the_expiry_that_was_settled__refused(hall
     hall.wait(EXPIRY - boa.env.evm.patch.timestamp + c.SETTLEMENT_FALLBACK + 1)
     hall.on.oracle.finalize_settlement(1, EXPIRY)
     hall.on.clearing.settle(seller, hall.book(seller))
-    hall.links[seller].append(Change(c.CHANGE_SETTLEMENT, PUT, WAD, 0))
+    hall.links[seller].append(Change(c.CHANGE_SETTLEMENT, EXPIRY << 72, 0, WAD))
     hall.move(seller, PUT, WAD)
     with boa.reverts("claim: epoch before the settlement"):
-        hall.on.claim_gate.examine(seller, hall.claim(seller))
+        hall.on.claim_gate.examine(opened(hall.claim(seller)))

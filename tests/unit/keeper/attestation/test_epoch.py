@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.attestation.epoch import EpochStatement, build, first_difference
+from keeper.attestation.epoch import EpochStatement, build, first_difference, posted_spots
 from keeper.attestation.merkle import root_from
 from keeper.attestation.report import build_report
 from keeper.attestation.snapshot import AccountState, Snapshot
@@ -142,6 +142,18 @@ def test_build__new_account_tier__marginal_multiplier_covers_it() -> None:
     e = make_epoch()
     # the steepest liquidity add-on; 1.15 of the tier over the least of all tiers, .90
     assert (e.margin(1).marginal, e.margin(2).marginal) == (115 * 10**16, -(-115 * 10**18 // 90))
+
+
+def test_posting__outside_the_band__leaves_out_what_the_oracle_knows() -> None:
+    snapshot = make_snapshot()
+    eth = snapshot.market.underlyings[1]
+    moved = replace(eth, posted=eth.effective * 9 // 10)
+    market = replace(snapshot.market, underlyings=(snapshot.market.underlyings[0], moved))
+    e = build(replace(snapshot, market=market), METHODOLOGY, 1)
+
+    assert posted_spots(e.spots) == [u.posted for u in market.underlyings]
+    known = (e.epoch.block_hash, e.epoch.spots_hash)
+    assert list(e.epoch.posting()) == [value for value in e.epoch.values() if value not in known]
 
 
 def test_build__outside_the_band__posted_figures_differ() -> None:
