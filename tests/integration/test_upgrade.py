@@ -1,5 +1,5 @@
-"""Upgrades and the end, on a live chain with open positions: every module replaced, the attesters switched, the
-protocol shut down. Nobody loses a wei, and what has to die dies."""
+"""Upgrades and the end, on a live chain with open positions: every module replaced, the attesters switched,
+the protocol shut down. Nobody loses a wei, and what has to die dies."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

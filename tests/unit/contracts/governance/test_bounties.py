@@ -1,10 +1,14 @@
 """What is paid, what is not, and that nobody earns by work that nobody needed."""
 
+from dataclasses import replace
+
 import boa
 import pytest
 
-from tests.support.auctions import CALL, EXPIRY, PUT, USD8, USDC, WAD, events, put
+from scripts._protocol import DebtTerms
+from tests.support.auctions import CALL, EXPIRY, PUT, USD8, USDC, WAD, events, put, unit
 from tests.support.clearing import source
+from tests.support.house import INSTRUMENTS
 from tests.unit.contracts.governance.conftest import (
     BOUNTIES,
     DAY,
@@ -18,6 +22,7 @@ from tests.unit.contracts.governance.conftest import (
     SETTLEMENT,
     replace_on,
 )
+from tests.unit.contracts.liquidation.conftest import LATER, SPOT, STRIKE
 
 ZERO = "0x" + "00" * 20
 NOT_OWNER = "ownable: caller is not the owner"
@@ -229,6 +234,84 @@ def test_flag__flagged_and_topped_up_again_and_again__is_paid_once_in_thirty_day
     with boa.reverts():  # the house looks at the claim again
         office.bounties.flag(seller, b"", sender=office.keeper)
     assert paid(office) == REWARD
+
+
+# Debts and funding
+
+
+@pytest.fixture
+def debtor(office):
+    """Owes 2,000 USD against 1.5 ether at 10 % a year, noted once."""
+    hall = office.hall
+    debtor, other = hall.open("debtor"), hall.open("lender", 100_000)
+    hall.deposit_ether(debtor, 15 * WAD // 10)
+    hall.hold(debtor, other, {STRIKE: -10 * WAD})
+    hall.wait(EXPIRY + DAY - boa.env.evm.patch.timestamp)
+    hall.post(units=[unit(STRIKE)], spot=SPOT * USD8)
+    hall.on.oracle.finalize_settlement(1, EXPIRY)
+    hall.on.clearing.settle(debtor, [STRIKE])
+    hall.move(debtor, STRIKE, 10 * WAD)
+    assert hall.cash(debtor) == -2_000 * WAD
+    hall.on.sale.set_terms(DebtTerms().values(), sender=office.owner)
+    hall.on.sale.note_debt(debtor, [])
+    return debtor
+
+
+def later(office, seconds):
+    office.hall.post(units=[unit(LATER)], spot=SPOT * USD8, seconds=seconds)
+
+
+def test_note_debt__brings_fees_worth_it__pays(office, debtor):
+    before = office.hall.on.clearing.fees()
+    later(office, 2 * DAY)  # 2,000 * 10 % * 2 / 365 = 1.10
+
+    office.bounties.note_debt(debtor, [], sender=office.keeper)
+
+    brought = office.hall.on.clearing.fees() - before
+    assert BOUNTIES[DEBT][2] <= brought < 2 * WAD
+    assert office.earned(office.keeper) == REWARD
+    assert brought >= 2 * REWARD * 10**12
+
+
+def test_note_debt__a_little_interest__is_free_only(office, debtor):
+    """Noted every minute it would bring the noter more than the protocol."""
+    later(office, DAY)
+    with boa.reverts(TOO_LITTLE):
+        office.bounties.note_debt(debtor, [], sender=office.keeper)
+    office.hall.on.sale.note_debt(debtor, [])
+    assert paid(office) == 0
+
+
+def test_update__hourly__pays_and_sooner_does_not(office):
+    hall, on = office.hall, office.hall.on
+    hall.open("somebody", 1)
+    with boa.env.prank(office.owner):
+        funding = source("markets/Funding").deploy(on.clearing.address, on.markets.address)
+        on.clearing.set_funding(funding.address)
+        funding.set_terms(1, (WAD // 2_000, WAD // 50, WAD * 75 // 10_000))
+    perp = replace(INSTRUMENTS[0], mark=2_020 * WAD)
+
+    def update():
+        stated = hall.epoch.instruments[perp.instrument]
+        proof = hall.epoch.proof(stated)
+        office.bounties.update(1, stated.values(), proof, hall.epoch.number, sender=office.keeper)
+
+    hall.post(units=[perp])
+    update()
+    assert on.clearing.funding_index(1) == 0
+    assert funding.last_epoch(1) == 1
+    assert office.earned(office.keeper) == REWARD
+
+    hall.post(units=[perp], seconds=3_599)
+    with boa.reverts(TOO_LITTLE):
+        update()
+    hall.post(units=[perp], seconds=1)
+    update()
+    assert on.clearing.funding_index(1) != 0
+    assert office.earned(office.keeper) == 2 * REWARD
+    boa.env.evm.patch.timestamp += 3_600
+    with boa.reverts():  # the same epoch brings nothing new
+        update()
 
 
 # Caps
