@@ -151,7 +151,7 @@ def deposit_with_permit(
     @param amount In the token's decimals; the permit is for as much.
     @param deadline Of the permit, unix seconds.
     """
-    permitted: bool = raw_call(
+    allowed: bool = raw_call(
         token,
         abi_encode(
             msg.sender,
@@ -165,6 +165,9 @@ def deposit_with_permit(
         ),
         revert_on_failure=False,
     )
+    if not allowed:
+        allowance: uint256 = staticcall IERC20(token).allowance(msg.sender, self)
+        assert allowance >= amount, "vault: neither permit nor allowance"
     self._deposit(account, token, amount)
 
 
@@ -371,11 +374,14 @@ def note_drawn(account: uint256, amount: uint256):
     """
     @notice A trade that reduces risk has left settled cash below zero: counts towards the caps of debts. Only the
             Clearinghouse.
-    @dev Not under the lock, as it moves nothing: a trade passes while a token is being sent.
+    @dev Not under the lock, as it moves nothing: a trade passes while a token is being sent. Without a collateral sale
+         there are no caps to count towards.
     @param amount WAD.
     """
     assert msg.sender == CLEARINGHOUSE.address, "vault: not the clearinghouse"
-    extcall self.collateral_sale.note_drawn(account, amount)
+    sale: ICollateralSale = self.collateral_sale
+    if sale.address != empty(address):
+        extcall sale.note_drawn(account, amount)
 
 
 # Owner

@@ -107,7 +107,7 @@ def test_permit__token_without_permits__the_allowance_decides(house):
     owner = house.owners[account]
     coin.token.mint(owner, 7)
     signature = (27, b"\x01" * 32, b"\x02" * 32)
-    with boa.reverts("token: allowance too low"):
+    with boa.reverts("vault: neither permit nor allowance"):
         deposit(house, coin, account, 7, signature)
 
     coin.token.approve(house.vault.address, 7, sender=owner)
@@ -311,6 +311,13 @@ def test_charge__stranger__is_refused(house):
     ):
         with boa.reverts(reason):
             getattr(house.vault, name)(*arguments, sender=stranger)
+
+
+def test_note_drawn__no_collateral_sale_yet__reductions_are_not_blocked(house):
+    account = house.open("maker", 10)
+    before = house.vault.seq()
+    house.vault.note_drawn(account, WAD, sender=house.clearing.address)
+    assert house.vault.seq() == before
 
 
 def test_token__more_than_the_word_holds__is_refused(house):
