@@ -195,9 +195,14 @@ def domain_separator(chain_id: int, contract: str) -> bytes:
     return keccak(encode(["bytes32", "bytes32", "bytes32", "uint256", "address"], values))
 
 
+def preimage(domain: bytes, struct_hash: bytes) -> bytes:
+    """What is hashed and signed, 66 bytes: a remote signer hashes it itself."""
+    return b"\x19\x01" + domain + struct_hash
+
+
 def digest(domain: bytes, struct_hash: bytes) -> bytes:
     """The 32 bytes that are signed."""
-    return keccak(b"\x19\x01" + domain + struct_hash)
+    return keccak(preimage(domain, struct_hash))
 
 
 def sign(message: bytes, key: bytes) -> tuple[bytes, int]:

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from eth_account import Account
-
 from keeper.chain.keys import Signer
 from keeper.chain.node import BlockRef, CallError, Node, NodeError
+from keeper.chain.transaction_codec import Transaction, sign_transaction
 from keeper.store import transaction_store as store
 from keeper.store.database import Database
 from keeper.store.transaction_store import Attempt, Intent, State
@@ -171,24 +170,17 @@ class Sender:
             if intent.state == State.SIMULATED:  # nothing was signed: the nonce goes back
                 self._change(intent, state=State.DROPPED, error=error.reason, nonce=None)
             return
-        transaction = {
-            "type": 2,
-            "chainId": self._chain_id,
-            "nonce": intent.nonce,
-            "to": intent.target,
-            "value": 0,
-            "data": intent.calldata,
-            "gas": min(estimate * _GAS_MARGIN[0] // _GAS_MARGIN[1], self._policy.gas_limit),
-            "maxFeePerGas": fees.max_fee,
-            "maxPriorityFeePerGas": fees.tip,
-        }
-        signed = Account.sign_transaction(transaction, self._signer.key)
         assert intent.nonce is not None  # reserved before
+        gas = min(estimate * _GAS_MARGIN[0] // _GAS_MARGIN[1], self._policy.gas_limit)
+        transaction = Transaction(
+            self._chain_id, intent.nonce, fees.tip, fees.max_fee, gas, intent.target, intent.calldata
+        )
+        hash, raw = sign_transaction(transaction, self._signer)
         attempt = Attempt(
-            "0x" + signed.hash.hex().removeprefix("0x"),
+            hash,
             intent.id,
             intent.nonce,
-            "0x" + signed.raw_transaction.hex().removeprefix("0x"),
+            raw,
             fees.max_fee,
             fees.tip,
             head.number,

@@ -3,9 +3,11 @@ or says why not."""
 
 from dataclasses import replace
 
+from eth_utils.crypto import keccak
+
 from keeper.attestation.epoch import EpochStatement, build, first_difference
 from keeper.attestation.snapshot import Snapshot
-from keeper.attestation.typed_data import digest
+from keeper.attestation.typed_data import preimage
 from keeper.chain.keys import Signer
 from keeper.chain.node import BlockRef, NodeError
 from keeper.jobs.compose import snapshot_difference, snapshot_of
@@ -60,9 +62,9 @@ class Attester:
             text = hex_text(draft.digest)
             with self._database.begin() as connection:
                 statement_store.record_report(
-                    connection, text, proposal.epoch, hex_text(draft.reports[0].action)
+                    connection, self._signer.address, text, proposal.epoch, hex_text(draft.reports[0].action)
                 )
-        return self._sign(draft.digest)
+        return self._sign(draft.preimage)
 
     def _sign_epoch(self, proposal: EpochProposal) -> SignatureAnswer:
         try:
@@ -73,9 +75,10 @@ class Attester:
         difference = first_difference(own, _claimed(own, proposal))
         if difference is not None:
             raise Refusal(difference)
-        message = digest(self._desk.domain, own.epoch.struct_hash())
+        message = preimage(self._desk.domain, own.epoch.struct_hash())
         now = theirs.market.timestamp
-        if not statement_store.claim_epoch(self._database, proposal.number, hex_text(message), now):
+        claim = self._signer.address, proposal.number, hex_text(keccak(message)), now
+        if not statement_store.claim_epoch(self._database, *claim):
             raise Refusal(f"epoch {proposal.number} is signed already with other content")
         # served before it is signed; claimed before that, so no other content can take the number's place
         self._desk.statements.keep(ours, own)
@@ -146,10 +149,9 @@ class Attester:
             raise Refusal(problems[0])
 
     def _sign(self, message: bytes) -> SignatureAnswer:
-        r, vs = self._signer.sign_digest(message)
-        return SignatureAnswer(
-            signer=self._signer.address, digest=hex_text(message), r=hex_text(r), vs=str(vs)
-        )
+        r, vs = self._signer.sign(message).compact
+        digest = hex_text(keccak(message))
+        return SignatureAnswer(signer=self._signer.address, digest=digest, r=hex_text(r), vs=str(vs))
 
 
 def _claimed(own: EpochStatement, proposal: EpochProposal) -> EpochStatement:

@@ -3,10 +3,12 @@
 import threading
 from dataclasses import dataclass, field
 
+from eth_utils.crypto import keccak
+
 from keeper.attestation.epoch import EpochStatement
 from keeper.attestation.report import build_report, build_tables
 from keeper.attestation.snapshot import AccountState, Snapshot
-from keeper.attestation.typed_data import Report, digest, domain_separator, reports_hash
+from keeper.attestation.typed_data import Report, domain_separator, preimage, reports_hash
 from keeper.chain.contracts import Protocol
 from keeper.chain.index import Index
 from keeper.chain.node import BlockRef, NodeError
@@ -33,7 +35,12 @@ class ReportDraft:
     reports: tuple[Report, ...]
     margins: tuple[Margin, ...]
     after: tuple[AccountState, ...]
-    digest: bytes
+    preimage: bytes  # of the digest that is signed
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes that are signed."""
+        return keccak(self.preimage)
 
 
 @dataclass
@@ -134,7 +141,7 @@ class Desk:
             except (ValueError, LookupError, OverflowError) as error:
                 raise Refusal(f"account {after.account} cannot be margined: {error}") from error
         reports = tuple(report for report, _ in drafts)
-        message = digest(self.domain, reports_hash(reports))
+        message = preimage(self.domain, reports_hash(reports))
         return ReportDraft(reports, tuple(margin for _, margin in drafts), outcome.after, message)
 
     def _require_inside_bands(

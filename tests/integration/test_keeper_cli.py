@@ -217,7 +217,7 @@ def test_status__running_keeper__table_and_json(place: Town, run: Run) -> None:
         assert found["accounts"] == 0 and found["chain_id"] == place.devnet.chain_id
         table = run("status", "--url", f"http://127.0.0.1:{port}")
         assert table.code == 0 and keeper.signer.address in table.out and "attester.signed" in table.out
-        assert keeper.signer.key.hex() not in whole.out + table.out
+        assert keeper.signer._key.hex() not in whole.out + table.out
     finally:
         server.should_exit = True
         thread.join(5)

@@ -12,7 +12,7 @@ def test_create_keystore__opens_again__same_address_and_private_files(tmp_path: 
     made = create_keystore(keystore, password, light=True)
     assert open_keystore(keystore, password).address == made.address
     assert keystore.stat().st_mode & 0o077 == 0 and password.stat().st_mode & 0o077 == 0
-    assert made.key.hex() not in keystore.read_text() + repr(made)
+    assert made._key.hex() not in keystore.read_text() + repr(made)
 
 
 def test_open_keystore__wrong_password_or_missing_file__one_sentence(tmp_path: Path) -> None:

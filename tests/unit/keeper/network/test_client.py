@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from keeper.attestation.typed_data import sign
-from keeper.chain.keys import Signer, signer_of
+from keeper.chain.keys import LocalSigner, signer_of
 from keeper.network.client import Attesters
 from keeper.network.schemas import Message, SignatureAnswer, hex_text
 
@@ -13,8 +13,8 @@ MEMBERS = [signer_of(bytes([i]) * 32) for i in (1, 2, 3)]
 ADDRESSES = [member.address for member in MEMBERS]
 
 
-def _answer(signer: Signer, digest: bytes = DIGEST) -> httpx.Response:
-    r, vs = sign(digest, signer.key)
+def _answer(signer: LocalSigner, digest: bytes = DIGEST) -> httpx.Response:
+    r, vs = sign(digest, signer._key)
     body = SignatureAnswer(signer=signer.address, digest=hex_text(digest), r=hex_text(r), vs=str(vs))
     return httpx.Response(200, text=body.model_dump_json())
 
@@ -35,7 +35,7 @@ def test_gather__two_of_three_sign__threshold_in_bitmap_order() -> None:
     gathered = _attesters(answers).gather("/v1/epochs", Message(), DIGEST, ADDRESSES, 2)
     assembled = gathered.assemble(2)
     assert assembled is not None
-    assert assembled == (0b101, [sign(DIGEST, MEMBERS[0].key), sign(DIGEST, MEMBERS[2].key)])
+    assert assembled == (0b101, [sign(DIGEST, MEMBERS[i]._key) for i in (0, 2)])
 
 
 @pytest.mark.parametrize(
