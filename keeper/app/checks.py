@@ -34,7 +34,7 @@ class Checks:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._node = Node(config.chain.rpc, config.chain.timeout_seconds)
+        self._node = Node(config.chain.rpc[0], config.chain.timeout_seconds)
         self._deployment: Deployment | None = None
         self.results: list[Result] = []
 

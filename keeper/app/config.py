@@ -2,88 +2,34 @@
 file."""
 
 import tomllib
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from keeper.app.section import Section
+from keeper.app.sections import (
+    ApiSection,
+    CanarySection,
+    ChainSection,
+    EngineSection,
+    KeeperSection,
+    LiquidatorSection,
+    LogSection,
+    NetworkSection,
+    NoticesSection,
+    OperationsSection,
+    ProposerSection,
+    Role,
+    TransactionsSection,
+)
 from keeper.app.source_config import SourceSection
-from keeper.units.constants import WAD
 
-Role = Literal["proposer", "attester", "settler", "liquidator", "api"]
+SIGNING = frozenset({"proposer", "attester", "settler", "liquidator"})  # roles that need a key
+SENDING = SIGNING - {"attester"}  # and coins to pay for gas
 
 
 class ConfigError(RuntimeError):
     """The configuration cannot be used; the text names everything that is wrong."""
-
-
-class KeeperSection(Section):
-    """What this process is."""
-
-    roles: Annotated[list[Role], Field(min_length=1)]
-    database: str = "sqlite:///keeper.sqlite"
-    keystore: Path | None = None
-    password_file: Path | None = None
-    tick_seconds: float = Field(default=2.0, ge=0.05, le=60)
-
-
-class ChainSection(Section):
-    """Its own node, and where the protocol is."""
-
-    rpc: str
-    deployment: Path
-    timeout_seconds: float = Field(default=5.0, gt=0, le=60)
-
-
-class ProposerSection(Section):
-    """When an epoch is due, and whom to ask."""
-
-    attesters: list[str] = Field(default_factory=list)
-    heartbeat_seconds: int = Field(default=60, gt=0)
-    deviation_bps: int = Field(default=25, gt=0)
-
-
-class LiquidatorSection(Section):
-    """With whose account it bids, and for how much.
-
-    account: opened beforehand; the key is its owner or operator.
-    minimum_return: least share of the equity (of an insolvent account: of its maintenance margin) gained.
-    keepers: APIs that serve the snapshots of epochs; none where this process proposes or attests itself.
-    """
-
-    account: int = Field(default=0, ge=0)
-    minimum_return: float = Field(default=0.03, ge=0, le=1)
-    keepers: list[str] = Field(default_factory=list)
-
-    @property
-    def minimum_return_wad(self) -> int:
-        """The same, WAD."""
-        return int(Decimal(str(self.minimum_return)) * WAD)
-
-
-class ApiSection(Section):
-    """Where HTTP is served."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(ge=1, le=65_535)
-
-
-class TransactionsSection(Section):
-    """What a transaction may cost; wei and blocks."""
-
-    max_attempts: int = Field(default=5, ge=1)
-    replace_after_blocks: int = Field(default=3, ge=1)
-    tip_wei: int = Field(default=10**9, ge=0)
-    max_fee_wei: int = Field(default=500 * 10**9, gt=0)
-
-
-class LogSection(Section):
-    """How it logs."""
-
-    format: Literal["json", "console"] = "console"
-    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class Config(Section):
@@ -96,6 +42,11 @@ class Config(Section):
     proposer: ProposerSection = ProposerSection()
     liquidator: LiquidatorSection = LiquidatorSection()
     transactions: TransactionsSection = TransactionsSection()
+    network: NetworkSection = NetworkSection()
+    engine: EngineSection = EngineSection()
+    canary: CanarySection = CanarySection()
+    notices: NoticesSection = NoticesSection()
+    operations: OperationsSection = OperationsSection()
     log: LogSection = LogSection()
     methodology: Path | None = None
 
@@ -104,7 +55,12 @@ class Config(Section):
 
     @property
     def needs_key(self) -> bool:
-        return bool({"proposer", "attester", "settler", "liquidator"} & set(self.keeper.roles))
+        return bool(SIGNING & set(self.keeper.roles))
+
+    @property
+    def sends(self) -> bool:
+        """Whether it pays for transactions."""
+        return bool(SENDING & set(self.keeper.roles))
 
 
 def load(path: Path) -> Config:
@@ -129,27 +85,55 @@ def load(path: Path) -> Config:
 
 
 def _problems(config: Config) -> list[str]:
-    problems = []
-    if config.needs_key and config.keeper.keystore is None:
-        problems.append("keeper.keystore: needed by these roles")
-    if config.needs_key and config.keeper.password_file is None:
-        problems.append("keeper.password_file: needed by these roles")
+    problems = _key_problems(config)
+    problems += _url_problems(config)
+    if config.chain.agree > len(config.chain.rpc):
+        problems.append(f"chain.agree: {config.chain.agree} of {len(config.chain.rpc)} can never agree")
     if config.has("proposer") and not config.proposer.attesters:
         problems.append("proposer.attesters: a proposer needs at least one")
     if config.has("liquidator") and not config.liquidator.account:
         problems.append("liquidator.account: a liquidator bids with an account opened beforehand")
-    if config.has("liquidator") and not ({"proposer", "attester"} & set(config.keeper.roles)):
-        if not config.liquidator.keepers:
-            problems.append("liquidator.keepers: needs one, or the role of an attester or proposer beside it")
-        problems += [
-            f"liquidator.keepers: {u} is not a URL" for u in config.liquidator.keepers if "://" not in u
-        ]
+    alone = config.has("liquidator") and not {"proposer", "attester"} & set(config.keeper.roles)
+    if alone and not config.liquidator.keepers:
+        problems.append("liquidator.keepers: needs one, or the role of an attester or proposer beside it")
     if config.has("attester") and config.has("proposer"):
         problems.append("keeper.roles: an attester runs in a process of its own, apart from the proposer")
-    if not config.chain.rpc.startswith(("http://", "https://")):
-        problems.append("chain.rpc: must start with http:// or https://")
-    problems += [f"proposer.attesters: {u} is not a URL" for u in config.proposer.attesters if "://" not in u]
     return problems + config.source.problems()
+
+
+def _url_problems(config: Config) -> list[str]:
+    chain, signer, kms = config.chain, config.keeper.web3signer, config.keeper.kms
+    nodes = {"chain.rpc": chain.rpc, "keeper.web3signer.url": [signer.url] if signer else []}
+    nodes |= {"keeper.kms.endpoint": [kms.endpoint] if kms and kms.endpoint else []}
+    problems = [
+        f"{name}: must start with http:// or https://"
+        for name, urls in nodes.items()
+        if not all(url.startswith(("http://", "https://")) for url in urls)
+    ]
+    if chain.websocket is not None and not chain.websocket.startswith(("ws://", "wss://")):
+        problems.append("chain.websocket: must start with ws:// or wss://")
+    keepers = {
+        "proposer.attesters": config.proposer.attesters,
+        "liquidator.keepers": config.liquidator.keepers,
+    }
+    return problems + [
+        f"{n}: {u} is not a URL" for n, urls in keepers.items() for u in urls if "://" not in u
+    ]
+
+
+def _key_problems(config: Config) -> list[str]:
+    """One key, wherever it is, for the roles that sign."""
+    keeper = config.keeper
+    ways = [keeper.keystore, keeper.web3signer, keeper.kms]
+    found = sum(way is not None for way in ways)
+    problems = []
+    if config.needs_key and not found:
+        problems.append("keeper.keystore: needed by these roles, or keeper.web3signer, or keeper.kms")
+    if found > 1:
+        problems.append("keeper: keystore, web3signer and kms exclude each other")
+    if keeper.keystore is not None and keeper.password_file is None:
+        problems.append("keeper.password_file: needed to open the keystore")
+    return problems
 
 
 def _anchored(config: Config, folder: Path) -> Config:
@@ -170,5 +154,12 @@ def _anchored(config: Config, folder: Path) -> Config:
     )
     chain = config.chain.model_copy(update={"deployment": folder / config.chain.deployment})
     source = config.source.anchored(folder)
-    anchored = {"keeper": keeper, "chain": chain, "source": source, "methodology": anchor(config.methodology)}
+    notices = config.notices.model_copy(update={"subscriptions": anchor(config.notices.subscriptions)})
+    anchored = {
+        "keeper": keeper,
+        "chain": chain,
+        "source": source,
+        "notices": notices,
+        "methodology": anchor(config.methodology),
+    }
     return config.model_copy(update=anchored)

@@ -131,7 +131,7 @@ class Keeper:
 def build(config: Config) -> Keeper:
     """Wire one process. Raises one of the packages' errors with a clear sentence; nothing is sent."""
     deployment = deployments.load(config.chain.deployment)
-    node = Node(config.chain.rpc, config.chain.timeout_seconds)
+    node = Node(config.chain.rpc[0], config.chain.timeout_seconds)
     found = node.chain_id()
     if found != deployment.chain_id:
         raise NodeError(f"node {node.url} is on chain {found}, the deployment on {deployment.chain_id}")

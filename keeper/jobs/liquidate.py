@@ -28,13 +28,12 @@ from keeper.liquidation.encoding import encode_claim
 from keeper.markets.instrument import Instrument, Kind
 from keeper.observability.logs import logger
 from keeper.observability.metrics import Metrics
+from keeper.observability.names import BELOW_MAINTENANCE, BIDS, FLAGS, OPEN_AUCTIONS
 from keeper.store.index_store import AccountRow, ChangeRow
 from keeper.store.transaction_store import State
 from keeper.units.constants import WAY_LEAF
 
 _RETRY_SECONDS = 30  # of chain time: a bid that was refused is offered again
-FLAGS, BIDS = "plimsoll_flags_total", "plimsoll_bids_total"
-OPEN, BELOW = "plimsoll_open_auctions", "plimsoll_accounts_below_maintenance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +55,7 @@ class Liquidator:
         self._sender = sender
         self._mandate = mandate
         self._metrics = metrics
-        metrics.counter(FLAGS, "Accounts flagged by this process.")
-        metrics.counter(BIDS, "Bids sent by this process.")
-        metrics.gauge(OPEN, "Auctions open on the chain.")
-        metrics.gauge(BELOW, "Accounts below maintenance margin at both spots.")
+        metrics.declare(FLAGS, BIDS, OPEN_AUCTIONS, BELOW_MAINTENANCE)
         self.last_error = ""
         self._done = ""  # block whose decisions are made: nothing changes before the next one
 
@@ -76,15 +72,16 @@ class Liquidator:
         self.last_error = ""
         situation = self.situation(view, statement)
         due = decide_liquidations(situation)
-        self._metrics.set(OPEN, len(situation.auctions))
-        self._metrics.set(BELOW, len(due.below))
+        self._metrics.set(OPEN_AUCTIONS, len(situation.auctions))
+        self._metrics.set(BELOW_MAINTENANCE, len(due.below))
         sent = self._submit_all(view, situation, due)
         self._done = view.block.hash
         return sent
 
     def status(self) -> dict[str, object]:
         """What the operator sees."""
-        names = {"flags": FLAGS, "bids": BIDS, "open_auctions": OPEN, "below_maintenance": BELOW}
+        names = {"flags": FLAGS, "bids": BIDS}
+        names |= {"open_auctions": OPEN_AUCTIONS, "below_maintenance": BELOW_MAINTENANCE}
         counts = {name: int(self._metrics.value(metric)) for name, metric in names.items()}
         return {"account": self._mandate.account, **counts, "last_error": self.last_error}
 

@@ -16,13 +16,13 @@ from keeper.analysis.anomaly_quorum import Round, scan_dissent
 from keeper.analysis.anomaly_series import SeriesLimits, scan_series
 from keeper.observability.logs import logger
 from keeper.observability.metrics import Metrics
+from keeper.observability.names import ANOMALIES
 from keeper.sources.prices import PriceSeries
 from keeper.sources.source import Observation
 from keeper.sources.verdicts import Entry, Verdict
 from keeper.store import anomaly_store
 from keeper.store.database import Database
 
-METRIC = "plimsoll_anomalies"
 _WINDOW = 128  # observations of each spot that a new one is compared with
 _ROUNDS = 50
 _RECENT_SECONDS = 3_600
@@ -41,7 +41,7 @@ class Watch:
     _rejected: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.metrics.gauge(METRIC, "Findings of the last hour that nobody has acknowledged.")
+        self.metrics.declare(ANOMALIES)
 
     def observed(self, observation: Observation, rejected: Iterable[Entry]) -> list[Finding]:
         """Look at a new observation and at the sources that were not believed; returns what is new."""
@@ -78,7 +78,7 @@ class Watch:
             new = [f for f in findings if anomaly_store.keep_finding(connection, f.fields())]
             recent = anomaly_store.kept_findings(connection, now - _RECENT_SECONDS)
             silent = anomaly_store.acknowledgements(connection, [f["id"] for f in recent])
-        self.metrics.set(METRIC, sum(f["id"] not in silent for f in recent))
+        self.metrics.set(ANOMALIES, sum(f["id"] not in silent for f in recent))
         for f in new:
             logger("watch").warning(
                 "anomaly", id=f.id, kind=f.kind, subject=f.subject, why=f.explanation, action=f.action

@@ -12,7 +12,7 @@ from keeper.app.checks import Checks
 from keeper.app.cli import app
 from keeper.app.config import load
 from keeper.app.process import Keeper
-from keeper.jobs.watch import METRIC
+from keeper.observability.names import ANOMALIES
 from keeper.network.server import Unavailable
 from keeper.sources.verdicts import Verdict
 from keeper.store.anomaly_store import kept_findings
@@ -85,8 +85,8 @@ def test_observe__feed_fails__epoch_from_the_others_and_a_finding(
     assert found.confidences_ppm[ETH] < 670_000
     (entry,) = keeper.desk.sources_report.rejected
     assert entry.source == "chainlink ETH" and reason in entry.reason
-    assert keeper.metrics.value(METRIC) >= 1
-    assert f"{METRIC} " in keeper.metrics.text()
+    assert keeper.metrics.value(ANOMALIES) >= 1
+    assert f"{ANOMALIES} " in keeper.metrics.text()
 
 
 def test_observe__too_few_left__says_who_and_why(place: Town, feed: Contract, keeper: Keeper) -> None:

@@ -11,9 +11,10 @@ from keeper.chain.contracts import Header, Limits, Spot
 from keeper.chain.liquidation import Auction
 from keeper.chain.node import BlockRef
 from keeper.jobs.decide_liquidations import book_after
-from keeper.jobs.liquidate import BELOW, BIDS, FLAGS, OPEN, Liquidator, Mandate
+from keeper.jobs.liquidate import Liquidator, Mandate
 from keeper.jobs.observe import ChainView
 from keeper.observability.metrics import Metrics
+from keeper.observability.names import BELOW_MAINTENANCE, BIDS, FLAGS, OPEN_AUCTIONS
 from keeper.store.transaction_store import UNRESOLVED, Intent, State
 from keeper.units.constants import WAD, WAY_LEAF
 from tests.unit.keeper.jobs.stage import BIDDER, CALL, EPOCH, NOW, PUT, SPOT, TERMS, Stage, Told, auction
@@ -133,7 +134,7 @@ def test_tick__somebody_below__flagged_once(place: Place) -> None:
     (intent,) = place.outbox.intents.values()
     assert (intent.id, intent.kind, intent.target) == (f"flag:1:{EPOCH}", "flag", HOUSE)
     assert intent.calldata[:3] == ("AuctionHouse", "flag", 1)
-    assert [place.metrics.value(name) for name in (FLAGS, BIDS, OPEN, BELOW)] == [1, 0, 0, 1]
+    assert [place.metrics.value(name) for name in (FLAGS, BIDS, OPEN_AUCTIONS, BELOW_MAINTENANCE)] == [1, 0, 0, 1]
 
 
 def test_tick__same_block_again__nothing_is_asked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from keeper.jobs.watch import METRIC, Watch
+from keeper.jobs.watch import Watch
 from keeper.observability.metrics import Metrics
+from keeper.observability.names import ANOMALIES
 from keeper.sources.source import Observation
 from keeper.sources.verdicts import Entry, Verdict
 from keeper.store import anomaly_store
@@ -38,13 +39,13 @@ def calm(watch: Watch, steps: int = 80) -> int:
 
 def test_observed__calm_market__nothing_and_the_metric_is_there(watch: Watch) -> None:
     calm(watch)
-    assert watch.metrics.value(METRIC) == 0
+    assert watch.metrics.value(ANOMALIES) == 0
 
 
 def test_observed__jump__kept_counted_and_the_observation_untouched(watch: Watch) -> None:
     step = calm(watch)
     assert look(watch, step, 1_700) == ["return"]
-    assert watch.metrics.value(METRIC) == 1
+    assert watch.metrics.value(ANOMALIES) == 1
     with watch.database.begin() as connection:
         kept = anomaly_store.kept_findings(connection)
     assert [(f["subject"], f["time"]) for f in kept] == [("underlying 2", NOW + 60 * step)]
@@ -62,14 +63,14 @@ def test_observed__acknowledged__no_longer_counted(watch: Watch) -> None:
         (kept,) = anomaly_store.kept_findings(connection)
         anomaly_store.acknowledge(connection, Acknowledgement(kept["id"], "Ada", "news", NOW))
     look(watch, step + 1, 1_701)
-    assert watch.metrics.value(METRIC) == 0
+    assert watch.metrics.value(ANOMALIES) == 0
 
 
 def test_observed__an_hour_later__no_longer_counted(watch: Watch) -> None:
     step = calm(watch)
     look(watch, step, 1_700)
     look(watch, step + 61, 1_701)
-    assert watch.metrics.value(METRIC) == 0
+    assert watch.metrics.value(ANOMALIES) == 0
 
 
 def test_observed__frozen_feed__one_finding(watch: Watch) -> None:

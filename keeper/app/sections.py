@@ -1,0 +1,176 @@
+"""The sections of a process's configuration; see `keeper.app.config` for how they are read and checked."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from keeper.app.section import Section
+from keeper.units.constants import WAD
+
+Role = Literal["proposer", "attester", "settler", "liquidator", "api", "canary"]
+
+_Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
+
+
+class Web3SignerSection(Section):
+    """A remote signer that speaks web3signer's HTTP API, and which of its keys to use."""
+
+    url: str
+    address: _Address
+    timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+
+
+class KmsSection(Section):
+    """A key in AWS KMS; credentials are found as AWS's own tools find them, never in this file."""
+
+    key_id: Annotated[str, Field(min_length=1)]
+    region: Annotated[str, Field(min_length=1)]
+    endpoint: str | None = None
+
+
+class KeeperSection(Section):
+    """What this process is.
+
+    name: who it is among the processes of one database (holder of leases), by default host and process.
+    keystore, web3signer, kms: where its key is; one of them.
+    """
+
+    roles: Annotated[list[Role], Field(min_length=1)]
+    name: str = ""
+    database: str = "sqlite:///keeper.sqlite"
+    keystore: Path | None = None
+    password_file: Path | None = None
+    web3signer: Web3SignerSection | None = None
+    kms: KmsSection | None = None
+    tick_seconds: float = Field(default=2.0, ge=0.05, le=60)
+    lease_seconds: float = Field(default=15.0, ge=1, le=600)
+
+
+class ChainSection(Section):
+    """Its own nodes, and where the protocol is.
+
+    rpc: one endpoint or several.
+    websocket: only wakes the process at a new block; what is read is read from `rpc`.
+    agree: how many endpoints must say the same of anything that moves money.
+    """
+
+    rpc: Annotated[list[str], Field(min_length=1)]
+    websocket: str | None = None
+    agree: int = Field(default=1, ge=1)
+    deployment: Path
+    timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+
+    @field_validator("rpc", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
+class ProposerSection(Section):
+    """When an epoch is due, and whom to ask."""
+
+    attesters: list[str] = Field(default_factory=list)
+    heartbeat_seconds: int = Field(default=60, gt=0)
+    deviation_bps: int = Field(default=25, gt=0)
+
+
+class LiquidatorSection(Section):
+    """With whose account it bids, and for how much.
+
+    account: opened beforehand; the key is its owner or operator.
+    minimum_return: least share of the equity (of an insolvent account: of its maintenance margin) gained.
+    keepers: APIs that serve the snapshots of epochs; none where this process proposes or attests itself.
+    """
+
+    account: int = Field(default=0, ge=0)
+    minimum_return: float = Field(default=0.03, ge=0, le=1)
+    keepers: list[str] = Field(default_factory=list)
+
+    @property
+    def minimum_return_wad(self) -> int:
+        """The same, WAD."""
+        return int(Decimal(str(self.minimum_return)) * WAD)
+
+
+class ApiSection(Section):
+    """Where HTTP is served."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=1, le=65_535)
+
+
+class TransactionsSection(Section):
+    """What a transaction may cost; wei and blocks."""
+
+    max_attempts: int = Field(default=5, ge=1)
+    replace_after_blocks: int = Field(default=3, ge=1)
+    tip_wei: int = Field(default=10**9, ge=0)
+    max_fee_wei: int = Field(default=500 * 10**9, gt=0)
+
+
+class NetworkSection(Section):
+    """Whom this process listens to, and how much.
+
+    proposers: addresses that may ask for signatures, besides the quorum's members.
+    requests_per_second, burst: of one peer or one address.
+    max_body_bytes: of one request, counted while it streams.
+    """
+
+    proposers: list[_Address] = Field(default_factory=list)
+    requests_per_second: float = Field(default=50, gt=0)
+    burst: int = Field(default=200, ge=1)
+    max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1_024)
+
+
+class EngineSection(Section):
+    """Where margins are computed: in this process, by Dask `workers` of its own, or at a `scheduler`."""
+
+    workers: int = Field(default=0, ge=0, le=256)
+    scheduler: str | None = None
+    timeout_seconds: float = Field(default=30.0, gt=0)
+
+
+class CanarySection(Section):
+    """When the canary gives alarm: seconds and blocks that something may stand, and the fund's floor.
+
+    max_epoch_age_seconds: 0: the oracle's own age of staleness.
+    """
+
+    max_epoch_age_seconds: int = Field(default=0, ge=0)
+    max_unflagged_blocks: int = Field(default=2, ge=0)
+    max_auction_seconds: int = Field(default=1_800, gt=0)
+    max_settlement_seconds: int = Field(default=900, gt=0)
+    minimum_fund: float = Field(default=0, ge=0)
+    keepers: list[str] = Field(default_factory=list)
+
+
+class NoticesSection(Section):
+    """Margin-call notices and alarms.
+
+    subscriptions: a TOML file of who hears of which account, and how; addresses with passwords live there.
+    """
+
+    subscriptions: Path | None = None
+
+
+class OperationsSection(Section):
+    """What makes a process not ready, and what its dashboards warn of.
+
+    silent_seconds: a loop not heard of for so long makes `/live` answer 503.
+    minimum_balance: coins for gas, below which a sender is not ready.
+    max_clock_skew_seconds: of this machine's clock against the chain's and the sources'.
+    """
+
+    silent_seconds: float = Field(default=60.0, gt=0)
+    minimum_balance: float = Field(default=0.01, ge=0)
+    max_clock_skew_seconds: float = Field(default=60.0, gt=0)
+    minimum_disk_bytes: int = Field(default=100_000_000, ge=0)
+
+
+class LogSection(Section):
+    """How it logs."""
+
+    format: Literal["json", "console"] = "console"
+    level: Literal["debug", "info", "warning", "error"] = "info"
