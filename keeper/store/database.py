@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from keeper.store.schema import metadata
+from keeper.store.upgrade import SchemaError, upgrade
 
 _BUSY_SECONDS = 5
 
@@ -22,18 +23,20 @@ class Database:
     """One engine; every transaction is short and owned by `begin`."""
 
     def __init__(self, url: str) -> None:
-        """Open and create missing tables. `url` is an SQLAlchemy URL. Raises StoreError, also for one of
-        another release: its index is that of another deployment.
+        """Open, and bring the tables to this release's. `url` is an SQLAlchemy URL.
+
+        Raises:
+            StoreError: it cannot be opened, or is of a release that this one does not know.
         """
         try:
             self.engine = _engine(url)
-            metadata.create_all(self.engine)
-            strange = _strange_tables(self.engine)
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            raise StoreError(f"database {url} cannot be opened: {error.__cause__ or error}") from error
-        if strange:
+            upgrade(self.engine)
+        except SchemaError as error:
             self.close()
-            raise StoreError(f"database {url} is of another release ({', '.join(strange)}): name a new one")
+            raise StoreError(f"database {shown(url)} cannot be used: {error}") from None
+        except (SQLAlchemyError, CommandError, sqlite3.Error) as error:
+            cause = str(error.__cause__ or error).strip()
+            raise StoreError(f"database {shown(url)} cannot be opened: {cause}") from error
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -41,19 +44,24 @@ class Database:
         with self.engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads, sees one state throughout, and holds no writer up."""
+        with self.engine.connect() as connection:
+            options: dict[str, Any] = {"plimsoll_reads": True}
+            if connection.dialect.name == "postgresql":
+                options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            with connection.execution_options(**options).begin():
+                yield connection
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
 
 
-def _strange_tables(engine: Engine) -> list[str]:
-    """Tables with other columns than this release's."""
-    found = inspect(engine)
-    return [
-        table.name
-        for table in metadata.sorted_tables
-        if {column["name"] for column in found.get_columns(table.name)} != set(table.c.keys())
-    ]
+def shown(url: str) -> str:
+    """A URL for people to read: without its password."""
+    return make_url(url).render_as_string(hide_password=True)
 
 
 def _engine(url: str) -> Engine:
@@ -70,6 +78,7 @@ def _engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
         # a deferred transaction that turns from reading to writing fails at once, whatever the timeout
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.get_execution_options().get("plimsoll_reads")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine

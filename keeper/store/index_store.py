@@ -1,11 +1,11 @@
 """The projection of the chain: blocks, events and the versions of accounts and positions."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, insert, select, union
 
 from keeper.store import versions
 from keeper.store.schema import (
@@ -18,6 +18,8 @@ from keeper.store.schema import (
     position_version,
 )
 from keeper.store.versions import valid
+
+_MANY = 500  # keys per query: SQLite takes 999 parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,24 +276,43 @@ def held(connection: Connection, account: int, instrument: int) -> int:
 
 def account_now(connection: Connection, account: int) -> AccountRow | None:
     """One account at the head."""
-    found = versions.current(connection, account_version, {"account": account})
-    if found is None:
-        return None
-    positions = _pairs(connection, position_version, "instrument", "quantity", account=account)
-    collateral = _pairs(connection, collateral_version, "token_index", "balance", account=account)
-    return _account_row(found, positions.get(account, []), collateral.get(account, []))
+    found = _accounts_where(connection, lambda t: [t.c.valid_to.is_(None), t.c.account == account])
+    return found[0] if found else None
 
 
-def accounts_at(connection: Connection, number: int) -> list[AccountRow]:
-    """Every account as it was in block `number`, ascending."""
-    positions = _pairs(connection, position_version, "instrument", "quantity", number=number)
-    collateral = _pairs(connection, collateral_version, "token_index", "balance", number=number)
-    found = connection.execute(
-        select(account_version).where(valid(account_version, number)).order_by(account_version.c.account)
-    )
+def accounts_at(
+    connection: Connection, number: int, accounts: Sequence[int] | None = None
+) -> list[AccountRow]:
+    """Every account as it was in block `number`, or some of them, ascending."""
+    if accounts is None:
+        return _accounts_where(connection, lambda table: [valid(table, number)])
+    found: list[AccountRow] = []
+    asked = sorted(set(accounts))
+    for start in range(0, len(asked), _MANY):
+        found += _some_accounts(connection, number, asked[start : start + _MANY])
+    return found
+
+
+def accounts_changed(connection: Connection, after: int, until: int) -> list[int]:
+    """Accounts that changed in blocks after < b <= until, ascending."""
+    tables = (account_version, position_version, collateral_version)
+    parts = [select(t.c.account).where(t.c.valid_from > after, t.c.valid_from <= until) for t in tables]
+    return sorted(int(account) for account in connection.execute(union(*parts)).scalars())
+
+
+def _some_accounts(connection: Connection, number: int, accounts: Sequence[int]) -> list[AccountRow]:
+    return _accounts_where(connection, lambda t: [valid(t, number), t.c.account.in_(accounts)])
+
+
+def _accounts_where(
+    connection: Connection, where: Callable[[Table], list[ColumnElement[bool]]]
+) -> list[AccountRow]:
+    positions = _pairs(connection, position_version, "instrument", "quantity", where)
+    collateral = _pairs(connection, collateral_version, "token_index", "balance", where)
+    query = select(account_version).where(*where(account_version)).order_by(account_version.c.account)
     return [
         _account_row(dict(row._mapping), positions.get(row.account, []), collateral.get(row.account, []))
-        for row in found
+        for row in connection.execute(query)
     ]
 
 
@@ -300,20 +321,14 @@ def _pairs(
     table: Table,
     key: str,
     value: str,
-    *,
-    number: int | None = None,
-    account: int | None = None,
+    where: Callable[[Table], list[ColumnElement[bool]]],
 ) -> dict[int, list[tuple[int, int]]]:
-    """(key, value) pairs by account, without zeros: of all in a block, or of one now."""
-    where = valid(table, number) if number is not None else table.c.valid_to.is_(None)
-    query = select(table).where(where)
-    if account is not None:
-        query = query.where(table.c.account == account)
+    """(key, value) pairs by account, without zeros."""
+    query = select(table.c.account, table.c[key], table.c[value]).where(*where(table))
     found: dict[int, list[tuple[int, int]]] = {}
-    for row in connection.execute(query):
-        pair = int(row._mapping[key]), int(row._mapping[value])
-        if pair[1]:
-            found.setdefault(row.account, []).append(pair)
+    for account, name, text in connection.execute(query):
+        if text != "0":
+            found.setdefault(account, []).append((int(name), int(text)))
     return found
 
 

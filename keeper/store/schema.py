@@ -4,6 +4,8 @@ they hold in.
 A row of a `*_version` table is valid in blocks valid_from <= b < valid_to (NULL: until now), so a reorg is
 undone mechanically: rows that begin above the common ancestor go, rows that ended above it open again. Rows
 of the other tables of the chain carry the block that they are of, and go with it.
+
+Whatever changes here changes in a new file of `migrations/revisions` too: a test compares the two.
 """
 
 from sqlalchemy import (
@@ -13,10 +15,12 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData()
@@ -165,22 +169,26 @@ insurance_flow = Table(
     Column("shares", Text, nullable=False),
 )
 
-# What this attester has signed. One row per epoch number, for ever: two digests under one number would be
-# equivocation.
+# What the attesters over this database have signed. One row per signer and number, for ever: two digests
+# under one number would be equivocation. The empty signer, of the first release, stands for every one.
 signed_epoch = Table(
     "signed_epoch",
     metadata,
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("signer", String(42), nullable=False),
+    Column("number", BigInteger, nullable=False, autoincrement=False),
     Column("digest", String(66), nullable=False),
     Column("signed_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("signer", "number", name="signed_epoch_by_signer"),
 )
 
 signed_report = Table(
     "signed_report",
     metadata,
-    Column("digest", String(66), primary_key=True),
+    Column("signer", String(42), nullable=False),
+    Column("digest", String(66), nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("action", String(66), nullable=False),
+    PrimaryKeyConstraint("signer", "digest", name="signed_report_by_signer"),
 )
 
 # Snapshots of the epochs served: statements are recomputed from them to the bit.
@@ -192,6 +200,9 @@ snapshot = Table(
     Column("content", Text, nullable=False),
 )
 
+# Something to be done on chain at most once. `lane` is oracle, liquidate or housekeeping; the
+# intent of higher priority goes first; `deadline` and `cooldown_until` are unix seconds, `value_at_risk` WAD,
+# `epoch` that of the sender's lease under which the row was last written.
 intent = Table(
     "intent",
     metadata,
@@ -206,7 +217,15 @@ intent = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("block_number", BigInteger),
     Column("gas_used", BigInteger),
+    Column("sender", String(42), nullable=False, server_default=""),
+    Column("lane", String(16), nullable=False, server_default="oracle"),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("deadline", BigInteger),
+    Column("value_at_risk", Text, nullable=False, server_default="0"),
+    Column("cooldown_until", BigInteger, nullable=False, server_default="0"),
+    Column("epoch", BigInteger, nullable=False, server_default="0"),
 )
+Index("intent_by_state", intent.c.state, intent.c.sender)
 
 attempt = Table(
     "attempt",
@@ -219,6 +238,67 @@ attempt = Table(
     Column("tip", Text, nullable=False),
     Column("head", BigInteger, nullable=False),
     Column("broadcast", Integer, nullable=False, default=0),
+    Column("sender", String(42), nullable=False, server_default=""),
+    Column("epoch", BigInteger, nullable=False, server_default="0"),
+)
+Index("attempt_by_intent", attempt.c.intent)
+
+# Wei spent by a sender in a lane on one day (unix seconds // 86 400), and by how many transactions.
+gas_ledger = Table(
+    "gas_ledger",
+    metadata,
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    Column("sender", String(42), primary_key=True),
+    Column("lane", String(16), primary_key=True),
+    Column("spent", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+)
+
+# Who may do what only one may do; `epoch` grows at each change of the holder, `expires_at` in milliseconds.
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("holder", String(160), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+# Margin calls: one row an account, level and subscriber, updated in place; raised or cleared. Written before
+# it is sent: `sent_at` is NULL until then. `crossed_at` is when the health passed the level, unix seconds.
+notice = Table(
+    "notice",
+    metadata,
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    Column("level", String(16), primary_key=True),
+    Column("subscriber", String(64), primary_key=True),
+    Column("state", String(8), nullable=False),
+    Column("health", Float, nullable=False),
+    Column("crossed_at", BigInteger, nullable=False),
+    Column("sent_at", BigInteger),
+)
+
+# Authenticated proposals, as received: two digests of one proposer under one number are evidence.
+proposal = Table(
+    "proposal",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("proposer", String(42), primary_key=True),
+    Column("digest", String(66), primary_key=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("authorization", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+# Who signed what nobody may sign. Never deleted.
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("accused", String(42), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", Text, nullable=False),
+    Column("found_at", BigInteger, nullable=False),
 )
 
 # What looked wrong to this keeper; `id` follows from kind, subject and time: the same finding is kept once.
@@ -246,3 +326,22 @@ acknowledgement = Table(
     Column("note", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
+
+# The versioned tables, which a reorg undoes and which are read at the head.
+VERSIONED = (
+    account_version,
+    position_version,
+    listing_version,
+    collateral_version,
+    auction_version,
+    conversion_version,
+)
+for _table in VERSIONED:
+    _open = text("valid_to IS NULL")
+    Index(f"{_table.name}_from", _table.c.valid_from)
+    Index(
+        f"{_table.name}_open",
+        next(iter(_table.primary_key)),
+        sqlite_where=_open,
+        postgresql_where=_open,
+    )

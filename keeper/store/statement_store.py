@@ -25,26 +25,34 @@ def highest_number(connection: Connection) -> int:
     return max(int(kept), int(signed))
 
 
-def claim_epoch(database: Database, number: int, digest: str, now: int) -> bool:
-    """Record, durably and before signing, that `number` is signed with `digest`.
+def claim_epoch(database: Database, signer: str, number: int, digest: str, now: int) -> bool:
+    """Record, durably and before signing, that `signer` signs `number` with `digest`.
 
     True when it is this digest's (a repeated request may be answered again), False when another digest has
-    the number.
+    the number. What the first release signed, without saying by whom, counts for every signer.
     """
+    key = signer.lower()
     try:
         with database.begin() as connection:
-            connection.execute(insert(signed_epoch).values(number=number, digest=digest, signed_at=now))
-        return True
-    except IntegrityError:
+            known = _signed_digest(connection, key, number)
+            if known is None:
+                row = {"signer": key, "number": number, "digest": digest, "signed_at": now}
+                connection.execute(insert(signed_epoch).values(**row))
+            return known in (None, digest)
+    except IntegrityError:  # another process over this database was first
         with database.begin() as connection:
-            found = connection.execute(select(signed_epoch.c.digest).where(signed_epoch.c.number == number))
-            return found.scalar() == digest
+            return _signed_digest(connection, key, number) == digest
 
 
-def record_report(connection: Connection, digest: str, epoch: int, action: str) -> None:
+def record_report(connection: Connection, signer: str, digest: str, epoch: int, action: str) -> None:
     """Record a report before it is signed; the same one may be signed again."""
-    if (
-        connection.execute(select(signed_report.c.digest).where(signed_report.c.digest == digest)).first()
-        is None
-    ):
-        connection.execute(insert(signed_report).values(digest=digest, epoch=epoch, action=action))
+    key = signer.lower()
+    same = signed_report.c.signer == key, signed_report.c.digest == digest
+    if connection.execute(select(signed_report.c.digest).where(*same)).first() is None:
+        row = {"signer": key, "digest": digest, "epoch": epoch, "action": action}
+        connection.execute(insert(signed_report).values(**row))
+
+
+def _signed_digest(connection: Connection, signer: str, number: int) -> str | None:
+    of_number = signed_epoch.c.number == number, signed_epoch.c.signer.in_(("", signer))
+    return connection.execute(select(signed_epoch.c.digest).where(*of_number)).scalar()
