@@ -11,7 +11,7 @@ from keeper.attestation.epoch import posted_spots
 from keeper.attestation.typed_data import Epoch
 from keeper.chain import abi_codec
 from keeper.chain.deployment import Deployment
-from keeper.chain.node import CallError, Node
+from keeper.chain.node import CallError, Rpc
 
 CLEARINGHOUSE = "Clearinghouse"
 ORACLE = "RiskOracle"
@@ -92,7 +92,7 @@ class Call:
 class Protocol:
     """Typed reads. `at` is a block hash (0x text): all reads of one decision name the same one."""
 
-    def __init__(self, node: Node, deployment: Deployment) -> None:
+    def __init__(self, node: Rpc, deployment: Deployment) -> None:
         self.node = node
         self.deployment = deployment
 
@@ -113,7 +113,7 @@ class Protocol:
             for c, f in zip(calls, functions, strict=True)
         ]
         try:
-            answers = self.node.batch(requests)
+            answers = self.node.agreed_batch(requests)
         except CallError as error:
             asked = ", ".join(dict.fromkeys(f"{c.contract}.{c.function}" for c in calls))
             raise CallError(f"{asked}: {error.reason}") from error

@@ -18,7 +18,7 @@ from keeper.chain.contracts import (
     VAULT,
     Protocol,
 )
-from keeper.chain.node import BlockRef, Node, NodeError
+from keeper.chain.node import BlockRef, NodeError, Rpc
 from keeper.store import index_store, liquidation_store, versions
 from keeper.store.database import Database
 from keeper.store.index_store import AccountRow, BlockRow, ChangeRow, EventRow, ListingRow
@@ -42,7 +42,7 @@ class Index:
 
     def __init__(self, protocol: Protocol, database: Database) -> None:
         self._protocol = protocol
-        self._node: Node = protocol.node
+        self._node: Rpc = protocol.node
         self._database = database
         deployment = protocol.deployment
         self._names = {deployment.addresses[name].lower(): name for name in WATCHED}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from keeper.chain.abi_codec import Function
-from keeper.chain.node import Node, NodeError
+from keeper.chain.node import NodeError, Rpc
 from keeper.sources.source import Listed, Observation
 
 _ROUND = Function(
@@ -54,7 +54,7 @@ class Feed:
 class PriceFeedSource:
     """One feed; knows no expiries. How old it may be is for whoever combines the sources to say."""
 
-    def __init__(self, node: Node, feed: Feed) -> None:
+    def __init__(self, node: Rpc, feed: Feed) -> None:
         """Args: node: of the chain that the feed is on, which may be another than the protocol's."""
         self.venue = feed.name
         self._node = node
