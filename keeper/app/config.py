@@ -13,6 +13,7 @@ from keeper.app.sections import (
     ChainSection,
     EngineSection,
     KeeperSection,
+    KeySection,
     LiquidatorSection,
     LogSection,
     NetworkSection,
@@ -123,17 +124,12 @@ def _url_problems(config: Config) -> list[str]:
 
 def _key_problems(config: Config) -> list[str]:
     """One key, wherever it is, for the roles that sign."""
-    keeper = config.keeper
-    ways = [keeper.keystore, keeper.web3signer, keeper.kms]
-    found = sum(way is not None for way in ways)
-    problems = []
-    if config.needs_key and not found:
-        problems.append("keeper.keystore: needed by these roles, or keeper.web3signer, or keeper.kms")
-    if found > 1:
-        problems.append("keeper: keystore, web3signer and kms exclude each other")
-    if keeper.keystore is not None and keeper.password_file is None:
-        problems.append("keeper.password_file: needed to open the keystore")
-    return problems
+    keys: dict[str, KeySection | None] = {"keeper.next": config.keeper.next}
+    if config.needs_key:
+        keys["keeper"] = config.keeper
+    for name, lane in config.transactions.lanes.by_name().items():
+        keys[f"transactions.lanes.{name}.key"] = lane.key
+    return [text for name, key in keys.items() if key is not None for text in key.problems(name)]
 
 
 def _anchored(config: Config, folder: Path) -> Config:
@@ -145,18 +141,15 @@ def _anchored(config: Config, folder: Path) -> Config:
     database = config.keeper.database
     if database.startswith("sqlite:///") and not database.startswith("sqlite:////"):
         database = f"sqlite:///{folder / database.removeprefix('sqlite:///')}"
-    keeper = config.keeper.model_copy(
-        update={
-            "keystore": anchor(config.keeper.keystore),
-            "password_file": anchor(config.keeper.password_file),
-            "database": database,
-        }
-    )
+    following = config.keeper.next.anchored(folder) if config.keeper.next else None
+    keeper = config.keeper.anchored(folder).model_copy(update={"database": database, "next": following})
+    lanes = config.transactions.lanes.anchored(folder)
     chain = config.chain.model_copy(update={"deployment": folder / config.chain.deployment})
     source = config.source.anchored(folder)
     notices = config.notices.model_copy(update={"subscriptions": anchor(config.notices.subscriptions)})
     anchored = {
         "keeper": keeper,
+        "transactions": config.transactions.model_copy(update={"lanes": lanes}),
         "chain": chain,
         "source": source,
         "notices": notices,

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -15,11 +15,17 @@ _Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 
 
 class Web3SignerSection(Section):
-    """A remote signer that speaks web3signer's HTTP API, and which of its keys to use."""
+    """A remote signer that speaks web3signer's HTTP API, and which of its keys to use.
+
+    authority, certificate, key: PEM files; who it must be, and who we are to it.
+    """
 
     url: str
     address: _Address
-    timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    timeout_seconds: float = Field(default=2.0, gt=0, le=60)
+    authority: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 class KmsSection(Section):
@@ -28,22 +34,56 @@ class KmsSection(Section):
     key_id: Annotated[str, Field(min_length=1)]
     region: Annotated[str, Field(min_length=1)]
     endpoint: str | None = None
+    timeout_seconds: float = Field(default=2.0, gt=0, le=60)
 
 
-class KeeperSection(Section):
-    """What this process is.
+class KeySection(Section):
+    """Where a key is: an encrypted keystore, web3signer or AWS KMS; one of them."""
+
+    keystore: Path | None = None
+    password_file: Path | None = None
+    web3signer: Web3SignerSection | None = None
+    kms: KmsSection | None = None
+
+    def problems(self, name: str) -> list[str]:
+        """What is wrong with it; `name` is the section's."""
+        problems = []
+        ways = [way for way in (self.keystore, self.web3signer, self.kms) if way is not None]
+        if not ways:
+            problems.append(f"{name}: name a keystore, a web3signer or a kms key")
+        if len(ways) > 1:
+            problems.append(f"{name}: keystore, web3signer and kms exclude each other")
+        if self.keystore is not None and self.password_file is None:
+            problems.append(f"{name}.password_file: needed to open the keystore")
+        if self.web3signer is not None and not self.web3signer.url.startswith(("http://", "https://")):
+            problems.append(f"{name}.web3signer.url: must start with http:// or https://")
+        return problems
+
+    def anchored(self, folder: Path) -> Self:
+        """With paths relative to a folder."""
+
+        def anchor(path: Path | None) -> Path | None:
+            return None if path is None else folder / path
+
+        remote = self.web3signer
+        if remote is not None:
+            files = {n: anchor(getattr(remote, n)) for n in ("authority", "certificate", "key")}
+            remote = remote.model_copy(update=files)
+        files = {n: anchor(getattr(self, n)) for n in ("keystore", "password_file")}
+        return self.model_copy(update=files | {"web3signer": remote})
+
+
+class KeeperSection(KeySection):
+    """What this process is, and its key.
 
     name: who it is among the processes of one database (holder of leases), by default host and process.
-    keystore, web3signer, kms: where its key is; one of them.
+    next: a second key that also attests while the set of attesters changes.
     """
 
     roles: Annotated[list[Role], Field(min_length=1)]
     name: str = ""
     database: str = "sqlite:///keeper.sqlite"
-    keystore: Path | None = None
-    password_file: Path | None = None
-    web3signer: Web3SignerSection | None = None
-    kms: KmsSection | None = None
+    next: KeySection | None = None
     tick_seconds: float = Field(default=2.0, ge=0.05, le=60)
     lease_seconds: float = Field(default=15.0, ge=1, le=600)
 
@@ -101,13 +141,68 @@ class ApiSection(Section):
     port: int = Field(ge=1, le=65_535)
 
 
-class TransactionsSection(Section):
-    """What a transaction may cost; wei and blocks."""
+class LaneSection(Section):
+    """What one kind of transactions may cost. A lane with a key of its own is never held up by the others.
 
-    max_attempts: int = Field(default=5, ge=1)
+    gas_per_day: coins that it may spend on gas a day.
+    """
+
+    key: KeySection | None = None
+    gas_per_day: float = Field(default=1.0, gt=0)
+
+    def anchored(self, folder: Path) -> Self:
+        """With paths relative to a folder."""
+        return self.model_copy(update={"key": self.key.anchored(folder) if self.key else None})
+
+
+class LanesSection(Section):
+    """Transactions by urgency: epochs; flags, bids and what goes with them; settlements and the rest."""
+
+    oracle: LaneSection = LaneSection()
+    liquidate: LaneSection = LaneSection()
+    housekeeping: LaneSection = LaneSection()
+
+    def by_name(self) -> dict[str, LaneSection]:
+        """Every lane."""
+        return {"oracle": self.oracle, "liquidate": self.liquidate, "housekeeping": self.housekeeping}
+
+    def anchored(self, folder: Path) -> Self:
+        """With paths relative to a folder."""
+        return self.model_copy(update={n: lane.anchored(folder) for n, lane in self.by_name().items()})
+
+
+class RelaySection(Section):
+    """A private relay for transactions with much at stake: sent there alone at first.
+
+    public_after_blocks: not mined by then, everybody gets it.
+    minimum_value: USD at risk from which it is used.
+    """
+
+    url: str
+    public_after_blocks: int = Field(default=5, ge=1)
+    minimum_value: float = Field(default=0.0, ge=0)
+
+
+class TransactionsSection(Section):
+    """What a transaction may cost and how long it may take; wei and blocks.
+
+    max_fee_wei: per gas, where nothing is at stake.
+    value_share: of the value at risk, that its transaction may cost beyond that.
+    coin_usd: price of the chain's coin, to compare the two; a guess on the high side is the careful one.
+    final_blocks: mined so deep, a transaction is final.
+    dry_run: nothing is sent, only said; by default everywhere but on a devnet.
+    """
+
+    max_attempts: int = Field(default=8, ge=1)
     replace_after_blocks: int = Field(default=3, ge=1)
     tip_wei: int = Field(default=10**9, ge=0)
     max_fee_wei: int = Field(default=500 * 10**9, gt=0)
+    value_share: float = Field(default=0.05, ge=0, le=1)
+    coin_usd: float = Field(default=10_000, gt=0)
+    final_blocks: int = Field(default=64, ge=1)
+    dry_run: bool | None = None
+    lanes: LanesSection = LanesSection()
+    relay: RelaySection | None = None
 
 
 class NetworkSection(Section):

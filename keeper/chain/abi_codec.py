@@ -1,16 +1,17 @@
-"""Calls and events by ABI: eth_abi directly, which decodes an order of magnitude faster than contract
-objects."""
+"""Calls and events by ABI, without contract objects."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
 from eth_abi.abi import decode, encode
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
+
+from keeper.chain.event_decoder import Decoder
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,15 @@ class Event:
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def decode(self, topics: Sequence[str], data: bytes) -> dict[str, Any]:
-        """Arguments by name, JSON-ready: integers, booleans, text, 0x text, lists, structs by field."""
-        values = {
-            name: decode([kind], bytes.fromhex(topic[2:]))[0]
-            for (name, kind), topic in zip(self.indexed, topics[1:], strict=True)
-        }
-        values |= zip(
-            (name for name, _ in self.plain), decode([kind for _, kind in self.plain], data), strict=True
-        )
-        return {name: self._named(name, _plain(value)) for name, value in values.items()}
+        """Arguments by name, JSON-ready: integers, booleans, text, 0x text, lists, structs by field.
 
-    def _named(self, name: str, value: Any) -> Any:
-        return dict(zip(self.fields[name], value, strict=True)) if name in self.fields else value
+        Raises eth_abi's DecodingError, or ValueError for too few or too many topics.
+        """
+        return self._decoder.decode(topics, data)
+
+    @cached_property
+    def _decoder(self) -> Decoder:
+        return Decoder(self.indexed, self.plain, self.fields)
 
 
 @dataclass(frozen=True)
@@ -100,11 +98,3 @@ def _event(entry: Any) -> Event:
         e["name"]: tuple(c["name"] for c in e["components"]) for e in entry["inputs"] if e["type"] == "tuple"
     }
     return Event(entry["name"], topic, indexed, plain, fields)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value

@@ -14,6 +14,7 @@ from eth_account import Account
 from eth_utils.crypto import keccak
 
 from keeper.attestation.typed_data import address_of, recover, sign
+from keeper.observability.redaction import SECRETS
 
 _LIGHT_ROUNDS = 4_096  # scrypt n of a light keystore: quick to open, for development
 _PRIVATE = 0o600
@@ -62,6 +63,7 @@ class LocalSigner:
     __slots__ = ("_key", "address")
 
     def __init__(self, key: bytes) -> None:
+        SECRETS.hide(key)
         self.address = address_of(PrivateKey(key).public_key)
         self._key = key
 
@@ -106,6 +108,7 @@ def open_keystore(keystore: Path, password_file: Path) -> LocalSigner:
     Raises KeyFileError with one sentence; the sentence never holds a secret.
     """
     password = read_secret(password_file, "password file").rstrip("\r\n")
+    SECRETS.hide(password)
     try:
         content = json.loads(read_secret(keystore, "keystore"))
     except ValueError:
