@@ -117,6 +117,7 @@ class Session:
                 raise TransportError(f"not done in {timeout:g} s")
         if response.length:  # a body cut short ends without an error when it is read in pieces
             raise http.client.IncompleteRead(b"", response.length)
+        response.close()  # or the connection believes that there is more to come
         return b"".join(chunks)
 
     def _connections(self) -> dict[str, _Connection]:
