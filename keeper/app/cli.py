@@ -202,13 +202,13 @@ def _print_table(found: dict[str, Any]) -> None:
 
 
 def _keeper(path: Path) -> Any:
-    from keeper.app import process
+    from keeper.app.build import build
     from keeper.app.config import load
     from keeper.observability.logs import configure
 
     config = load(path)
     configure(config.log.format, config.log.level)
-    return process.build(config)
+    return build(config)
 
 
 def _quoted(values: list[str]) -> str:

@@ -1,40 +1,47 @@
-"""One process: builds what its roles need, ticks, serves, and stops cleanly on SIGTERM."""
+"""One process: rounds of its duties, its health, its HTTP server, and a clean end on SIGTERM."""
 
+import os
 import signal
+import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from keeper.app.config import Config
-from keeper.app.sources import Sources, open_sources, rules_of
-from keeper.chain import deployment as deployments
-from keeper.chain.contracts import Protocol
-from keeper.chain.index import Index, IndexingError
-from keeper.chain.keys import Signer, open_keystore
-from keeper.chain.node import Node, NodeError
-from keeper.chain.transactions import Policy, Sender
+from keeper.app.duties import Duties
+from keeper.app.network import door_of, limits_of
+from keeper.app.readiness import Readiness
+from keeper.app.sources import Sources
+from keeper.chain.keys import Signer
+from keeper.chain.transactions import Sender
 from keeper.jobs.accounts import Accounts
 from keeper.jobs.attest import Attester
-from keeper.jobs.decide import Trigger
 from keeper.jobs.desk import Desk
 from keeper.jobs.follow import Follower
-from keeper.jobs.liquidate import Liquidator, Mandate
-from keeper.jobs.observe import ObservationError
+from keeper.jobs.liquidate import Liquidator
 from keeper.jobs.propose import Proposer
 from keeper.jobs.settle import Settler
-from keeper.jobs.statements import Statements
-from keeper.jobs.watch import Watch
 from keeper.network.client import Attesters
-from keeper.network.server import Refusal, Unavailable, create_app
+from keeper.network.server import create_app
+from keeper.network.serving import server_of
 from keeper.observability.logs import logger
 from keeper.observability.metrics import Metrics
-from keeper.risk.methodology import Methodology
-from keeper.sources.market_check import Tolerance
+from keeper.observability.names import REQUESTS
+from keeper.observability.redaction import SECRETS
+from keeper.observability.watchdog import Watchdog
 from keeper.store.database import Database
+from keeper.store.lease import Lease
 
-_STOP_SECONDS = 10
-_TRANSIENT = (NodeError, ObservationError, Refusal, Unavailable)
+_STOP_SECONDS = 9.0  # a supervisor that waits ten seconds never has to kill
+_SERVE_SECONDS = 5.0
+_LOOP = "duties"
+
+
+class ServeError(RuntimeError):
+    """The HTTP port cannot be served."""
 
 
 @dataclass
@@ -45,6 +52,9 @@ class Keeper:
     database: Database
     desk: Desk
     signer: Signer | None
+    duties: Duties
+    readiness: Readiness
+    watchdog: Watchdog
     sender: Sender | None = None
     attester: Attester | None = None
     proposer: Proposer | None = None
@@ -52,50 +62,36 @@ class Keeper:
     liquidator: Liquidator | None = None
     follower: Follower | None = None
     attesters: Attesters | None = None
-    last_tick: float = 0.0
-    problem: str = "starting"
     metrics: Metrics = field(default_factory=Metrics)
     sources: Sources = Sources(())
+    leases: list[Lease] = field(default_factory=list)
+    closers: list[Callable[[], None]] = field(default_factory=list)
+    last_tick: float = 0.0
 
-    def tick(self) -> str | None:
+    @property
+    def problem(self) -> str:
+        """Why the last round failed, first duty first; empty if it did not."""
+        if not self.last_tick:
+            return "starting"
+        return "; ".join(self.duties.problems.values())
+
+    def tick(self, stopping: Callable[[], bool] = lambda: False) -> str | None:
         """One round of every duty; returns why an epoch was proposed. Transient failures are kept, not
-        raised."""
-        reason = None
-        try:
-            if self.sender is not None:
-                self.sender.advance()
-            if self.proposer is not None:
-                reason = self.proposer.tick()
-            if self.settler is not None:
-                self.settler.tick(self.desk.view())
-            if self.follower is not None:
-                self.follower.tick(self.desk.view())
-            if self.liquidator is not None:
-                self.liquidator.tick(self.desk.view())
-            if self.attester is not None or self.proposer is None:
-                self._follow()
-            self.problem = ""
-        except _TRANSIENT as error:
-            self.problem = str(error)
+        raised; for the others see `Duties.round`."""
+        found = self.duties.round(stopping)
+        if not stopping():
+            self.readiness.ask()
         self.last_tick = time.monotonic()
-        return reason
+        self.readiness.tell(self.problem)
+        reason = found.get("propose")
+        return reason if isinstance(reason, str) else None
 
     def status(self) -> dict[str, Any]:
         """The operator's view."""
-        stale = time.monotonic() - self.last_tick > 10 * max(self.config.keeper.tick_seconds, 0.5)
-        problem = self.problem or ("no tick for a while" if stale else "")
-        latest = self.desk.statements.latest()
-        found: dict[str, Any] = {
-            "ready": not problem,
-            "reason": problem,
-            "roles": self.config.keeper.roles,
-            "chain_id": self.desk.protocol.deployment.chain_id,
-            "address": self.signer.address if self.signer else None,
-            "epoch": latest.epoch.number if latest else 0,
-            "epoch_timestamp": latest.epoch.timestamp if latest else 0,
-            "accounts": len(latest.margins) if latest else 0,
-            "methodology": "0x" + self.desk.methodology.hash().hex(),
-        }
+        problems = [self.problem, self.watchdog.problem, *self.readiness.problems.values()]
+        reason = SECRETS.redact("; ".join(text for text in problems if text))
+        found: dict[str, Any] = {"ready": not reason, "reason": reason, "checks": self._checks()}
+        found |= self._identity()
         if self.attester is not None:
             found["attester"] = {"signed": self.attester.signed, "last_refusal": self.attester.last_refusal}
         if self.proposer is not None:
@@ -103,7 +99,7 @@ class Keeper:
             found["proposer"] = {
                 "posted": status.posted,
                 "last_reason": status.last_reason,
-                "last_error": status.last_error,
+                "last_error": SECRETS.redact(status.last_error),
                 "seconds": round(status.seconds, 4),
                 "refusals": status.refusals,
             }
@@ -115,112 +111,96 @@ class Keeper:
             found["transactions"] = self.sender.counts()
         return found
 
+    def _checks(self) -> dict[str, str]:
+        """Every duty and every question, by name."""
+        duties = {duty.name: self.duties.problems.get(duty.name, "ok") for duty in self.duties.all}
+        return {name: SECRETS.redact(text) for name, text in (duties | self.readiness.checks).items()}
+
+    def _identity(self) -> dict[str, Any]:
+        latest = self.desk.statements.latest()
+        return {
+            "name": self.config.keeper.name,
+            "roles": self.config.keeper.roles,
+            "chain_id": self.desk.protocol.deployment.chain_id,
+            "address": self.signer.address if self.signer else None,
+            "leases": {lease.name: lease.epoch or 0 for lease in self.leases},
+            "epoch": latest.epoch.number if latest else 0,
+            "epoch_timestamp": latest.epoch.timestamp if latest else 0,
+            "accounts": len(latest.margins) if latest else 0,
+            "methodology": "0x" + self.desk.methodology.hash().hex(),
+        }
+
     def close(self) -> None:
-        """Give everything back."""
+        """Give everything back, leases first: the next holder need not wait for their end."""
+        for lease in self.leases:
+            if lease.held:
+                lease.release()
+        for closer in self.closers:
+            closer()
         if self.attesters is not None:
             self.attesters.close()
         self.sources.close()
         self.database.close()
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """Keep the index near the head and know the latest epoch."""
         head = self.desk.sync()
         self.desk.statements.publish(self.desk.protocol.header(head.hash).number)
 
 
-def build(config: Config) -> Keeper:
-    """Wire one process. Raises one of the packages' errors with a clear sentence; nothing is sent."""
-    deployment = deployments.load(config.chain.deployment)
-    node = Node(config.chain.rpc[0], config.chain.timeout_seconds)
-    found = node.chain_id()
-    if found != deployment.chain_id:
-        raise NodeError(f"node {node.url} is on chain {found}, the deployment on {deployment.chain_id}")
-    keeper = config.keeper
-    signer = None
-    if config.needs_key:
-        assert keeper.keystore is not None and keeper.password_file is not None  # checked by `load`
-        signer = open_keystore(keeper.keystore, keeper.password_file)
-    database = Database(keeper.database)
-    protocol = Protocol(node, deployment)
-    methodology = Methodology.load(config.methodology) if config.methodology else Methodology.default()
-    source = config.source
-    sources = open_sources(source, node, protocol.symbols(node.head().hash), methodology)
-    tolerance = Tolerance(source.spot_bps, source.forward_bps, source.vol, source.max_age_seconds)
-    metrics = Metrics()
-    desk = Desk(
-        protocol=protocol,
-        index=Index(protocol, database),
-        sources=sources.all,
-        methodology=methodology,
-        statements=Statements(database, methodology),
-        tolerance=tolerance,
-        rules=rules_of(source),
-        watch=Watch(database, metrics),
-    )
-    made = Keeper(config, database, desk, signer, metrics=metrics, sources=sources)
-    return _with_roles(config, made)
-
-
-def _with_roles(config: Config, keeper: Keeper) -> Keeper:
-    if keeper.signer is None:
-        return keeper
-    desk, signer = keeper.desk, keeper.signer
-    if config.has("attester"):
-        keeper.attester = Attester(desk, keeper.database, signer)
-    if {"proposer", "settler", "liquidator"} & set(config.keeper.roles):
-        limits = config.transactions
-        policy = Policy(limits.max_attempts, limits.replace_after_blocks, limits.tip_wei, limits.max_fee_wei)
-        chain_id = desk.protocol.deployment.chain_id
-        keeper.sender = Sender(desk.protocol.node, keeper.database, signer, chain_id, policy)
-    if config.has("proposer") and keeper.sender is not None:
-        keeper.attesters = Attesters(tuple(url.rstrip("/") for url in config.proposer.attesters))
-        trigger = Trigger(config.proposer.heartbeat_seconds, config.proposer.deviation_bps)
-        keeper.proposer = Proposer(desk, keeper.attesters, keeper.sender, trigger)
-    if config.has("settler") and keeper.sender is not None:
-        keeper.settler = Settler(desk.protocol, keeper.sender)
-    if config.has("liquidator") and keeper.sender is not None:
-        mandate = Mandate(config.liquidator.account, config.liquidator.minimum_return_wad)
-        if keeper.attester is None and keeper.proposer is None:
-            urls = tuple(url.rstrip("/") for url in config.liquidator.keepers)
-            keeper.follower = Follower(desk, urls)
-        keeper.liquidator = Liquidator(desk, keeper.sender, mandate, keeper.metrics)
-    return keeper
-
-
 def run(keeper: Keeper) -> None:
-    """Serve and tick until SIGTERM or SIGINT. Raises IndexingError when the chain's logs cannot be
-    trusted."""
+    """Serve and tick until SIGTERM or SIGINT, then finish the step, release what is held and return.
+
+    Raises:
+        IndexingError, StoreError, DutyError: it cannot go on; see `Duties.round`.
+        ServeError: the port is taken.
+    """
     stop, wake = threading.Event(), threading.Event()
+    log, seconds = logger("process"), keeper.config.keeper.tick_seconds
+    with _signals(stop, wake), _serving(keeper) as alive, _pace(seconds, wake):
+        log.info("started", roles=keeper.config.keeper.roles, port=keeper.config.api.port)
+        keeper.watchdog.expect(_LOOP, seconds)
+        try:
+            while not stop.is_set():
+                if not alive():
+                    raise ServeError("the HTTP server has ended by itself: see the log")
+                keeper.watchdog.pat(_LOOP)
+                keeper.tick(stop.is_set)
+                wake.wait(timeout=seconds * 5)
+                wake.clear()
+        except Exception as error:
+            log.error("halted", reason=str(error))
+            raise
+        finally:
+            keeper.watchdog.leave(_LOOP)
+            keeper.close()
+            log.info("stopped")
+
+
+@contextmanager
+def _signals(stop: threading.Event, wake: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT ask for the end. A step that hangs does not keep it from coming: all that matters
+    was persisted before it was done."""
 
     def on_signal(_number: int, _frame: Any) -> None:
+        if not stop.is_set():
+            last = threading.Timer(_STOP_SECONDS, os._exit, (1,))
+            last.daemon = True
+            last.start()
         stop.set()
         wake.set()
 
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, on_signal)
-    server, thread = _serve(keeper)
-    scheduler = _schedule(keeper.config.keeper.tick_seconds, wake)
-    log = logger("process")
-    log.info("started", roles=keeper.config.keeper.roles, port=keeper.config.api.port)
+    before = {name: signal.signal(name, on_signal) for name in (signal.SIGTERM, signal.SIGINT)}
     try:
-        while not stop.is_set() and thread.is_alive():
-            wake.wait(timeout=keeper.config.keeper.tick_seconds * 5)
-            wake.clear()
-            if not stop.is_set():
-                keeper.tick()
-    except IndexingError as error:
-        log.error("halted", reason=str(error))
-        raise
+        yield
     finally:
-        scheduler.shutdown(wait=False)
-        server.should_exit = True
-        thread.join(_STOP_SECONDS)
-        keeper.close()
-        log.info("stopped")
+        for name, handler in before.items():
+            signal.signal(name, handler)
 
 
-def _schedule(seconds: float, wake: threading.Event) -> Any:
-    """APScheduler only sets the pace: it wakes the one thread that works, so ticks never overlap."""
+@contextmanager
+def _pace(seconds: float, wake: threading.Event) -> Iterator[None]:
+    """APScheduler only sets the pace: it wakes the one thread that works, so rounds never overlap."""
     from apscheduler.schedulers.background import BackgroundScheduler
 
     scheduler = BackgroundScheduler(timezone="UTC")
@@ -228,12 +208,15 @@ def _schedule(seconds: float, wake: threading.Event) -> Any:
         wake.set, "interval", seconds=seconds, misfire_grace_time=None, coalesce=True, max_instances=1
     )
     scheduler.start()
-    return scheduler
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=False)
 
 
-def _serve(keeper: Keeper) -> tuple[Any, threading.Thread]:
-    import uvicorn
-
+@contextmanager
+def _serving(keeper: Keeper) -> Iterator[Callable[[], bool]]:
+    """The HTTP server, in a thread; yields whether it still runs."""
     app = create_app(
         statements=keeper.desk.statements,
         status=keeper.status,
@@ -241,10 +224,30 @@ def _serve(keeper: Keeper) -> tuple[Any, threading.Thread]:
         reports=keeper.proposer,
         metrics=keeper.metrics.text,
         accounts=Accounts(keeper.desk),
+        door=door_of(keeper.config, keeper.desk, keeper.attester) if keeper.attester else None,
+        limits=limits_of(keeper.config),
+        counted=lambda path, status: keeper.metrics.count(REQUESTS, path=path, status=status),
     )
     api = keeper.config.api
-    settings = uvicorn.Config(app, host=api.host, port=api.port, log_level="warning", access_log=False)
-    server = uvicorn.Server(settings)
-    thread = threading.Thread(target=server.run, name="http", daemon=True)
-    thread.start()
-    return server, thread
+    server = server_of(app, api.host, api.port, limits_of(keeper.config))
+    with listening(api.host, api.port) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
+        thread.start()
+        try:
+            yield thread.is_alive
+        finally:
+            server.should_exit = True
+            thread.join(_SERVE_SECONDS)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens. ServeError if the port is taken: found out before anything is done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise ServeError(f"api: {host}:{port} cannot be served: {error.strerror}") from None
+        yield listener

@@ -12,7 +12,7 @@ from keeper.app.source_config import (
     RecordedFeed,
     SourceSection,
 )
-from keeper.chain.node import Node
+from keeper.chain.node import Node, Rpc
 from keeper.chain.price_feed import Feed, PriceFeedSource
 from keeper.risk.methodology import Methodology
 from keeper.sources.ccxt_source import CcxtSource
@@ -56,7 +56,7 @@ def rules_of(section: SourceSection) -> Rules:
 
 
 def open_sources(
-    section: SourceSection, node: Node, symbols: Mapping[int, str], methodology: Methodology
+    section: SourceSection, node: Rpc, symbols: Mapping[int, str], methodology: Methodology
 ) -> Sources:
     """Every source of the section, connected where it connects.
 
@@ -81,7 +81,7 @@ def open_sources(
 
 def _open(
     feed: RecordedFeed | DeribitFeed | ChainlinkFeed | CcxtFeed,
-    node: Node,
+    node: Rpc,
     symbols: Mapping[int, str],
     closers: list[Callable[[], None]],
 ) -> Source:
@@ -91,7 +91,7 @@ def _open(
         case DeribitFeed():
             return _deribit(feed, symbols, closers)
         case ChainlinkFeed():
-            other = Node(feed.rpc) if feed.rpc else node
+            other: Rpc = Node(feed.rpc) if feed.rpc else node
             underlying = _underlying(feed.symbol, symbols)
             described = Feed(feed.name, underlying, feed.address, feed.sequencer, feed.grace_seconds)
             return PriceFeedSource(other, described)

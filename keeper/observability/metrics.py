@@ -37,30 +37,30 @@ class Metrics:
         for name in names:
             self._metric(name)
 
-    def count(self, name: str, by: float = 1, **labels: object) -> None:
+    def count(self, name: str, /, by: float = 1, **labels: object) -> None:
         """Add to a counter. KeyError if the table has none of that name, ValueError for other labels."""
         found = self._labelled(name, labels)
         assert isinstance(found, Counter)
         found.inc(by)
 
-    def set(self, name: str, value: float, **labels: object) -> None:
+    def set(self, name: str, value: float, /, **labels: object) -> None:
         """Set a gauge. Raises as `count`."""
         found = self._labelled(name, labels)
         assert isinstance(found, Gauge)
         found.set(value)
 
-    def observe(self, name: str, value: float, **labels: object) -> None:
+    def observe(self, name: str, value: float, /, **labels: object) -> None:
         """Add an observation (seconds, blocks) to a histogram. Raises as `count`."""
         found = self._labelled(name, labels)
         assert isinstance(found, Histogram)
         found.observe(value)
 
-    def forget(self, name: str, **labels: object) -> None:
+    def forget(self, name: str, /, **labels: object) -> None:
         """Drop one series of a metric: what it was about is gone."""
         values = [str(labels[label]) for label in self._table[name].labels]
         self._metric(name).remove(*values)
 
-    def value(self, name: str, **labels: object) -> float:
+    def value(self, name: str, /, **labels: object) -> float:
         """A counter or gauge as it is, 0 before its first use; of a histogram, the sum of its observations.
 
         KeyError if the table has none of that name.

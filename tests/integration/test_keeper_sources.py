@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from keeper.app import process
+from keeper.app.build import build
 from keeper.app.checks import Checks
 from keeper.app.cli import app
 from keeper.app.config import load
@@ -55,7 +55,7 @@ def keeper(place: Town, feed: Contract) -> Iterator[Keeper]:
         'venues=["binance"]', f'venues=["binance","bybit"]\nminimum=2\nwanted=3\n{chainlink}'
     )
     path.write_text(text)
-    made = process.build(load(path))
+    made = build(load(path))
     yield made
     made.close()
 

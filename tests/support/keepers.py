@@ -10,6 +10,7 @@ from typing import Any
 from web3 import HTTPProvider, Web3
 
 from keeper.app import process
+from keeper.app.build import build
 from keeper.app.config import load
 from keeper.attestation.typed_data import digest, domain_separator, sign
 from keeper.chain.keys import create_keystore
@@ -155,7 +156,7 @@ class Town:
             + (attesters if "proposer" in roles else "")
             + (f"[liquidator]\naccount={account}\nminimum_return=0.03\n" if "liquidator" in roles else "")
         )
-        keeper = process.build(load(folder / "plimsoll.toml"))
+        keeper = build(load(folder / "plimsoll.toml"))
         keeper.desk.sources = tuple(Shock(source, self) for source in keeper.desk.sources)
         return keeper
 

@@ -1,0 +1,134 @@
+"""Wiring: what the roles of a configuration need, put together. Nothing is sent."""
+
+from importlib.metadata import version
+
+from keeper.app.config import Config
+from keeper.app.duties import Duties
+from keeper.app.keys import open_signer
+from keeper.app.network import attester_of, attesters_of, proposer_of
+from keeper.app.nodes import open_pool
+from keeper.app.process import Keeper
+from keeper.app.readiness import Readiness, clock_skew, disk_space, gas_float
+from keeper.app.sources import open_sources, rules_of
+from keeper.chain import deployment as deployments
+from keeper.chain.contracts import Protocol
+from keeper.chain.index import Index
+from keeper.chain.transactions import Policy, Sender
+from keeper.jobs.desk import Desk
+from keeper.jobs.follow import Follower
+from keeper.jobs.liquidate import Liquidator, Mandate
+from keeper.jobs.settle import Settler
+from keeper.jobs.statements import Statements
+from keeper.jobs.watch import Watch
+from keeper.observability.metrics import Metrics
+from keeper.observability.names import BUILD
+from keeper.observability.watchdog import Watchdog
+from keeper.risk.methodology import Methodology
+from keeper.sources.market_check import Tolerance
+from keeper.store.database import Database
+from keeper.store.lease import PROPOSER, Lease, new_holder
+
+_ASK_SECONDS = 15.0  # between looks at balance, clock and disk
+
+
+def build(config: Config) -> Keeper:
+    """Wire one process. Raises one of the packages' errors with a clear sentence."""
+    deployment = deployments.load(config.chain.deployment)
+    keeper, metrics = config.keeper, _metrics(config, deployment.chain_id)
+    pool = open_pool(config.chain, deployment.chain_id, metrics)
+    signer = open_signer(keeper) if config.needs_key else None
+    database = Database(keeper.database)
+    protocol = Protocol(pool, deployment)
+    methodology = Methodology.load(config.methodology) if config.methodology else Methodology.default()
+    source = config.source
+    sources = open_sources(source, pool, protocol.symbols(pool.head().hash), methodology)
+    desk = Desk(
+        protocol=protocol,
+        index=Index(protocol, database),
+        sources=sources.all,
+        methodology=methodology,
+        statements=Statements(database, methodology),
+        tolerance=Tolerance(source.spot_bps, source.forward_bps, source.vol, source.max_age_seconds),
+        rules=rules_of(source),
+        watch=Watch(database, metrics),
+    )
+    made = Keeper(
+        config=config,
+        database=database,
+        desk=desk,
+        signer=signer,
+        duties=Duties(metrics),
+        readiness=Readiness(metrics),
+        watchdog=Watchdog(metrics, config.operations.silent_seconds),
+        metrics=metrics,
+        sources=sources,
+        closers=[pool.close],
+    )
+    _add_roles(config, made)
+    _add_duties(made)
+    _add_questions(config, made)
+    return made
+
+
+def _metrics(config: Config, chain_id: int) -> Metrics:
+    metrics = Metrics()
+    metrics.watch_process()
+    roles = ",".join(config.keeper.roles)
+    metrics.set(BUILD, 1, version=version("plimsoll"), roles=roles, chain_id=chain_id)
+    return metrics
+
+
+def _add_roles(config: Config, keeper: Keeper) -> None:
+    if keeper.signer is None:
+        return
+    desk, signer = keeper.desk, keeper.signer
+    if config.has("attester"):
+        keeper.attester = attester_of(config, desk, keeper.database, signer, keeper.metrics)
+    if config.sends:
+        limits = config.transactions
+        policy = Policy(limits.max_attempts, limits.replace_after_blocks, limits.tip_wei, limits.max_fee_wei)
+        chain_id = desk.protocol.deployment.chain_id
+        keeper.sender = Sender(desk.protocol.node, keeper.database, signer, chain_id, policy)
+    if config.has("proposer") and keeper.sender is not None:
+        keeper.attesters = attesters_of(config, desk, signer, keeper.metrics)
+        lease = Lease(keeper.database, PROPOSER, new_holder(config.keeper.name), config.keeper.lease_seconds)
+        keeper.leases.append(lease)
+        parts = (keeper.database, keeper.attesters, keeper.sender, signer, lease, keeper.metrics)
+        keeper.proposer = proposer_of(config, desk, *parts)
+    if config.has("settler") and keeper.sender is not None:
+        keeper.settler = Settler(desk.protocol, keeper.sender)
+    if config.has("liquidator") and keeper.sender is not None:
+        mandate = Mandate(config.liquidator.account, config.liquidator.minimum_return_wad)
+        if keeper.attester is None and keeper.proposer is None:
+            urls = tuple(url.rstrip("/") for url in config.liquidator.keepers)
+            keeper.follower = Follower(desk, urls)
+        keeper.liquidator = Liquidator(desk, keeper.sender, mandate, keeper.metrics)
+
+
+def _add_duties(keeper: Keeper) -> None:
+    """By importance: what is on its way first, then epochs, then what follows from them."""
+    duties, desk = keeper.duties, keeper.desk
+    if keeper.sender is not None:
+        duties.add("send", keeper.sender.advance)
+    if keeper.proposer is not None:
+        duties.add("propose", keeper.proposer.tick)
+    if (follower := keeper.follower) is not None:
+        duties.add("follow", lambda: follower.tick(desk.view()))
+    if (liquidator := keeper.liquidator) is not None:
+        duties.add("liquidate", lambda: liquidator.tick(desk.view()))
+    if (settler := keeper.settler) is not None:
+        duties.add("settle", lambda: settler.tick(desk.view()))
+    if keeper.attester is not None or keeper.proposer is None:
+        duties.add("index", keeper.follow)
+
+
+def _add_questions(config: Config, keeper: Keeper) -> None:
+    node, deployment = keeper.desk.protocol.node, keeper.desk.protocol.deployment
+    settings, metrics, ready = config.operations, keeper.metrics, keeper.readiness
+    if config.sends and keeper.signer is not None:
+        question = gas_float(node, keeper.signer.address, settings, metrics)
+        ready.add("gas", question, _ASK_SECONDS)
+    ready.add("clock", clock_skew(node, deployment.chain_id, settings, metrics), _ASK_SECONDS)
+    ready.add("disk", disk_space(config.keeper.database, settings, metrics), _ASK_SECONDS)
+    if keeper.proposer is not None:
+        ready.add("proposer", lambda: keeper.proposer.status.last_error if keeper.proposer else "")
