@@ -4,18 +4,22 @@
 the digests.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
 from eth_utils.crypto import keccak
 
+from keeper.attestation.accounts import Accounts
+from keeper.attestation.batch_leaves import batch_tables, margin_leaves
+from keeper.attestation.leaves import Leaves
 from keeper.attestation.merkle import Tree, node
 from keeper.attestation.report import RiskTables, build_tables, margin_leaf
 from keeper.attestation.snapshot import Snapshot
 from keeper.attestation.typed_data import Epoch, ForwardLeaf, InstrumentLeaf, MarginLeaf, Typed, leaf
 from keeper.pricing.market import Market
-from keeper.risk.margin import Margin, unit_margins
+from keeper.risk.batch_units import batch_unit_margins
+from keeper.risk.margin import Margin
 from keeper.risk.methodology import Methodology
 from keeper.units.constants import PRICE_UNIT
 
@@ -29,19 +33,22 @@ class EpochStatement:
     Attributes:
         epoch: what the quorum signs.
         spots: one calldata word per underlying, in order: posted << 64 | effective, price8.
-        margins: leaf of every account, ascending by account.
-        details: margin and breakdown behind each leaf, by account.
+        margins: leaf of every account, ascending by account; any sequence, kept as columns.
         instruments, forwards: market leaves, ascending.
-        tables: the re-priced universe, kept for reports.
+        accounts: behind the leaves; None: only the leaves are known here.
+        tables: the re-priced universe, for reports and breakdowns; None where only the leaves are known.
     """
 
     epoch: Epoch
     spots: tuple[int, ...]
-    margins: tuple[MarginLeaf, ...]
-    details: Mapping[int, Margin]
+    margins: Leaves
     instruments: tuple[InstrumentLeaf, ...]
     forwards: tuple[ForwardLeaf, ...]
-    tables: RiskTables
+    accounts: Accounts | None = None
+    tables: RiskTables | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "margins", Leaves.of(self.margins))
 
     @cached_property
     def market_tree(self) -> Tree:
@@ -51,7 +58,7 @@ class EpochStatement:
     @cached_property
     def margin_tree(self) -> Tree:
         """Tree over margin leaves."""
-        return Tree(leaf(x.struct_hash()) for x in self.margins)
+        return Tree(self.margins.hashes())
 
     @property
     def root(self) -> bytes:
@@ -60,10 +67,23 @@ class EpochStatement:
 
     def margin(self, account: int) -> MarginLeaf:
         """Leaf of one account. Raises LookupError when there is none."""
-        for item in self.margins:
-            if item.account == account:
-                return item
-        raise LookupError(f"epoch: no margin leaf of account {account}")
+        position = self.margins.find(account)
+        if position is None:
+            raise LookupError(f"epoch: no margin leaf of account {account}")
+        return self.margins[position]
+
+    def explain(self, account: int) -> Margin:
+        """Margin of one account with its breakdown at the effective spot, down to single legs.
+
+        Raises:
+            LookupError: there is no such account, or only the leaves of this epoch are known here.
+        """
+        if self.accounts is None or self.tables is None:
+            raise LookupError(f"epoch: {self.epoch.number} is known by its leaves alone, ask who computed it")
+        position = self.accounts.find(account)
+        if position is None:
+            raise LookupError(f"epoch: no margin leaf of account {account}")
+        return margin_leaf(self.accounts[position], self.tables)[1]
 
     def instrument(self, instrument: int) -> InstrumentLeaf:
         """Leaf of one instrument. Raises LookupError when there is none."""
@@ -123,19 +143,18 @@ def build(snapshot: Snapshot, methodology: Methodology, number: int) -> EpochSta
     if [u.underlying for u in market.underlyings] != list(range(1, len(market.underlyings) + 1)):
         raise ValueError("epoch: spots must cover every underlying in order")
     tables = build_tables(snapshot, methodology)
-    pairs = [margin_leaf(state, tables) for state in snapshot.accounts]
-    margins = tuple(statement for statement, _ in pairs)
-    details = {statement.account: margin for statement, margin in pairs}
+    arrays = batch_tables(tables)
+    margins = margin_leaves(snapshot.accounts, tables, arrays)
     instruments = tuple(
         InstrumentLeaf(u.instrument, u.mark, u.im_long, u.mm_long, u.im_short, u.mm_short)
-        for u in unit_margins(tables.effective, snapshot.instruments)
+        for u in batch_unit_margins(arrays.effective, snapshot.instruments)
     )
     forwards = tuple(
         ForwardLeaf(u.underlying, e.expiry, e.forward * PRICE_UNIT, e.svi)
         for u in market.underlyings
         for e in u.expiries
     )
-    spots = spot_words(market)
+    spots, tree = spot_words(market), Tree(margins.hashes())
     epoch = Epoch(
         number=number,
         timestamp=market.timestamp,
@@ -144,10 +163,12 @@ def build(snapshot: Snapshot, methodology: Methodology, number: int) -> EpochSta
         snapshot_hash=snapshot.hash(),
         methodology_hash=snapshot.methodology_hash,
         market_root=Tree(leaf(x.struct_hash()) for x in (*instruments, *forwards)).root,
-        margin_root=Tree(leaf(x.struct_hash()) for x in margins).root,
+        margin_root=tree.root,
         spots_hash=spots_hash(spots),
     )
-    return EpochStatement(epoch, spots, margins, details, instruments, forwards, tables)
+    statement = EpochStatement(epoch, spots, margins, instruments, forwards, snapshot.accounts, tables)
+    statement.__dict__["margin_tree"] = tree
+    return statement
 
 
 def first_difference(ours: EpochStatement, theirs: EpochStatement) -> str | None:
@@ -164,7 +185,7 @@ def first_difference(ours: EpochStatement, theirs: EpochStatement) -> str | None
         found
         or _list_difference("forward", ours.forwards, theirs.forwards)
         or _list_difference("instrument", ours.instruments, theirs.instruments)
-        or _list_difference("margin", ours.margins, theirs.margins)
+        or _margin_difference(ours.margins, theirs.margins)
         or _difference("epoch", ours.epoch, theirs.epoch)
     )
 
@@ -177,6 +198,15 @@ def _list_difference(name: str, ours: Sequence[Typed], theirs: Sequence[Typed]) 
         if found is not None:
             return found
     return None
+
+
+def _margin_difference(ours: Leaves, theirs: Leaves) -> str | None:
+    if len(ours) != len(theirs):
+        return f"margin leaves: {len(ours)} here, {len(theirs)} there"
+    position = ours.first_difference(theirs)
+    if position is None:
+        return None
+    return _difference(f"margin {ours[position].account}", ours[position], theirs[position])
 
 
 def _difference(name: str, ours: Typed, theirs: Typed, only: Sequence[str] = ()) -> str | None:

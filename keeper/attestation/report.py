@@ -1,12 +1,9 @@
 """Margin statements of single accounts: leaves of an epoch, and reports after one action."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from eth_utils.crypto import keccak
-
+from keeper.attestation.charges import breakdown_hash
 from keeper.attestation.snapshot import AccountState, Snapshot
 from keeper.attestation.typed_data import MarginLeaf, Report
 from keeper.risk.margin import Margin, RiskTable, account_margin, build_table
@@ -39,11 +36,6 @@ def build_tables(snapshot: Snapshot, methodology: Methodology, extra: Iterable[i
     return RiskTables(effective, build_table(snapshot.market.at_posted_spot(), methodology, instruments))
 
 
-def breakdown_text(breakdown: Mapping[str, Any]) -> str:
-    """Canonical JSON of a breakdown."""
-    return json.dumps(breakdown, sort_keys=True, separators=(",", ":"))
-
-
 def margin_leaf(state: AccountState, tables: RiskTables) -> tuple[MarginLeaf, Margin]:
     """Statement of one account, and the margin behind it with its breakdown (at the effective spot)."""
     tier = tables.effective.methodology.counted_tier(state.tier)
@@ -63,7 +55,7 @@ def margin_leaf(state: AccountState, tables: RiskTables) -> tuple[MarginLeaf, Ma
         maintenance_posted=posted.maintenance,
         marginal=max(margin.marginal, posted.marginal),
         max_added_im=min(margin.max_added, posted.max_added),
-        breakdown_hash=keccak(breakdown_text(margin.breakdown).encode()),
+        breakdown_hash=breakdown_hash(margin.breakdown),
     )
     return statement, margin
 

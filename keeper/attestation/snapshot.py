@@ -13,17 +13,21 @@ from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
+from keeper.attestation.account_state import AccountState
+from keeper.attestation.accounts import Accounts
 from keeper.attestation.merkle import Tree
 from keeper.attestation.typed_data import leaf
-from keeper.markets.instrument import Leg, word
+from keeper.markets.instrument import Leg
 from keeper.pricing.market import ExpiryMarket, Market, UnderlyingMarket
 from keeper.risk.collateral import Collateral
-from keeper.units.constants import MAX_LEGS
 
 FORMAT = 3
+
+__all__ = ["FORMAT", "AccountState", "Snapshot", "market_from_text", "market_text"]
 
 _HEADER = (
     "SnapshotHeader(uint256 chainId,uint256 blockNumber,bytes32 blockHash,uint256 timestamp,"
@@ -37,46 +41,7 @@ _EXPIRY = (
     "SnapshotExpiry(uint256 underlying,uint256 expiry,uint256 forward,int64[5] svi,uint256 settlementSum,"
     "uint256 settlementCovered)"
 )
-_ACCOUNT = (
-    "SnapshotAccount(uint256 account,uint256[] book,uint256 addedIM,int256 addedMark,bytes32 bookHash,"
-    "uint256 tier,SnapshotCollateral[] collateral)SnapshotCollateral(uint256 index,uint256 underlying,"
-    "uint256 initialHaircut,uint256 maintenanceHaircut,uint256 amount)"
-)
-_BALANCE = ",".join(["uint256"] * 5)
 _UNIVERSE = "SnapshotUniverse(uint128[] instruments)"
-
-
-@dataclass(frozen=True, slots=True)
-class AccountState:
-    """One account as the chain has it at the snapshot's block.
-
-    Attributes:
-        legs: ascending by instrument, distinct; quantities WAD, not zero.
-        added_im, added_mark: the running counters U and Q, WAD.
-        book_hash: running hash of the book, 32 bytes.
-        tier: credit tier as the chain states it; `Methodology.counted_tier` says which one counts.
-        collateral: balances above zero, ascending by token.
-    """
-
-    account: int
-    legs: tuple[Leg, ...]
-    added_im: int
-    added_mark: int
-    book_hash: bytes
-    tier: int = 0
-    collateral: tuple[Collateral, ...] = ()
-
-    def __post_init__(self) -> None:
-        ids = [leg.instrument for leg in self.legs]
-        if any(b <= a for a, b in zip(ids, ids[1:], strict=False)):
-            raise ValueError(f"snapshot: legs of account {self.account} are not ascending")
-        if len(ids) > MAX_LEGS:
-            raise ValueError(f"snapshot: account {self.account} has too many legs")
-        if any(leg.quantity == 0 for leg in self.legs):
-            raise ValueError(f"snapshot: account {self.account} has an empty leg")
-        tokens = [c.index for c in self.collateral]
-        if any(b <= a for a, b in zip(tokens, tokens[1:], strict=False)):
-            raise ValueError(f"snapshot: collateral of account {self.account} is not ascending")
 
 
 @dataclass(frozen=True)
@@ -84,6 +49,7 @@ class Snapshot:
     """Everything an epoch is computed from. Accounts ascending by id, instruments ascending; both distinct.
 
     Attributes:
+        accounts: any sequence of `AccountState`, kept as columns.
         instruments: the universe: packed ids of every instrument that gets a leaf.
     """
 
@@ -91,12 +57,12 @@ class Snapshot:
     block_number: int
     block_hash: bytes
     market: Market
-    accounts: tuple[AccountState, ...]
+    accounts: Accounts
     instruments: tuple[int, ...]
     methodology_hash: bytes
 
     def __post_init__(self) -> None:
-        _require_ascending("accounts", [a.account for a in self.accounts])
+        object.__setattr__(self, "accounts", Accounts.of(self.accounts))
         _require_ascending("instruments", self.instruments)
         _require_ascending("underlyings", [u.underlying for u in self.market.underlyings])
         for listed in self.market.underlyings:
@@ -104,14 +70,14 @@ class Snapshot:
 
     def account(self, account: int) -> AccountState:
         """One account. Raises LookupError when the snapshot does not hold it."""
-        for state in self.accounts:
-            if state.account == account:
-                return state
-        raise LookupError(f"snapshot: no account {account}")
+        position = self.accounts.find(account)
+        if position is None:
+            raise LookupError(f"snapshot: no account {account}")
+        return self.accounts[position]
 
     def traded_instruments(self) -> set[int]:
         """The universe and every leg of every account: what a risk table is built for."""
-        return set(self.instruments) | {leg.instrument for a in self.accounts for leg in a.legs}
+        return {*self.instruments, *self.accounts.held}
 
     def hash(self) -> bytes:
         """`snapshotHash` of the epoch: root over the sections."""
@@ -119,18 +85,15 @@ class Snapshot:
 
     @cached_property
     def tree(self) -> Tree:
-        """Merkle tree over the section leaves."""
-        return Tree(leaf(h) for h in self.section_hashes())
-
-    def section_hashes(self) -> list[bytes]:
-        """Hash of every section: keccak256(typehash, ABI encoding of its fields)."""
-        return [
+        """Merkle tree over the leaves of all sections: header, underlyings, expiries, accounts, universe."""
+        sections = [
             _hash_header(self),
             *(_hash_underlying(u) for u in self.market.underlyings),
             *(_hash_expiry(u.underlying, e) for u in self.market.underlyings for e in u.expiries),
-            *(_hash_account(a) for a in self.accounts),
             _section(_UNIVERSE, ["uint128[]"], [list(self.instruments)]),
         ]
+        others = np.frombuffer(b"".join(leaf(h) for h in sections), dtype=np.uint8).reshape(-1, 32)
+        return Tree(np.concatenate([others, self.accounts.section_leaves]))
 
     def to_json(self) -> str:
         """Canonical text: sorted keys, no spaces, integers as decimal text, bytes as 0x hex."""
@@ -156,12 +119,29 @@ class Snapshot:
                 block_number=int(data["block_number"]),
                 block_hash=_bytes32(data["block_hash"]),
                 market=_market(data["market"]),
-                accounts=tuple(_account(a) for a in data["accounts"]),
+                accounts=Accounts.of(_account(a) for a in data["accounts"]),
                 instruments=tuple(int(i) for i in data["instruments"]),
                 methodology_hash=_bytes32(data["methodology_hash"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"snapshot: malformed: {error!r}") from error
+
+
+def market_text(market: Market) -> str:
+    """Canonical JSON of a market: what a proposal carries of a snapshot."""
+    return json.dumps(_plain_market(market), sort_keys=True, separators=(",", ":"))
+
+
+def market_from_text(text: str) -> Market:
+    """The inverse of `market_text`. Raises ValueError for what is no market."""
+    try:
+        market = _market(json.loads(text))
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"market: malformed: {type(error).__name__}") from error
+    _require_ascending("underlyings", [u.underlying for u in market.underlyings])
+    for listed in market.underlyings:
+        _require_ascending("expiries", [e.expiry for e in listed.expiries])
+    return market
 
 
 def _require_ascending(name: str, values: Sequence[int]) -> None:
@@ -190,28 +170,24 @@ def _hash_expiry(underlying: int, e: ExpiryMarket) -> bytes:
     return _section(_EXPIRY, types, values)
 
 
-def _hash_account(a: AccountState) -> bytes:
-    types = ["uint256", "uint256[]", "uint256", "int256", "bytes32", "uint256", f"({_BALANCE})[]"]
-    book = [word(leg.instrument, leg.quantity) for leg in a.legs]
-    balances = [astuple(c) for c in a.collateral]
-    values = [a.account, book, a.added_im, a.added_mark, a.book_hash, a.tier, balances]
-    return _section(_ACCOUNT, types, values)
-
-
 def _plain(s: Snapshot) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "chain_id": str(s.chain_id),
         "block_number": str(s.block_number),
         "block_hash": "0x" + s.block_hash.hex(),
-        "market": {
-            "timestamp": str(s.market.timestamp),
-            "settlement_price": str(s.market.settlement_price),
-            "underlyings": [_plain_underlying(u) for u in s.market.underlyings],
-        },
+        "market": _plain_market(s.market),
         "accounts": [_plain_account(a) for a in s.accounts],
         "instruments": [str(i) for i in s.instruments],
         "methodology_hash": "0x" + s.methodology_hash.hex(),
+    }
+
+
+def _plain_market(market: Market) -> dict[str, Any]:
+    return {
+        "timestamp": str(market.timestamp),
+        "settlement_price": str(market.settlement_price),
+        "underlyings": [_plain_underlying(u) for u in market.underlyings],
     }
 
 

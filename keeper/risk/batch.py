@@ -7,12 +7,11 @@ whole number, a mark at the edge of its bracket) is recomputed account by accoun
 Collateral is not in it: an account that holds coins needs `keeper.risk.margin.account_margin`.
 """
 
-from collections.abc import Callable, Sequence
-from os import cpu_count
+from collections.abc import Sequence
 
 import numpy as np
 
-from keeper.pricing.threads import pool
+from keeper.risk.batch_blocks import Span, in_blocks
 from keeper.risk.batch_margins import BatchMargins, Shortfalls
 from keeper.risk.batch_table import BatchTable
 from keeper.risk.books import Books
@@ -22,13 +21,6 @@ from keeper.risk.compiled_marks import MarkResult, mark
 from keeper.risk.compiled_scan import Positions, ScanResult, fits, scan
 from keeper.risk.compiled_shortfall import shortfall
 from keeper.risk.scan import Integers
-
-Span = tuple[int, int]
-
-# accounts of a block, at most: so many that calling a kernel costs nothing, so few that threads end together
-_BLOCK = 8_192
-# below, a thread costs more than it saves
-_LEAST_BLOCK = 512
 
 
 def batch_margins(
@@ -54,7 +46,7 @@ def batch_margins(
     kept = np.zeros(size, dtype=np.bool_)
     scanned = scan_result(table, size, detail=detail)
     addons = _addon_result(size)
-    greeks = _greeks_result(size, len(table.underlyings) if detail else 0)
+    greeks = _greeks_result(size, len(table.underlyings))
     losses, risk = np.zeros((size, len(table.tail.whole)), dtype=np.int64), np.zeros(size, dtype=np.int64)
     marks = MarkResult(np.zeros((size, 3), dtype=np.int64), np.zeros(size, dtype=np.bool_))
     share = float(table.source.methodology.scan.offset_ppm)
@@ -72,18 +64,6 @@ def batch_margins(
     found = BatchMargins(table, books, multipliers, scanned, greeks, shortfalls, addons, marks)
     found.recompute(np.flatnonzero(~kept | greeks.undecided | addons.undecided))
     return found
-
-
-def in_blocks(work: Callable[[Span], None], size: int, threads: int | None) -> None:
-    """Run `work` on blocks of accounts, on threads: compiled kernels release the interpreter's lock."""
-    count = max(min(threads or cpu_count() or 1, size // _LEAST_BLOCK), 1)
-    blocks = count * -(-size // (count * _BLOCK))
-    spans = [(size * i // blocks, size * (i + 1) // blocks) for i in range(blocks)]
-    if count == 1:
-        for span in spans:
-            work(span)
-        return
-    list(pool(count).map(work, spans))
 
 
 def scan_result(table: BatchTable, size: int, *, detail: bool) -> ScanResult:

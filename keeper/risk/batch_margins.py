@@ -1,31 +1,27 @@
-"""Results of many accounts' margins: arrays by charge, exact numbers and explanations of single accounts."""
+"""Results of many accounts' margins: arrays by charge, numbers in WAD and explanations of single accounts."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from keeper.markets.instrument import Leg
+from keeper.risk.batch_levels import LevelResult, levels_of_all, marks_of
 from keeper.risk.batch_table import BatchTable
 from keeper.risk.book import book_of
 from keeper.risk.books import Books
 from keeper.risk.compiled_addons import AddonResult
 from keeper.risk.compiled_greeks import GreeksResult
-from keeper.risk.compiled_marks import LIMB_BITS, MarkResult
+from keeper.risk.compiled_marks import MarkResult
 from keeper.risk.compiled_scan import ScanResult
 from keeper.risk.core import core_of
-from keeper.risk.levels import depeg
 from keeper.risk.liquidity import liquidity_charge
 from keeper.risk.margin import Margin, account_margin, mark_of
 from keeper.risk.parameters import PPM
 from keeper.risk.scan import Integers
 from keeper.risk.scan_charge import net_profit
-from keeper.risk.sizes import size_charge
-from keeper.units.constants import PRICE_UNIT, WAD
-
-Exact = npt.NDArray[np.object_]
+from keeper.risk.wide import Exact, Wide
 
 
 class Shortfalls(NamedTuple):
@@ -37,12 +33,12 @@ class Shortfalls(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchMargins:
-    """Margins of many accounts. Charges are whole quanta in 64 bits; marks and margins are Python integers,
-    WAD, as 64 bits do not hold them.
+    """Margins of many accounts. Charges are whole quanta in 64 bits; marks and margins are in WAD, in 128.
 
     Attributes:
         multipliers: of the core margin, ppm.
-        scan, greeks, shortfalls: charges with what binds, by account.
+        scan, greeks, shortfalls, addons: charges with what binds, by account.
+        valued: marks in parts.
         recomputed: accounts that were computed one by one with integers of any length.
     """
 
@@ -53,7 +49,7 @@ class BatchMargins:
     greeks: GreeksResult
     shortfalls: Shortfalls
     addons: AddonResult
-    marks: MarkResult
+    valued: MarkResult
     recomputed: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -82,47 +78,32 @@ class BatchMargins:
         return np.asarray(naked + self.addons.perps + self.addons.confidence)
 
     @cached_property
+    def levels(self) -> LevelResult:
+        """Margins, WAD, and how far they bound those of larger accounts."""
+        return levels_of_all(self)
+
+    @cached_property
+    def marks(self) -> Wide:
+        """Marks, WAD."""
+        result = marks_of(self)
+        for account in {*np.flatnonzero(self.valued.undecided).tolist(), *self.recomputed}:
+            result.put(account, mark_of(self.legs(account), self.table.source))
+        return result
+
+    @cached_property
     def initial(self) -> Exact:
         """Initial margins, WAD, rounded up: as `keeper.risk.levels`."""
-        source = self.table.source
-        factor = PPM + depeg(source.market.settlement_price, source.methodology)
-        scaled = -(-self._wad(self.core) * self.multipliers.astype(object) * factor // PPM**2)
-        return np.asarray(scaled + self._wad(self.addons.liquidity) + self.sizes)
+        return self.levels.initial.objects()
 
     @cached_property
     def maintenance(self) -> Exact:
         """Maintenance margins, WAD, rounded up: as `keeper.risk.levels`."""
-        m = self.table.source.methodology
-        sized = -(-(self._wad(self.core) + self.sizes) * m.maintenance.of_core_ppm // PPM)
-        liquid = -(-self._wad(self.addons.liquidity) * m.liquidity.of_maintenance_ppm // PPM)
-        of_initial = -(-self.initial * m.maintenance.of_initial_ppm // PPM)
-        return np.asarray(np.maximum(sized + liquid, of_initial))
-
-    @cached_property
-    def sizes(self) -> Exact:
-        """Size add-ons, WAD."""
-        methodology, core = self.table.source.methodology, self._wad(self.core)
-        result = np.zeros(len(self), dtype=object)
-        # few books reach the first tier
-        first = min((start for start, _ in methodology.sizes.tiers), default=None)
-        if first is not None:
-            for account in np.flatnonzero(core > first * WAD).tolist():
-                result[account] = size_charge(core[account], methodology)
-        return result
+        return self.levels.maintenance.objects()
 
     @cached_property
     def mark(self) -> Exact:
         """Marks, WAD."""
-        high, middle, low = self.marks.parts.T.astype(object)
-        # 1e-16 USD
-        total = (high * 2**LIMB_BITS + middle) * 2**LIMB_BITS + low
-        result = np.asarray(total * 100)
-        for account in {*np.flatnonzero(self.marks.undecided).tolist(), *self.recomputed}:
-            result[account] = mark_of(self.legs(account), self.table.source)
-        return result
-
-    def _wad(self, quanta: Integers) -> Exact:
-        return np.asarray(quanta.astype(object) * (self.table.source.methodology.quantum_e8 * PRICE_UNIT))
+        return self.marks.objects()
 
     def legs(self, account: int) -> list[Leg]:
         """One account's legs, ascending."""
@@ -183,14 +164,14 @@ class BatchMargins:
         self.addons.confidence[account] = addons.confidence
         self.addons.liquidity[account] = liquidity_charge(addons.spreads, table.methodology)
         self.scan.charge[account] = core.scan
-        if self.scan.loss.shape[1] == 0:
-            return
         for underlying, position in delta.positions.items():
             index = self.table.underlyings.index(underlying)
             self.greeks.net[account, index], self.greeks.charged[account, index] = (
                 position.net,
                 position.charged,
             )
+        if self.scan.loss.shape[1] == 0:
+            return
         for key, profits in book.profits.items():
             net = net_profit(profits, table.methodology.scan.offset_ppm)
             column = int(np.argmin(net))

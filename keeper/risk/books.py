@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.markets.instrument import Leg
+from keeper.risk.batch_blocks import in_blocks
+from keeper.risk.compiled_books import arrange
 from keeper.risk.scan import Integers
 from keeper.risk.table import RiskTable
 from keeper.units.constants import PRICE_UNIT
@@ -47,6 +49,34 @@ class Books:
         entries = slice(self.indptr[account], self.indptr[account + 1])
         pairs = zip(self.rows[entries].tolist(), self.quantities[entries].tolist(), strict=True)
         return sorted(Leg(instruments[row], quantity * PRICE_UNIT) for row, quantity in pairs)
+
+
+def arranged(
+    indptr: Integers,
+    instruments: Sequence[int],
+    columns: npt.NDArray[np.int32],
+    quantities: Integers,
+    table: RiskTable,
+) -> Books:
+    """Books of legs that name their instruments by an index.
+
+    Args:
+        instruments: packed, by that index; those that no leg names need not be in the table.
+        columns: of each leg; distinct inside an account.
+        quantities: 1e-8 coins.
+
+    Raises:
+        LookupError: an instrument is not in the table.
+    """
+    known = (table.units.get(packed) for packed in instruments)
+    lines = np.array([-1 if unit is None else unit.line for unit in known], dtype=np.int32)
+    rows = lines[columns] if len(columns) else np.zeros(0, dtype=np.int32)
+    if len(rows) and rows.min() < 0:
+        missing = instruments[int(columns[int(np.argmin(rows))])]
+        raise LookupError(f"margin: instrument {missing} is not in the table")
+    sorted_quantities = quantities.copy()
+    in_blocks(lambda span: arrange(indptr, rows, sorted_quantities, span), len(indptr) - 1, None)
+    return Books(indptr, rows, sorted_quantities)
 
 
 def books_of(accounts: Sequence[Sequence[Leg]], table: RiskTable) -> Books:

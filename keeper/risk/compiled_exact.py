@@ -111,18 +111,18 @@ def ratio_root_up(amount: int, limit: int) -> int:
     guess = np.ceil(np.sqrt(amount * 1e18 / limit))
     if guess >= _MOST_RATIO:
         return UNDECIDED
-    target = _wide(np.uint64(amount), np.uint64(10**18))
+    target = wide_product(np.uint64(amount), np.uint64(10**18))
     # doubles are off by one at most
     root = np.uint64(max(guess - 1.0, 0.0))
     while True:
-        found = _wide(root * root, np.uint64(limit))
+        found = wide_product(root * root, np.uint64(limit))
         if found[0] > target[0] or (found[0] == target[0] and found[1] >= target[1]):
             return int(root)
         root += np.uint64(1)
 
 
 @compiled
-def _wide(a: Any, b: Any) -> tuple[Any, Any]:
+def wide_product(a: Any, b: Any) -> tuple[Any, Any]:
     """a * b of 64 bits each, without sign: the upper and the lower 64 bits."""
     low = (a & _MASK) * (b & _MASK)
     middle = (a >> _HALF) * (b & _MASK) + (low >> _HALF)

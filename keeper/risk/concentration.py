@@ -85,9 +85,14 @@ def reach(
         growth, room = _growth(held, threshold(methodology, underlying), methodology)
         spread = methodology.spread_ppm if underlying in methodology.correlated else PPM
         marginal = max(marginal, WAD - (-growth * spread * WAD // (_UNIT * PPM)))
-        weight = methodology.spot(underlying).weight_ppm * _root_base(methodology) // _UNIT
+        weight = weight_ppm(methodology, underlying)
         added = min(added, room * weight * methodology.quantum_e8 * _PRICE_TO_WAD // PPM)
     return Reach(marginal, added)
+
+
+def weight_ppm(methodology: Methodology, underlying: int) -> int:
+    """Least delta charge of a net delta, whatever the expiries are, rounded down."""
+    return methodology.spot(underlying).weight_ppm * _root_base(methodology) // _UNIT
 
 
 def _growth(held: Position, limit: int, methodology: Methodology) -> tuple[int, int]:

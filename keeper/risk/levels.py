@@ -26,7 +26,7 @@ from keeper.risk.sizes import size_charge, size_room, size_slope
 from keeper.units.constants import PRICE_UNIT, WAD
 
 # the leaf has 64 bits for the marginal multiplier
-_MOST_MARGINAL = 2**64 - 1
+MOST_MARGINAL = 2**64 - 1
 _PAR = 10**8
 
 
@@ -104,4 +104,4 @@ def bound_of(growth: Reach, cores: list[int], multiplier_ppm: int, methodology: 
         slope = max(slope, size_slope(core + room, methodology))
     marginal = -(-growth.marginal * (max(multiplier_ppm, PPM) + slope) // least)
     marginal = max(marginal, steepest_ppm(methodology) * (WAD // PPM))
-    return Reach(marginal, added) if marginal <= _MOST_MARGINAL else Reach(_MOST_MARGINAL, 0)
+    return Reach(marginal, added) if marginal <= MOST_MARGINAL else Reach(MOST_MARGINAL, 0)

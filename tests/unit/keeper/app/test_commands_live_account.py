@@ -35,7 +35,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Answers by path; a test may change them."""
     state = snapshot(Methodology.default().hash())
     statement = build(state, Methodology.default(), 7)
-    detail = statement.details[3]
+    detail = statement.explain(3)
     answers: dict[str, Any] = {
         "/v1/epochs/latest": {"number": 7},
         "/v1/epochs/7/accounts/3": {

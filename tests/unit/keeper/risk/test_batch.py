@@ -57,7 +57,11 @@ def assert_equal(found: BatchMargins, account: int, tier: int = 0) -> None:
     assert found.greeks.roll[account] == sum(int(charge) for charge in detail["roll"].values())
     assert addons_of(found, account) == detail["addons"]
     assert str(found.addons.liquidity[account]) == detail["liquidity"]["charge"]
-    assert str(found.sizes[account]) == detail["size"]
+    assert str(found.levels.size.at(account)) == detail["size"]
+    assert (int(found.levels.marginal[account]), found.levels.max_added.at(account)) == (
+        exact.marginal,
+        exact.max_added,
+    )
     assert scans_of(found, account) == [
         (s["loss"], s["scenario"], {u: p for u, p in s["underlyings"].items() if p != "0"})
         for s in detail["scan"]
@@ -195,7 +199,7 @@ def test_batch_margins__synthetic_forward__mark_recomputed_and_equal() -> None:
     found = batch_margins(table(), books)
 
     # long call and short put are worth forward less strike, and nothing else: the bracket is a point
-    assert found.marks.undecided.tolist() == [True, False]
+    assert found.valued.undecided.tolist() == [True, False]
     assert found.mark[0] == (80_240 - 80_000) * WAD
     assert_all_equal(found, range(2))
 
