@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from keeper.app.section import Section
 from keeper.app.sections import (
     ApiSection,
+    AttesterSection,
     CanarySection,
     ChainSection,
     EngineSection,
@@ -41,6 +42,7 @@ class Config(Section):
     source: SourceSection
     api: ApiSection
     proposer: ProposerSection = ProposerSection()
+    attester: AttesterSection = AttesterSection()
     liquidator: LiquidatorSection = LiquidatorSection()
     transactions: TransactionsSection = TransactionsSection()
     network: NetworkSection = NetworkSection()
@@ -116,6 +118,7 @@ def _url_problems(config: Config) -> list[str]:
     keepers = {
         "proposer.attesters": config.proposer.attesters,
         "liquidator.keepers": config.liquidator.keepers,
+        "attester.keepers": config.attester.keepers,
     }
     return problems + [
         f"{n}: {u} is not a URL" for n, urls in keepers.items() for u in urls if "://" not in u

@@ -109,11 +109,29 @@ class ChainSection(Section):
 
 
 class ProposerSection(Section):
-    """When an epoch is due, and whom to ask."""
+    """When an epoch is due, whose turn it is, and whom to ask.
+
+    attester_seconds: that an attester has to answer.
+    proposers: addresses of all proposers, this one included; none: it is the only one.
+    stage_seconds: of chain time that each back-up waits longer than the one before it.
+    """
 
     attesters: list[str] = Field(default_factory=list)
+    attester_seconds: float = Field(default=5.0, gt=0, le=60)
+    proposers: list[_Address] = Field(default_factory=list)
+    stage_seconds: int = Field(default=10, ge=1, le=3_600)
     heartbeat_seconds: int = Field(default=60, gt=0)
     deviation_bps: int = Field(default=25, gt=0)
+
+
+class AttesterSection(Section):
+    """Whom an attester asks.
+
+    keepers: APIs of proposers, to name the account that differs, and of fellow attesters, to see whether a
+        proposer says the same to all.
+    """
+
+    keepers: list[str] = Field(default_factory=list)
 
 
 class LiquidatorSection(Section):

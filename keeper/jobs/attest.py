@@ -1,122 +1,204 @@
 """The attester: recomputes what it is asked to sign, from its own node, sources and parameters, and signs
 or says why not."""
 
-from dataclasses import replace
+import time
+from collections.abc import Collection
 
 from eth_utils.crypto import keccak
 
-from keeper.attestation.epoch import EpochStatement, build, first_difference
-from keeper.attestation.snapshot import Snapshot
+from keeper.attestation.epoch import EpochStatement, build
+from keeper.attestation.snapshot import Snapshot, market_from_text
 from keeper.attestation.typed_data import preimage
-from keeper.chain.keys import Signer
+from keeper.chain.deployment import DEVNETS
+from keeper.chain.keys import Signer, SigningError
 from keeper.chain.node import BlockRef, NodeError
-from keeper.jobs.compose import snapshot_difference, snapshot_of
+from keeper.chain.quorum import Quorum
+from keeper.jobs.clock import skew_refusal
+from keeper.jobs.compose import snapshot_of
 from keeper.jobs.desk import Desk, posted_spots
+from keeper.jobs.differences import LeafSource, difference
 from keeper.jobs.effective import effective_spots
 from keeper.jobs.observe import ChainView, ObservationError, observe
+from keeper.jobs.proposals import Proposals
+from keeper.network.peers import Peer
 from keeper.network.schemas import (
     EpochProposal,
+    ProposalsAnswer,
     ReportProposal,
     SignatureAnswer,
-    epoch_from,
     hex_text,
-    margin_from,
 )
 from keeper.network.server import Refusal, Unavailable
+from keeper.observability import names
 from keeper.observability.logs import logger
+from keeper.observability.metrics import Metrics
 from keeper.pricing.market import Market
 from keeper.sources.market_check import market_problems
 from keeper.store import statement_store
 from keeper.store.database import Database
 
 MAX_BLOCKS_BACK = 64
+MAX_NUMBERS_AHEAD = 2**20  # of the chain's: a number is 64 bits, and no proposer may use them up
 
 
 class Attester:
-    """Signs at most one epoch per number, ever; everything signed is kept, and served, before it is
+    """Signs at most one epoch per number and key, ever; everything signed is kept, and served, before it is
     signed."""
 
-    def __init__(self, desk: Desk, database: Database, signer: Signer) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        database: Database,
+        signers: tuple[Signer, ...],
+        leaves: LeafSource | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """
+        Args:
+            signers: the key, and around a change of the set also the one of the coming set: whichever is a
+                member of the set in force signs.
+            leaves: where the proposer's leaves are read to name a difference.
+        """
         self._desk = desk
         self._database = database
-        self._signer = signer
+        self._signers = signers
+        self._leaves = leaves
+        self._metrics = metrics or Metrics()
+        self._proposals = Proposals(database)
         self.signed = 0
         self.last_refusal = ""
 
-    def sign_epoch(self, proposal: EpochProposal) -> SignatureAnswer:
+    def callers(self, proposers: Collection[str]) -> frozenset[str]:
+        """Who may ask for signatures: known proposers and members of the latest set that was looked at."""
+        return frozenset(proposers) | frozenset(self._desk.quorums.latest_signers)
+
+    def proposals(self, number: int) -> ProposalsAnswer:
+        """What was received under a number."""
+        return self._proposals.answer(number)
+
+    def sign_epoch(self, proposal: EpochProposal, peer: Peer) -> SignatureAnswer:
         """Signature over the epoch. Raises Refusal with the first difference, Unavailable if nothing can be
         checked."""
+        deadline = time.monotonic() + proposal.patience_seconds
         try:
-            with self._desk.lock:
-                return self._sign_epoch(proposal)
+            return self._sign_epoch(proposal, peer, deadline)
         except (Refusal, Unavailable) as error:
             self.last_refusal = str(error)
-            logger("attest").warning("refused", number=proposal.number, reason=str(error))
+            self._metrics.count(names.REFUSED, kind="epoch")
+            logger("attest").warning("refused", number=proposal.number, peer=peer.address, reason=str(error))
             raise
 
-    def sign_report(self, proposal: ReportProposal) -> SignatureAnswer:
+    def sign_report(self, proposal: ReportProposal, peer: Peer) -> SignatureAnswer:
         """Signature over the reports after an action; proposer and attester compare digests by the
         signature."""
-        with self._desk.lock:
-            draft = self._desk.draft_report(proposal)
-            text = hex_text(draft.digest)
-            with self._database.begin() as connection:
-                statement_store.record_report(
-                    connection, self._signer.address, text, proposal.epoch, hex_text(draft.reports[0].action)
-                )
-        return self._sign(draft.preimage)
-
-    def _sign_epoch(self, proposal: EpochProposal) -> SignatureAnswer:
         try:
-            theirs = Snapshot.from_json(proposal.snapshot)
+            self._check_clock(peer, None)
+            with self._desk.lock:
+                draft = self._desk.draft_report(proposal)
+            signer, digest = self._member(draft.quorum), hex_text(draft.digest)
+            action = hex_text(draft.reports[0].action)
+            with self._database.begin() as connection:
+                statement_store.record_report(connection, signer.address, digest, proposal.epoch, action)
+            return self._sign(signer, draft.preimage, "report")
+        except (Refusal, Unavailable):
+            self._metrics.count(names.REFUSED, kind="report")
+            raise
+
+    def _sign_epoch(self, proposal: EpochProposal, peer: Peer, deadline: float) -> SignatureAnswer:
+        try:
+            market = market_from_text(proposal.market)
         except ValueError as error:
             raise Refusal(str(error)) from error
-        ours, own = self._recompute(proposal, theirs)
-        difference = first_difference(own, _claimed(own, proposal))
-        if difference is not None:
-            raise Refusal(difference)
-        message = preimage(self._desk.domain, own.epoch.struct_hash())
-        now = theirs.market.timestamp
-        claim = self._signer.address, proposal.number, hex_text(keccak(message)), now
-        if not statement_store.claim_epoch(self._database, *claim):
-            raise Refusal(f"epoch {proposal.number} is signed already with other content")
+        contradiction = self._proposals.receive(proposal, peer, market.timestamp)
+        with self._desk.lock:
+            view = self._view(proposal, market)
+            self._check_clock(peer, view)
+            quorum = self._desk.quorum(view.block.hash)
+            signer = self._member(quorum)
+            ours, own = self._recompute(view, proposal, market)
+        found = difference(own, proposal.epoch.to_epoch(), self._leaves) or contradiction
+        if found is not None:
+            raise Refusal(found)
+        message = preimage(quorum.domain, own.epoch.struct_hash())
+        self._claim(signer, proposal, peer, message, market.timestamp)
         # served before it is signed; claimed before that, so no other content can take the number's place
         self._desk.statements.keep(ours, own)
-        self.signed += 1
-        logger("attest").info("signed", number=proposal.number, block=theirs.block_number)
-        return self._sign(message)
+        if time.monotonic() > deadline:
+            raise Refusal(
+                f"too late: the proposer waits {proposal.patience_seconds:g} seconds, they are over"
+            )
+        logger("attest").info("signed", number=proposal.number, block=view.block.number)
+        return self._sign(signer, message, "epoch")
 
-    def _recompute(self, proposal: EpochProposal, theirs: Snapshot) -> tuple[Snapshot, EpochStatement]:
+    def _view(self, proposal: EpochProposal, market: Market) -> ChainView:
         head = self._desk.sync()
-        block = self._pinned_block(head, theirs)
+        block = self._pinned_block(head, proposal, market)
         try:
-            view = observe(self._desk.index, self._desk.protocol, block)
-            registered = self._desk.protocol.is_registered(block.hash, self._desk.methodology.hash())
+            return observe(self._desk.index, self._desk.protocol, block)
         except (NodeError, ObservationError) as error:
+            raise Unavailable(str(error)) from error
+
+    def _recompute(
+        self, view: ChainView, proposal: EpochProposal, market: Market
+    ) -> tuple[Snapshot, EpochStatement]:
+        methodology = self._desk.methodology
+        stated, own = proposal.epoch.methodology_hash, hex_text(methodology.hash())
+        if stated != own:
+            raise Refusal(f"epoch methodology_hash: {own} here, {stated} there")
+        try:
+            registered = self._desk.protocol.is_registered(view.block.hash, methodology.hash())
+        except NodeError as error:
             raise Unavailable(str(error)) from error
         if not registered:
             raise Refusal("methodology is not registered on chain")
-        if proposal.number <= view.header.number:
-            raise Refusal(f"epoch {proposal.number} is not above the latest on chain, {view.header.number}")
-        self._check_market(view, theirs.market)
-        ours = snapshot_of(view, theirs.market, self._desk.methodology)
-        difference = snapshot_difference(ours, theirs)
-        if difference is not None:
-            raise Refusal(difference)
+        self._check_number(proposal.number, view.header.number)
+        self._check_market(view, market)
+        ours = snapshot_of(view, market, methodology)
         try:
-            return ours, build(ours, self._desk.methodology, proposal.number)
+            return ours, build(ours, methodology, proposal.number)
         except (ValueError, LookupError, OverflowError) as error:
             raise Refusal(str(error)) from error
 
-    def _pinned_block(self, head: BlockRef, snapshot: Snapshot) -> BlockRef:
-        if not head.number - MAX_BLOCKS_BACK <= snapshot.block_number <= head.number:
-            raise Refusal(
-                f"block {snapshot.block_number} is not among the last {MAX_BLOCKS_BACK} of head {head.number}"
-            )
-        row = self._desk.index.block(snapshot.block_number)
-        if row is None or row.hash != hex_text(snapshot.block_hash):
-            raise Refusal(f"block {snapshot.block_number} has another hash here")
-        if row.timestamp != snapshot.market.timestamp:
+    def _check_number(self, number: int, latest: int) -> None:
+        if number <= latest:
+            raise Refusal(f"epoch {number} is not above the latest on chain, {latest}")
+        if number > latest + MAX_NUMBERS_AHEAD:
+            raise Refusal(f"epoch {number} is too far above the latest on chain, {latest}")
+
+    def _check_clock(self, peer: Peer, view: ChainView | None) -> None:
+        """A devnet's clock runs as its driver pleases; another chain's is never ahead of ours."""
+        refusal = skew_refusal(-peer.skew, "proposer", self._metrics)
+        chain_id = self._desk.protocol.deployment.chain_id
+        if refusal is None and view is not None and chain_id not in DEVNETS:
+            behind = min(time.time() - view.block.timestamp, 0.0)
+            refusal = skew_refusal(behind, "chain", self._metrics)
+        if refusal is not None:
+            raise Refusal(refusal)
+
+    def _member(self, quorum: Quorum) -> Signer:
+        """Of our keys the one that the set in force knows."""
+        for signer in self._signers:
+            if signer.address in quorum.signers:
+                return signer
+        ours = " and ".join(signer.address for signer in self._signers)
+        raise Refusal(f"{ours}: no member of the quorum in force, {quorum.address}")
+
+    def _claim(self, signer: Signer, proposal: EpochProposal, peer: Peer, message: bytes, now: int) -> None:
+        """The number is this digest's from now on, and never another's."""
+        digest = hex_text(keccak(message))
+        if statement_store.claim_epoch(self._database, signer.address, proposal.number, digest, now):
+            return
+        self._proposals.accuse("second_content", proposal, peer, now)
+        raise Refusal(f"epoch {proposal.number} is signed already with other content")
+
+    def _pinned_block(self, head: BlockRef, proposal: EpochProposal, market: Market) -> BlockRef:
+        number = proposal.epoch.block_number
+        if not head.number - MAX_BLOCKS_BACK <= number <= head.number:
+            raise Refusal(f"block {number} is not among the last {MAX_BLOCKS_BACK} of head {head.number}")
+        row = self._desk.index.block(number)
+        if row is None or row.hash != proposal.epoch.block_hash:
+            raise Refusal(f"block {number} has another hash here")
+        if row.timestamp != market.timestamp:
             raise Refusal("market is not of the block's time")
         return BlockRef(row.number, row.hash, row.parent, row.timestamp)
 
@@ -148,17 +230,12 @@ class Attester:
         if problems:
             raise Refusal(problems[0])
 
-    def _sign(self, message: bytes) -> SignatureAnswer:
-        r, vs = self._signer.sign(message).compact
+    def _sign(self, signer: Signer, message: bytes, kind: str) -> SignatureAnswer:
+        try:
+            r, vs = signer.sign(message).compact
+        except SigningError as error:
+            raise Unavailable(str(error)) from error
+        self.signed += kind == "epoch"
+        self._metrics.count(names.SIGNED, kind=kind)
         digest = hex_text(keccak(message))
-        return SignatureAnswer(signer=self._signer.address, digest=digest, r=hex_text(r), vs=str(vs))
-
-
-def _claimed(own: EpochStatement, proposal: EpochProposal) -> EpochStatement:
-    """Our epoch with the proposer's figures in the places where it states them."""
-    try:
-        epoch = epoch_from(proposal.epoch)
-        margins = tuple(margin_from(values) for values in proposal.margins)
-    except (ValueError, TypeError) as error:
-        raise Refusal(f"malformed proposal: {error}") from error
-    return replace(own, epoch=epoch, margins=margins)
+        return SignatureAnswer(signer=signer.address, digest=digest, r=hex_text(r), vs=str(vs))

@@ -16,9 +16,29 @@ class Trigger:
     deviation_bps: int = 25
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Why an epoch should be posted.
+
+    Attributes:
+        trigger: one of a few names, for metrics.
+        detail: what exactly, for people.
+        since: chain time since which it is due, as everybody would say; now, where only we can.
+    """
+
+    trigger: str
+    detail: str
+    since: int
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return f"{self.trigger}: {self.detail}" if self.detail else self.trigger
+
+
 def decide_epoch(
     view: ChainView, observed: Mapping[int, int], attested: frozenset[int], trigger: Trigger
-) -> str | None:
+) -> Due | None:
     """Why an epoch should be posted now, or None.
 
     Args:
@@ -33,15 +53,17 @@ def decide_epoch(
     ):
         return None  # nothing has happened since: time stands still
     if header.number == 0:
-        return "first"
-    if view.block.timestamp - header.timestamp >= trigger.heartbeat_seconds:
-        return "heartbeat"
+        return Due("first", "", view.block.timestamp)
+    now = view.block.timestamp
+    if now - header.timestamp >= trigger.heartbeat_seconds:
+        return Due("heartbeat", "", header.timestamp + trigger.heartbeat_seconds)
     for underlying, spot in sorted(observed.items()):
         posted = view.spots[underlying - 1].posted
         if abs(spot - posted) * BASIS_POINTS >= posted * trigger.deviation_bps:
-            return f"spot of {underlying}"
-    if any(row.account not in attested for row in view.accounts):
-        return "new account"
+            return Due("spot_deviation", f"underlying {underlying}", now)
+    new = [row.account for row in view.accounts if row.account not in attested]
+    if new:
+        return Due("request", f"account {new[0]} has no leaf", now)
     return None
 
 

@@ -8,10 +8,11 @@ from eth_utils.crypto import keccak
 from keeper.attestation.epoch import EpochStatement
 from keeper.attestation.report import build_report, build_tables
 from keeper.attestation.snapshot import AccountState, Snapshot
-from keeper.attestation.typed_data import Report, domain_separator, preimage, reports_hash
+from keeper.attestation.typed_data import Report, preimage, reports_hash
 from keeper.chain.contracts import Protocol
 from keeper.chain.index import Index
 from keeper.chain.node import BlockRef, NodeError
+from keeper.chain.quorum import Quorum, Quorums
 from keeper.jobs.actions import Outcome, outcome_of
 from keeper.jobs.observe import ChainView, ObservationError, observe
 from keeper.jobs.price_band import band_refusal
@@ -36,6 +37,7 @@ class ReportDraft:
     margins: tuple[Margin, ...]
     after: tuple[AccountState, ...]
     preimage: bytes  # of the digest that is signed
+    quorum: Quorum  # that is to sign it
 
     @property
     def digest(self) -> bytes:
@@ -59,11 +61,15 @@ class Desk:
     sources_report: SourceReport = field(default_factory=SourceReport)  # of the latest observation
     _seen: ChainView | None = None
 
-    @property
-    def domain(self) -> bytes:
-        """EIP-712 domain of everything attested."""
-        deployment = self.protocol.deployment
-        return domain_separator(deployment.chain_id, deployment.quorum)
+    def __post_init__(self) -> None:
+        self.quorums = Quorums(self.protocol)
+
+    def quorum(self, at: str) -> Quorum:
+        """The attester set in force at a block. Raises Unavailable."""
+        try:
+            return self.quorums.at(at)
+        except NodeError as error:
+            raise Unavailable(str(error)) from error
 
     def sync(self) -> BlockRef:
         """Bring the index to the node's head. Raises Unavailable when the node does not answer."""
@@ -141,8 +147,9 @@ class Desk:
             except (ValueError, LookupError, OverflowError) as error:
                 raise Refusal(f"account {after.account} cannot be margined: {error}") from error
         reports = tuple(report for report, _ in drafts)
-        message = preimage(self.domain, reports_hash(reports))
-        return ReportDraft(reports, tuple(margin for _, margin in drafts), outcome.after, message)
+        quorum = self.quorum(head.hash)
+        message = preimage(quorum.domain, reports_hash(reports))
+        return ReportDraft(reports, tuple(margin for _, margin in drafts), outcome.after, message, quorum)
 
     def _require_inside_bands(
         self, outcome: Outcome, snapshot: Snapshot, statement: EpochStatement, head: BlockRef

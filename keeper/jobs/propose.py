@@ -1,38 +1,36 @@
-"""The proposer: composes an epoch when one is due, gathers a threshold of signatures, and hands the post to
-the sender."""
+"""The proposer: composes an epoch when one is due and it is its turn, gathers a threshold of signatures, and
+hands the post to the sender."""
 
+import json
 import time
 from dataclasses import dataclass, field
 
 from keeper.attestation.epoch import EpochStatement, build
-from keeper.attestation.snapshot import Snapshot
+from keeper.attestation.snapshot import Snapshot, market_text
 from keeper.attestation.typed_data import digest
 from keeper.chain.node import NodeError
+from keeper.chain.quorum import Quorum
 from keeper.chain.transactions import Sender
 from keeper.jobs.compose import snapshot_of
-from keeper.jobs.decide import Trigger, decide_epoch
+from keeper.jobs.decide import Due, Trigger, decide_epoch
 from keeper.jobs.desk import Desk
 from keeper.jobs.effective import effective_spots
 from keeper.jobs.observe import ChainView
+from keeper.jobs.reports import Reports, too_few
+from keeper.jobs.rota import Rota
 from keeper.network.client import Attesters, Gathered
-from keeper.network.schemas import (
-    EpochProposal,
-    ReportAnswer,
-    ReportProposal,
-    ReportRequest,
-    SignatureMessage,
-    SignaturesMessage,
-    hex_text,
-    margin_fields,
-    texts,
-)
-from keeper.network.server import Refusal, Unavailable
+from keeper.network.schemas import EpochMessage, EpochProposal, ReportAnswer, ReportRequest
+from keeper.network.server import SIGN_EPOCH, Refusal, Unavailable
+from keeper.observability import names
 from keeper.observability.logs import logger
-from keeper.sources.source import market_of
+from keeper.observability.metrics import Metrics
+from keeper.sources.source import Observation, market_of
+from keeper.store import statement_store
+from keeper.store.database import Database
+from keeper.store.lease import Lease
 from keeper.store.transaction_store import UNRESOLVED, State
 
 _RETRY_SECONDS = 1.0
-_REPORT_SECONDS = 600  # a report lives no longer, in chain time
 
 
 @dataclass
@@ -43,34 +41,48 @@ class ProposerStatus:
     last_reason: str = ""
     last_error: str = ""
     seconds: float = 0.0
+    stage: int = 0
     refusals: dict[str, str] = field(default_factory=dict)
 
 
 class Proposer:
     """One tick: look, decide, compose, gather, post. Never waits for a block."""
 
-    def __init__(self, desk: Desk, attesters: Attesters, sender: Sender, trigger: Trigger) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        database: Database,
+        attesters: Attesters,
+        sender: Sender,
+        trigger: Trigger,
+        rota: Rota,
+        lease: Lease | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """`lease`: where several processes propose over one database, one of them at a time."""
         self._desk = desk
+        self._database = database
         self._attesters = attesters
         self._sender = sender
         self._trigger = trigger
+        self._rota = rota
+        self._lease = lease
+        self._metrics = metrics or Metrics()
+        self._reports = Reports(desk, attesters)
         self._pending = ""  # intent of the epoch on its way
         self._failed_at = ("", 0.0)  # block and moment: an attempt on the same block waits a little
-        self._members: tuple[str, list[str], int] | None = None
+        self._due_since = (-1, 0)  # latest epoch, chain time at which its successor was first due
         self.status = ProposerStatus()
+        self._metrics.set(names.EPOCH_HEARTBEAT, trigger.heartbeat_seconds)
 
     def tick(self) -> str | None:
         """Post an epoch if one is due. Returns the reason, None if nothing was due. Failures are kept in
         `status`."""
-        if self._is_pending():
+        if self._is_pending() or (self._lease is not None and not self._lease.acquire()):
             return None
         try:
-            with self._desk.lock:
-                view = self._desk.view()
-            if (
-                view.block.hash == self._failed_at[0]
-                and time.monotonic() < self._failed_at[1] + _RETRY_SECONDS
-            ):
+            view = self._desk.view()
+            if self._is_too_soon(view):
                 return None
             try:
                 return self._propose(view)
@@ -82,6 +94,14 @@ class Proposer:
                 logger("propose").warning("failed", reason=str(error))
             self.status.last_error = str(error)
             return None
+
+    def report(self, request: ReportRequest) -> ReportAnswer:
+        """Signed reports after an action. Raises Refusal or Unavailable."""
+        return self._reports.report(request)
+
+    def _is_too_soon(self, view: ChainView) -> bool:
+        block, moment = self._failed_at
+        return view.block.hash == block and time.monotonic() < moment + _RETRY_SECONDS
 
     def _is_pending(self) -> bool:
         """An epoch that is still on its way keeps the next one back."""
@@ -98,54 +118,100 @@ class Proposer:
         return False
 
     def _propose(self, view: ChainView) -> str | None:
-        started = time.monotonic()
-        listed = view.priced_expiries()
-        observation = self._desk.observe_market(view.block.timestamp, listed)
+        observation = self._desk.observe_market(view.block.timestamp, view.priced_expiries())
+        due = self._due(view, observation)
+        if due is None or not self._is_turn(view, due):
+            return None
+        status = "failed"
+        try:
+            self._post_epoch(view, observation)
+            status = "posted"
+        finally:
+            self._metrics.count(names.EPOCH_ATTEMPTS, trigger=due.trigger, status=status)
+        self.status.last_reason = due.text
+        return due.text
+
+    def _due(self, view: ChainView, observation: Observation) -> Due | None:
         latest = self._desk.statements.latest()
         attested = frozenset(m.account for m in latest.margins) if latest else frozenset()
-        reason = decide_epoch(view, observation.spots, attested, self._trigger)
-        if reason is None:
-            return None
+        return decide_epoch(view, observation.spots, attested, self._trigger)
+
+    def _is_turn(self, view: ChainView, due: Due) -> bool:
+        """Back-ups wait for those before them; whoever acts has looked at the chain just now."""
+        number, now = view.header.number, view.block.timestamp
+        if self._due_since[0] != number:
+            self._due_since = (number, min(due.since, now))
+        self.status.stage = self._rota.stage(number)
+        if not self._rota.is_turn(number, now - self._due_since[1]):
+            return False
+        return self._is_still_latest(number)
+
+    def _is_still_latest(self, number: int) -> bool:
+        """Nobody else has posted the epoch after `number` by now."""
+        head = self._desk.sync()
+        return self._desk.protocol.header(head.hash).number == number
+
+    def _post_epoch(self, view: ChainView, observation: Observation) -> None:
+        started = time.monotonic()
+        snapshot, statement = self._compose(view, observation)
+        self._metrics.observe(names.EPOCH_SECONDS, time.monotonic() - started)
+        # kept first: its number is never used for anything else, whatever happens next
+        self._desk.statements.keep(snapshot, statement)
+        quorum = self._desk.quorum(view.block.hash)
+        gathered = self._gather(view, snapshot, statement, quorum)
+        self._post(view, statement, quorum, gathered)
+        self.status.seconds = time.monotonic() - started
+
+    def _compose(self, view: ChainView, observation: Observation) -> tuple[Snapshot, EpochStatement]:
+        if observation.age > self._desk.tolerance.max_age_seconds:  # an old value gets no new time
+            raise Refusal(f"no epoch: the market data is {observation.age} seconds old")
         effective = effective_spots(
             view.header, view.spots, view.bands, observation.spots, view.block.timestamp
         )
         market = market_of(observation, effective, view.windows)
         snapshot = snapshot_of(view, market, self._desk.methodology)
-        number = max(view.header.number, self._desk.statements.highest()) + 1
+        number = self._rota.next_number(max(view.header.number, self._desk.statements.highest()))
         try:
-            statement = build(snapshot, self._desk.methodology, number)
+            return snapshot, build(snapshot, self._desk.methodology, number)
         except (ValueError, LookupError, OverflowError) as error:
             raise Refusal(f"no epoch can be computed: {error}") from error
-        # kept first: its number is never used for anything else, whatever happens next
-        self._desk.statements.keep(snapshot, statement)
-        gathered = self._gather(view, snapshot, statement)
-        self._post(view, statement, gathered)
-        self.status.seconds = time.monotonic() - started
-        self.status.last_reason = reason
-        return reason
 
-    def _gather(self, view: ChainView, snapshot: Snapshot, statement: EpochStatement) -> Gathered:
+    def _gather(
+        self, view: ChainView, snapshot: Snapshot, statement: EpochStatement, quorum: Quorum
+    ) -> Gathered:
         proposal = EpochProposal(
-            number=statement.epoch.number,
-            snapshot=snapshot.to_json(),
-            epoch=texts(statement.epoch.values()),
-            margins=[texts(m.values()) for m in statement.margins],
+            patience_seconds=self._attesters.timeout,
+            market=market_text(snapshot.market),
+            epoch=EpochMessage.of(statement.epoch),
         )
-        signers, threshold = self._quorum(view.block.hash)
-        message = digest(self._desk.domain, statement.epoch.struct_hash())
-        gathered = self._attesters.gather("/v1/epochs", proposal, message, signers, threshold)
+        message = digest(quorum.domain, statement.epoch.struct_hash())
+        signers, threshold = list(quorum.signers), quorum.threshold
+        gathered = self._attesters.gather(SIGN_EPOCH, proposal, message, signers, threshold)
         self.status.refusals = gathered.refusals
+        self._metrics.set(names.SIGNATURES, len(gathered.signatures))
+        self._metrics.set(names.SIGNATURES_NEEDED, threshold)
+        self._keep_dissents(gathered, proposal.number, view.block.timestamp)
         if self._desk.watch is not None and gathered.signatures:
             answers = {url: gathered.refusals.get(url, "") for url in self._attesters.urls}
             self._desk.watch.proposed(view.block.timestamp, answers)
         return gathered
 
-    def _post(self, view: ChainView, statement: EpochStatement, gathered: Gathered) -> None:
-        _, threshold = self._quorum(view.block.hash)
+    def _keep_dissents(self, gathered: Gathered, number: int, now: int) -> None:
+        """A member that signs something else than it was asked has put that in writing."""
+        for answer in gathered.dissents:
+            content = json.dumps(answer.model_dump())
+            with self._database.begin() as connection:
+                statement_store.add_evidence(
+                    connection, "dissent", answer.signer.lower(), number, content, now
+                )
+
+    def _post(self, view: ChainView, statement: EpochStatement, quorum: Quorum, gathered: Gathered) -> None:
         number = statement.epoch.number
-        signatures = gathered.assemble(threshold)
+        signatures = gathered.assemble(quorum.threshold)
         if signatures is None:
-            raise Unavailable(_too_few(number, gathered, threshold))
+            raise Unavailable(too_few(number, gathered, quorum.threshold))
+        if not self._is_still_latest(view.header.number):
+            raise Refusal(f"epoch {number}: another proposer was first")
         calldata = self._desk.protocol.post_epoch(statement.epoch, statement.spots, *signatures)
         intent_id = f"epoch:{number}"
         target = self._desk.protocol.deployment.oracle
@@ -153,47 +219,3 @@ class Proposer:
         logger("propose").info("epoch", number=number, state=intent.state, error=intent.error)
         self._pending = intent_id
         self.status.last_error = intent.error
-
-    def _quorum(self, at: str) -> tuple[list[str], int]:
-        """Members and threshold: immutable, so read once."""
-        if self._members is None:
-            protocol = self._desk.protocol
-            self._members = (protocol.deployment.quorum, protocol.signers(at), protocol.threshold(at))
-        return self._members[1], self._members[2]
-
-    def report(self, request: ReportRequest) -> ReportAnswer:
-        """Signed reports after an action. Raises Refusal or Unavailable."""
-        with self._desk.lock:
-            view_head = self._desk.sync()
-            number = self._desk.protocol.header(view_head.hash).number
-            if number == 0:
-                raise Unavailable("no epoch has been posted yet")
-            deadline = view_head.timestamp + _REPORT_SECONDS
-            proposal = ReportProposal(epoch=number, deadline=deadline, action=request.action)
-            draft = self._desk.draft_report(proposal)
-            signers, threshold = self._quorum(view_head.hash)
-        gathered = self._attesters.gather(
-            "/v1/attestations/reports", proposal, draft.digest, signers, threshold
-        )
-        signatures = gathered.assemble(threshold)
-        if signatures is None:
-            raise Unavailable(_too_few(number, gathered, threshold))
-        bitmap, compact = signatures
-        return ReportAnswer(
-            epoch=number,
-            deadline=deadline,
-            action=hex_text(draft.reports[0].action),
-            margins=[margin_fields(report.margin) for report in draft.reports],
-            breakdowns=[dict(margin.breakdown) for margin in draft.margins],
-            instruments=[[str(leg.instrument) for leg in state.legs] for state in draft.after],
-            signatures=SignaturesMessage(
-                bitmap=str(bitmap),
-                compact=[SignatureMessage(r=hex_text(r), vs=str(vs)) for r, vs in compact],
-            ),
-        )
-
-
-def _too_few(number: int, gathered: Gathered, threshold: int) -> str:
-    """Who failed, and how many of how many."""
-    refusals = "; ".join(f"{url}: {why}" for url, why in gathered.refusals.items())
-    return f"epoch {number}: {len(gathered.signatures)} of {threshold} signatures ({refusals})"

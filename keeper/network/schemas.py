@@ -1,10 +1,14 @@
-"""Wire schemas of version 1. Integers are decimal text (they exceed 53 bits), bytes 0x text."""
+"""Wire schemas. Integers are decimal text (they exceed 53 bits), bytes 0x text.
+
+Every message names the version of its schema: who speaks another one is refused with both named, instead of
+being misread. The OpenAPI document of all of them is `tests/snapshots/openapi.json`.
+"""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from keeper.attestation.typed_data import Epoch, MarginLeaf
+from keeper.attestation.typed_data import Epoch
 from keeper.units.constants import MAX_ORDER_LEGS
 
 Number = Annotated[str, Field(pattern=r"^-?[0-9]{1,78}$")]
@@ -12,20 +16,82 @@ Hash = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
 Address = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
 
 
-class Message(BaseModel):
-    """Unknown fields are refused."""
+MAX_PAGE = 10_000  # leaves of one answer
+
+
+class Part(BaseModel):
+    """What messages are made of. Unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class EpochProposal(Message):
-    """A whole epoch: the snapshot's canonical JSON, the epoch as the proposer computed it, and its margin
-    leaves."""
+class Message(Part):
+    """What is sent."""
+
+    schema_version: Literal[2] = 2
+
+
+class EpochMessage(Part):
+    """An epoch, field by field."""
 
     number: int = Field(gt=0, lt=2**63)
-    snapshot: str
-    epoch: list[str]
-    margins: list[list[str]]
+    timestamp: int = Field(ge=0, lt=2**63)
+    block_number: int = Field(ge=0, lt=2**63)
+    block_hash: Hash
+    snapshot_hash: Hash
+    methodology_hash: Hash
+    market_root: Hash
+    margin_root: Hash
+    spots_hash: Hash
+
+    @classmethod
+    def of(cls, epoch: Epoch) -> "EpochMessage":
+        """The message of an epoch."""
+        found = {name: getattr(epoch, name) for name in cls.model_fields}
+        return cls.model_validate({n: hex_text(v) if isinstance(v, bytes) else v for n, v in found.items()})
+
+    def to_epoch(self) -> Epoch:
+        """The epoch of the message."""
+        hashes = (self.block_hash, self.snapshot_hash, self.methodology_hash)
+        roots = (self.market_root, self.margin_root, self.spots_hash)
+        parts = [bytes.fromhex(text[2:]) for text in (*hashes, *roots)]
+        return Epoch(self.number, self.timestamp, self.block_number, *parts)
+
+
+class EpochProposal(Message):
+    """What attesters are asked to sign: the market, and the epoch as the proposer computed it.
+
+    Accounts are not in it: each attester takes them from the chain itself, at the epoch's block.
+
+    Attributes:
+        patience_seconds: after which the proposer no longer waits, counted from the request's arrival.
+        market: canonical JSON.
+    """
+
+    patience_seconds: float = Field(gt=0, le=60)
+    market: str = Field(max_length=2**20)
+    epoch: EpochMessage
+
+    @property
+    def number(self) -> int:
+        """Of the epoch."""
+        return self.epoch.number
+
+
+class ProposalAnswer(Message):
+    """A proposal as it was received: body and authorization prove that its proposer made it."""
+
+    number: int
+    proposer: Address
+    digest: Hash
+    body: str
+    authorization: str
+
+
+class ProposalsAnswer(Message):
+    """Proposals received under one number, by proposer and digest."""
+
+    proposals: list[ProposalAnswer]
 
 
 class SignatureAnswer(Message):
@@ -37,14 +103,14 @@ class SignatureAnswer(Message):
     vs: Number
 
 
-class LegMessage(Message):
+class LegMessage(Part):
     """One leg of an order; quantity WAD per unit."""
 
     instrument: Number
     quantity: Number
 
 
-class OrderMessage(Message):
+class OrderMessage(Part):
     """An order without its signature."""
 
     account: Number
@@ -59,7 +125,7 @@ class OrderMessage(Message):
     flags: int = 0
 
 
-class FillAction(Message):
+class FillAction(Part):
     """A fill of two orders. `parties`: the sides that pass by report, maker first.
 
     prices: of one whole instrument per leg, WAD; of a single leg it follows from `price` and may be left out.
@@ -77,7 +143,7 @@ class FillAction(Message):
     counted: bool = False
 
 
-class WithdrawalAction(Message):
+class WithdrawalAction(Part):
     """A withdrawal, amount in the token's own decimals; `nonce` is the account's withdraw nonce before it."""
 
     kind: Literal["withdrawal"]
@@ -103,14 +169,14 @@ class ReportProposal(Message):
     action: FillAction | WithdrawalAction = Field(discriminator="kind")
 
 
-class SignatureMessage(Message):
+class SignatureMessage(Part):
     """One compact signature."""
 
     r: Hash
     vs: Number
 
 
-class SignaturesMessage(Message):
+class SignaturesMessage(Part):
     """A threshold of signatures: in the order of the bitmap's bits."""
 
     bitmap: Number
@@ -179,7 +245,7 @@ class AuctionAnswer(Message):
     largest: str
 
 
-class CollateralMessage(Message):
+class CollateralMessage(Part):
     """A balance of collateral, WAD, and the token it is of."""
 
     index: int
@@ -207,21 +273,33 @@ class AccountAnswer(Message):
     collateral: list[CollateralMessage]
 
 
-class MarginsAnswer(Message):
-    """The margin leaves of all accounts in an epoch, without proofs: for overviews."""
+class LeavesAnswer(Message):
+    """A page of an epoch's leaves: `fields` names the columns of `rows`.
+
+    Attributes:
+        root: of the tree that all leaves of this kind are in (instruments and forwards share one).
+        count: leaves of this kind in the epoch.
+        next: offset of the next page, None after the last one.
+    """
 
     epoch: int
-    margins: list[dict[str, Any]]
+    kind: Literal["margins", "instruments", "forwards"]
+    root: Hash
+    count: int
+    offset: int
+    next: int | None
+    fields: list[str]
+    rows: list[list[str]] = Field(max_length=MAX_PAGE)
 
 
 class EpochAnswer(Message):
-    """One served epoch."""
+    """One served epoch; `accounts` says how many leaves of accounts there are."""
 
     number: int
     epoch: dict[str, Any]
     root: Hash
     spots: list[dict[str, str]]
-    accounts: list[str]
+    accounts: int
     instruments: list[str]
 
 
@@ -244,40 +322,3 @@ def plain(value: Any) -> Any:
 def texts(values: tuple[Any, ...]) -> list[str]:
     """The fields of a struct as texts."""
     return [str(plain(value)) for value in values]
-
-
-def epoch_from(values: list[str]) -> Epoch:
-    """The inverse of `texts` for an epoch. ValueError if malformed."""
-    if len(values) != 9:
-        raise ValueError("epoch: nine fields expected")
-    numbers = [int(v) for v in values[:3]]
-    return Epoch(numbers[0], numbers[1], numbers[2], *(bytes.fromhex(v[2:]) for v in values[3:]))
-
-
-def margin_from(values: list[str]) -> MarginLeaf:
-    """The inverse of `texts` for a margin leaf. ValueError if malformed."""
-    if len(values) != 12:
-        raise ValueError("margin leaf: twelve fields expected")
-    converted: list[Any] = [bytes.fromhex(v[2:]) if i in (3, 11) else int(v) for i, v in enumerate(values)]
-    return MarginLeaf(*converted)
-
-
-CAMEL = [
-    "account",
-    "addedIM",
-    "addedMark",
-    "bookHash",
-    "markToMarket",
-    "initialMargin",
-    "maintenanceMargin",
-    "markPosted",
-    "maintenancePosted",
-    "marginal",
-    "maxAddedIM",
-    "breakdownHash",
-]
-
-
-def margin_fields(leaf: MarginLeaf) -> dict[str, Any]:
-    """A margin leaf by the names of its EIP-712 type."""
-    return {name: plain(value) for name, value in zip(CAMEL, leaf.values(), strict=True)}

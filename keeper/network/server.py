@@ -1,32 +1,53 @@
 """The HTTP server. Services are passed in; this file maps them to paths and their refusals to status
 codes."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, Protocol
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.middleware.gzip import GZipMiddleware
 
 from keeper.attestation.epoch import EpochStatement
+from keeper.network.leaf_rows import (
+    FORWARD_FIELDS,
+    INSTRUMENT_FIELDS,
+    MARGIN_FIELDS,
+    forward_row,
+    instrument_row,
+    margin_fields,
+    margin_row,
+)
+from keeper.network.limits import Limits
+from keeper.network.peers import Door, Peer
+from keeper.network.reception import Counted, Reception, peer_of
 from keeper.network.schemas import (
+    MAX_PAGE,
     AccountAnswer,
     AuctionAnswer,
     ClaimAnswer,
     EpochAnswer,
     EpochProposal,
     LeafAnswer,
-    MarginsAnswer,
+    LeavesAnswer,
+    ProposalsAnswer,
     ReportAnswer,
     ReportProposal,
     ReportRequest,
     SignatureAnswer,
     hex_text,
-    margin_fields,
     plain,
 )
 
-_MAX_BODY = 8 * 1024 * 1024
 _LOW_64 = 2**64 - 1
+_LEAST_COMPRESSED = 1_024  # bytes
+_MAX_DETAIL = 400  # of a refusal; what was sent is not sent back
+SIGN_EPOCH, SIGN_REPORT = "/v1/epochs", "/v1/attestations/reports"
+
+LeafKind = Literal["margins", "instruments", "forwards"]
+Offset = Annotated[int, Query(ge=0)]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 
 
 class Refusal(Exception):  # noqa: N818  an answer, not a fault
@@ -52,11 +73,13 @@ class StatementReader(Protocol):
 
 
 class AttesterService(Protocol):
-    """Signs what it can reproduce."""
+    """Signs what it can reproduce, for peers."""
 
-    def sign_epoch(self, proposal: EpochProposal) -> SignatureAnswer: ...
+    def sign_epoch(self, proposal: EpochProposal, peer: Peer) -> SignatureAnswer: ...
 
-    def sign_report(self, proposal: ReportProposal) -> SignatureAnswer: ...
+    def sign_report(self, proposal: ReportProposal, peer: Peer) -> SignatureAnswer: ...
+
+    def proposals(self, number: int) -> ProposalsAnswer: ...
 
 
 class AccountReader(Protocol):
@@ -82,41 +105,62 @@ def create_app(
     reports: ReportService | None = None,
     accounts: AccountReader | None = None,
     metrics: Callable[[], str] | None = None,
+    door: Door | None = None,
+    limits: Limits = Limits(),  # noqa: B008  frozen
+    counted: Counted | None = None,
 ) -> FastAPI:
-    """The application of one process; paths whose service is missing do not exist."""
-    app = FastAPI(title="Plimsoll keeper", version="1", docs_url=None, redoc_url=None)
+    """The application of one process; paths whose service is missing do not exist.
 
-    @app.exception_handler(Refusal)
-    def _refused(_request: Request, error: Refusal) -> Response:
-        return JSONResponse({"detail": str(error)}, status_code=409)
-
-    @app.exception_handler(Absent)
-    def _absent(_request: Request, error: Absent) -> Response:
-        return JSONResponse({"detail": str(error)}, status_code=404)
-
-    @app.exception_handler(Unavailable)
-    def _unavailable(_request: Request, error: Unavailable) -> Response:
-        return JSONResponse({"detail": str(error)}, status_code=503)
-
-    @app.middleware("http")
-    async def _bounded(request: Request, call_next: Callable[[Request], Any]) -> Response:
-        if int(request.headers.get("content-length") or 0) > _MAX_BODY:
-            return JSONResponse({"detail": "request too large"}, status_code=413)
-        response: Response = await call_next(request)
-        return response
-
+    Args:
+        door: who may ask for signatures; without one nobody may.
+        counted: told path template and status of every answer.
+    """
+    app = FastAPI(title="Plimsoll keeper", version="2", docs_url=None, redoc_url=None)
+    _add_refusals(app)
+    app.add_middleware(GZipMiddleware, minimum_size=_LEAST_COMPRESSED, compresslevel=5)
+    signing = frozenset({SIGN_EPOCH, SIGN_REPORT})
+    app.add_middleware(Reception, limits=limits, door=door, signing=signing, counted=counted)
     _add_health(app, status)
     _add_reads(app, statements)
+    _add_leaves(app, statements)
     if accounts is not None:
         _add_accounts(app, accounts)
     if metrics is not None:
         _add_metrics(app, metrics)
     if attester is not None:
-        app.post("/v1/epochs")(attester.sign_epoch)
-        app.post("/v1/attestations/reports")(attester.sign_report)
+        _add_signing(app, attester)
     if reports is not None:
         app.post("/v1/reports")(reports.report)
     return app
+
+
+def _add_refusals(app: FastAPI) -> None:
+    for kind, code in ((Refusal, 409), (Absent, 404), (Unavailable, 503)):
+
+        def refused(_request: Request, error: Exception, code: int = code) -> Response:
+            return JSONResponse({"detail": str(error)[:_MAX_DETAIL]}, status_code=code)
+
+        app.add_exception_handler(kind, refused)
+
+    @app.exception_handler(RequestValidationError)
+    def _malformed(_request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        return JSONResponse({"detail": f"{where}: {first['msg']}"[:_MAX_DETAIL]}, status_code=422)
+
+
+def _add_signing(app: FastAPI, attester: AttesterService) -> None:
+    @app.post(SIGN_EPOCH)
+    def sign_epoch(proposal: EpochProposal, request: Request) -> SignatureAnswer:
+        return attester.sign_epoch(proposal, peer_of(request.scope))
+
+    @app.post(SIGN_REPORT)
+    def sign_report(proposal: ReportProposal, request: Request) -> SignatureAnswer:
+        return attester.sign_report(proposal, peer_of(request.scope))
+
+    @app.get("/v1/proposals/{number}")
+    def proposals(number: int) -> ProposalsAnswer:
+        return attester.proposals(number)
 
 
 def _add_health(app: FastAPI, status: Callable[[], dict[str, Any]]) -> None:
@@ -152,11 +196,6 @@ def _add_reads(app: FastAPI, statements: StatementReader) -> None:
             raise HTTPException(404, f"epoch {number} is not served here")
         return found
 
-    @app.get("/v1/epochs/{number}/margins")
-    def margins(number: int) -> MarginsAnswer:
-        found = _numbered(statements, number)
-        return MarginsAnswer(epoch=number, margins=[margin_fields(leaf) for leaf in found.margins])
-
     @app.get("/v1/epochs/{number}/accounts/{account}")
     def account(number: int, account: int) -> LeafAnswer:
         return _account_answer(_numbered(statements, number), account)
@@ -168,6 +207,53 @@ def _add_reads(app: FastAPI, statements: StatementReader) -> None:
     @app.get("/v1/instruments/{instrument}")
     def instrument(instrument: int) -> LeafAnswer:
         return _instrument_answer(_latest(statements), instrument)
+
+
+def _add_leaves(app: FastAPI, statements: StatementReader) -> None:
+    """All leaves, page by page: with them anyone proves, claims and flags. What a keeper has proposed or
+    signed is there before its signature is."""
+
+    @app.get("/v1/proposals/{number}/{kind}")
+    @app.get("/v1/epochs/{number}/leaves/{kind}")
+    def leaves(
+        number: int,
+        kind: LeafKind,
+        request: Request,
+        response: Response,
+        offset: Offset = 0,
+        limit: Limit = MAX_PAGE,
+    ) -> Any:
+        found = _numbered(statements, number)
+        root = found.epoch.margin_root if kind == "margins" else found.epoch.market_root
+        tag = f'"{root.hex()}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"etag": tag})
+        response.headers["etag"] = tag
+        return _page(found, kind, root, offset, limit)
+
+
+def _page(found: EpochStatement, kind: LeafKind, root: bytes, offset: int, limit: int) -> LeavesAnswer:
+    leaves, fields, row = _kinds(found)[kind]
+    end = offset + limit
+    return LeavesAnswer(
+        epoch=found.epoch.number,
+        kind=kind,
+        root=hex_text(root),
+        count=len(leaves),
+        offset=offset,
+        next=end if end < len(leaves) else None,
+        fields=fields,
+        rows=[row(leaf) for leaf in leaves[offset:end]],
+    )
+
+
+def _kinds(found: EpochStatement) -> dict[str, tuple[Sequence[Any], list[str], Callable[[Any], list[str]]]]:
+    """Leaves, their fields, and how one becomes a row."""
+    return {
+        "margins": (found.margins, MARGIN_FIELDS, margin_row),
+        "instruments": (found.instruments, INSTRUMENT_FIELDS, instrument_row),
+        "forwards": (found.forwards, FORWARD_FIELDS, forward_row),
+    }
 
 
 def _add_accounts(app: FastAPI, accounts: AccountReader) -> None:
@@ -214,7 +300,7 @@ def _epoch_answer(found: EpochStatement) -> EpochAnswer:
         epoch=dict(zip(names.split(), plain(e.values()), strict=True)),
         root=hex_text(found.root),
         spots=[{"posted": str(word >> 64), "effective": str(word & _LOW_64)} for word in found.spots],
-        accounts=[str(m.account) for m in found.margins],
+        accounts=len(found.margins),
         instruments=[str(i.instrument) for i in found.instruments],
     )
 
@@ -222,6 +308,7 @@ def _epoch_answer(found: EpochStatement) -> EpochAnswer:
 def _account_answer(found: EpochStatement, account: int) -> LeafAnswer:
     try:
         leaf, proof = found.margin(account), found.account_proof(account)
+        breakdown = None if found.tables is None else dict(found.explain(account).breakdown)
     except LookupError as error:
         raise HTTPException(404, str(error.args[0])) from None
     return LeafAnswer(
@@ -229,7 +316,7 @@ def _account_answer(found: EpochStatement, account: int) -> LeafAnswer:
         root=hex_text(found.root),
         leaf=margin_fields(leaf),
         proof=[hex_text(p) for p in proof],
-        breakdown=dict(found.details[account].breakdown),
+        breakdown=breakdown,
     )
 
 
@@ -238,10 +325,9 @@ def _instrument_answer(found: EpochStatement, instrument: int) -> LeafAnswer:
         leaf, proof = found.instrument(instrument), found.instrument_proof(instrument)
     except LookupError as error:
         raise HTTPException(404, str(error.args[0])) from None
-    names = ("instrument", "mark", "imLong", "mmLong", "imShort", "mmShort")
     return LeafAnswer(
         epoch=found.epoch.number,
         root=hex_text(found.root),
-        leaf=dict(zip(names, plain(leaf.values()), strict=True)),
+        leaf=dict(zip(INSTRUMENT_FIELDS, plain(leaf.values()), strict=True)),
         proof=[hex_text(p) for p in proof],
     )

@@ -1,0 +1,82 @@
+"""Wiring of what keepers say to each other: attester, proposer, and who is let in."""
+
+from eth_utils.address import to_checksum_address
+
+from keeper.app.config import Config
+from keeper.app.keys import open_signer
+from keeper.chain.keys import Signer
+from keeper.chain.transactions import Sender
+from keeper.jobs.attest import Attester
+from keeper.jobs.decide import Trigger
+from keeper.jobs.desk import Desk
+from keeper.jobs.propose import Proposer
+from keeper.jobs.rota import Rota
+from keeper.network.client import Attesters
+from keeper.network.leaf_reader import LeafReader
+from keeper.network.limits import Limits
+from keeper.network.peers import Door, domain_of
+from keeper.observability import names
+from keeper.observability.metrics import Metrics
+from keeper.store.database import Database
+from keeper.store.lease import Lease
+
+
+def attester_of(config: Config, desk: Desk, database: Database, signer: Signer, metrics: Metrics) -> Attester:
+    """The attester; around a change of the set it has the key of the coming one, too."""
+    coming = config.keeper.next
+    signers = (signer,) if coming is None else (signer, open_signer(coming))
+    leaves = LeafReader(_urls(config.attester.keepers))
+    return Attester(desk, database, signers, leaves, metrics)
+
+
+def attesters_of(config: Config, desk: Desk, signer: Signer, metrics: Metrics) -> Attesters:
+    """The attesters that a proposer asks."""
+
+    def heard(url: str, result: str) -> None:
+        kind = result if result == "signed" else result.partition(":")[0][:24]
+        metrics.count(names.ATTESTER_ANSWERS, attester=url, result=kind)
+
+    timeout = config.proposer.attester_seconds
+    return Attesters(_urls(config.proposer.attesters), timeout, signer, _domain(desk), heard)
+
+
+def proposer_of(
+    config: Config,
+    desk: Desk,
+    database: Database,
+    attesters: Attesters,
+    sender: Sender,
+    signer: Signer,
+    lease: Lease,
+    metrics: Metrics,
+) -> Proposer:
+    """The proposer; under `lease` it is the only one over its database."""
+    terms = config.proposer
+    trigger = Trigger(terms.heartbeat_seconds, terms.deviation_bps)
+    rota = Rota(signer.address, terms.proposers, terms.stage_seconds)
+    return Proposer(desk, database, attesters, sender, trigger, rota, lease, metrics)
+
+
+def door_of(config: Config, desk: Desk, attester: Attester) -> Door:
+    """Who may ask for signatures."""
+    proposers = frozenset(str(to_checksum_address(address)) for address in config.network.proposers)
+    return Door(_domain(desk), lambda: attester.callers(proposers))
+
+
+def limits_of(config: Config) -> Limits:
+    """How much is let in."""
+    section = config.network
+    return Limits(
+        requests_per_second=section.requests_per_second,
+        burst=section.burst,
+        max_body_bytes=section.max_body_bytes,
+    )
+
+
+def _domain(desk: Desk) -> bytes:
+    deployment = desk.protocol.deployment
+    return domain_of(deployment.chain_id, deployment.oracle)
+
+
+def _urls(urls: list[str]) -> tuple[str, ...]:
+    return tuple(url.rstrip("/") for url in urls)
