@@ -77,6 +77,7 @@ LOG_LATENCY = _histogram("logpoller_log_discovery_latency_seconds", "From a bloc
 REORGS = _counter("reorgs", "Times that blocks were taken back.")
 REORG_DEPTH = _gauge("reorg_depth_blocks", "Blocks taken back the last time.")
 LOG_GAPS = _counter("log_gaps", "Times that a node left events out.", "result")
+LOG_FAULTS = _counter("log_faults", "Times that an endpoint's logs were not the chain's.", "node")
 
 # Transactions
 TX_BROADCASTED = _counter("tx_manager_num_broadcasted", "Transactions sent.", "lane")

@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, func, insert, select, union
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, select, union
 
-from keeper.store import versions
 from keeper.store.schema import (
     account_change,
     account_version,
@@ -19,6 +18,7 @@ from keeper.store.schema import (
 )
 from keeper.store.versions import valid
 
+_TERMS = tuple(listing_version.c.keys())[4:]
 _MANY = 500  # keys per query: SQLite takes 999 parameters
 
 
@@ -113,32 +113,22 @@ def block_at(connection: Connection, number: int) -> BlockRow | None:
     return None if row is None else BlockRow(*row)
 
 
-def add_block(connection: Connection, row: BlockRow) -> None:
-    """Append a block: its parent is the head (the caller has checked)."""
-    connection.execute(
-        insert(block).values(number=row.number, hash=row.hash, parent=row.parent, timestamp=row.timestamp)
-    )
+def block_hashes(connection: Connection, first: int, last: int) -> dict[int, str]:
+    """Hashes of indexed blocks by number, both ends included."""
+    query = select(block.c.number, block.c.hash).where(block.c.number.between(first, last))
+    return {row.number: row.hash for row in connection.execute(query)}
 
 
-def last_seq(connection: Connection, contract: str) -> int:
-    """Highest sequence number seen of a contract; 0 if none."""
-    found = connection.execute(select(func.max(event.c.seq)).where(event.c.contract == contract)).scalar()
-    return int(found or 0)
+def first_block(connection: Connection) -> int | None:
+    """The lowest block that the index holds: it was begun there, or at a snapshot."""
+    return connection.execute(select(func.min(block.c.number))).scalar()
 
 
-def add_event(connection: Connection, row: EventRow) -> None:
-    """Append an event; the database refuses a sequence number twice."""
-    connection.execute(
-        insert(event).values(
-            block_number=row.block_number,
-            log_index=row.log_index,
-            contract=row.contract,
-            seq=row.seq,
-            name=row.name,
-            transaction_hash=row.transaction_hash,
-            payload=json.dumps(dict(row.payload), sort_keys=True),
-        )
-    )
+def last_place(connection: Connection, contract: str) -> tuple[int, int]:
+    """Sequence number and block of a contract's last event; zeros if it has none."""
+    query = select(event.c.seq, event.c.block_number).where(event.c.contract == contract)
+    row = connection.execute(query.order_by(event.c.seq.desc()).limit(1)).first()
+    return (0, 0) if row is None else (row.seq, row.block_number)
 
 
 def events(connection: Connection, contract: str, name: str, until: int) -> list[EventRow]:
@@ -169,86 +159,23 @@ def _event_row(row: Row[Any]) -> EventRow:
     )
 
 
-_NEW_ACCOUNT = {
-    "owner": "",
-    "cash": "0",
-    "added_im": "0",
-    "added_mark": "0",
-    "book_hash": "0x" + "00" * 32,
-    "frozen": "0",
-    "tier": "0",
-    "underlying": "0",
-    "expiry": "0",
-}
-
-
-def put_account(connection: Connection, number: int, account: int, changes: Mapping[str, Any]) -> None:
-    """Change an account as of block `number`; a new account needs `owner`. Integers become text."""
-    versions.change(connection, account_version, number, {"account": account}, changes, _NEW_ACCOUNT)
-
-
-def put_position(connection: Connection, number: int, account: int, instrument: int, quantity: int) -> None:
-    """Set a position as of block `number`; zero closes it."""
-    key = {"account": account, "instrument": str(instrument)}
-    versions.supersede(connection, position_version, number, key, {"quantity": str(quantity)})
-
-
-def put_collateral(connection: Connection, number: int, account: int, index: int, balance: int) -> None:
-    """Set a balance of collateral as of block `number`, WAD."""
-    key = {"account": account, "token_index": index}
-    versions.supersede(connection, collateral_version, number, key, {"balance": str(balance)})
-
-
-def put_listing(connection: Connection, number: int, row: ListingRow) -> None:
-    """Set the terms of a collateral token as of block `number`."""
-    values = {
-        "token": row.token.lower(),
-        "decimals": str(row.decimals),
-        "underlying": str(row.underlying),
-        "initial_haircut": str(row.initial_haircut),
-        "maintenance_haircut": str(row.maintenance_haircut),
-        "cap": str(row.cap),
-        "since": str(row.since),
-        "until": str(row.until),
-    }
-    versions.supersede(connection, listing_version, number, {"token_index": row.index}, values)
-
-
 def listings_at(connection: Connection, number: int) -> list[ListingRow]:
     """Collateral tokens as they were in block `number`, ascending by index."""
     found = connection.execute(
         select(listing_version).where(valid(listing_version, number)).order_by(listing_version.c.token_index)
     )
-    return [
-        ListingRow(
-            row.token_index,
-            row.token,
-            int(row.decimals),
-            int(row.underlying),
-            int(row.initial_haircut),
-            int(row.maintenance_haircut),
-            int(row.cap),
-            int(row.since),
-            int(row.until),
-        )
-        for row in found
-    ]
+    return [listing_row(row.token_index, dict(row._mapping)) for row in found]
 
 
-def add_change(connection: Connection, row: EventRow, account: int, link: ChangeRow) -> None:
-    """Append a link of an account's book hash; at most one per event and account."""
-    connection.execute(
-        insert(account_change).values(
-            block_number=row.block_number,
-            log_index=row.log_index,
-            account=account,
-            kind=link.kind,
-            instrument=str(link.instrument),
-            quantity=str(link.quantity),
-            price=str(link.price),
-            book_hash="0x" + link.book_hash.hex(),
-        )
-    )
+def listing_row(index: int, values: Mapping[str, Any]) -> ListingRow:
+    """Terms out of the table's text."""
+    terms: dict[str, Any] = {name: int(values[name]) for name in _TERMS}
+    return ListingRow(index, values["token"], **terms)
+
+
+def listing_values(row: ListingRow) -> dict[str, str]:
+    """Terms as the table keeps them, in its order."""
+    return {"token": row.token.lower(), **{name: str(getattr(row, name)) for name in _TERMS}}
 
 
 def changes_of(connection: Connection, account: int, until: int) -> list[ChangeRow]:
@@ -265,19 +192,6 @@ def changes_of(connection: Connection, account: int, until: int) -> list[ChangeR
         )
         for row in found
     ]
-
-
-def held(connection: Connection, account: int, instrument: int) -> int:
-    """What an account holds of an instrument at the head."""
-    key = {"account": account, "instrument": str(instrument)}
-    found = versions.current(connection, position_version, key)
-    return 0 if found is None else int(found["quantity"])
-
-
-def account_now(connection: Connection, account: int) -> AccountRow | None:
-    """One account at the head."""
-    found = _accounts_where(connection, lambda t: [t.c.valid_to.is_(None), t.c.account == account])
-    return found[0] if found else None
 
 
 def accounts_at(

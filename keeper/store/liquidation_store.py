@@ -1,13 +1,10 @@
 """Auctions, bids, conversions and the insurance fund's flows, as the chain's events tell them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, select
 
-from keeper.store import versions
-from keeper.store.index_store import EventRow
 from keeper.store.schema import auction_bid, auction_version, conversion_version, insurance_flow
 from keeper.store.versions import valid
 
@@ -53,19 +50,6 @@ class FlowRow:
     shares: int
 
 
-def put_auction(connection: Connection, number: int, account: int, changes: Mapping[str, Any]) -> None:
-    """Change an account's auction as of block `number`."""
-    initial = {"state": OPEN, "epoch": "0", "solvent": "1"}
-    initial |= {"equity": "0", "initial_margin": "0", "maintenance_margin": "0"}
-    versions.change(connection, auction_version, number, {"account": account}, changes, initial)
-
-
-def put_conversion(connection: Connection, number: int, account: int, changes: Mapping[str, Any]) -> None:
-    """Change an account's conversion as of block `number`."""
-    initial = {"state": OPEN, "settled": "0"}
-    versions.change(connection, conversion_version, number, {"account": account}, changes, initial)
-
-
 def open_auctions(connection: Connection, number: int) -> list[AuctionRow]:
     """Auctions that were open in block `number`, ascending by account."""
     table = auction_version
@@ -80,24 +64,6 @@ def open_conversions(connection: Connection, number: int) -> list[int]:
     table = conversion_version
     query = select(table.c.account).where(valid(table, number), table.c.state == OPEN)
     return [int(account) for account in connection.execute(query.order_by(table.c.account)).scalars()]
-
-
-def add_bid(connection: Connection, row: EventRow) -> None:
-    """Append a bid."""
-    p = row.payload
-    connection.execute(
-        insert(auction_bid).values(
-            block_number=row.block_number,
-            log_index=row.log_index,
-            account=p["account"],
-            bidder=p["bidder"],
-            solvent=str(int(p["solvent"])),
-            fraction=str(p["fraction"]),
-            discounted=str(p["discounted"]),
-            price=str(p["price"]),
-            payout=str(p["payout"]),
-        )
-    )
 
 
 def bids(connection: Connection, until: int, account: int | None = None) -> list[BidRow]:
@@ -120,20 +86,6 @@ def bids(connection: Connection, until: int, account: int | None = None) -> list
         )
         for row in found
     ]
-
-
-def add_flow(connection: Connection, row: EventRow, kind: str, holder: str, assets: int, shares: int) -> None:
-    """Append a flow of the insurance fund."""
-    connection.execute(
-        insert(insurance_flow).values(
-            block_number=row.block_number,
-            log_index=row.log_index,
-            kind=kind,
-            holder=holder,
-            assets=str(assets),
-            shares=str(shares),
-        )
-    )
 
 
 def flows(connection: Connection, until: int) -> list[FlowRow]:

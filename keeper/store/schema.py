@@ -336,6 +336,9 @@ VERSIONED = (
     auction_version,
     conversion_version,
 )
+# Tables whose rows belong to one block, and go with it.
+OF_A_BLOCK = (block, event, account_change, auction_bid, insurance_flow)
+
 for _table in VERSIONED:
     _open = text("valid_to IS NULL")
     Index(f"{_table.name}_from", _table.c.valid_from)

@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from keeper.app.process import Keeper
-from keeper.chain import abi_codec
 from keeper.chain.contracts import CLEARINGHOUSE, Call, Protocol
 from keeper.chain.deployment import load
 from keeper.chain.index import Index, IndexingError
-from keeper.chain.node import Node, NodeError
+from keeper.chain.node import Node, NodeError, Rpc
+from keeper.chain.pool import Pool
 from keeper.markets.instrument import Instrument, Kind
+from keeper.observability.metrics import Metrics
+from keeper.store import versions
 from keeper.store.database import Database
+from keeper.store.schema import OF_A_BLOCK, VERSIONED
 from tests.support.keepers import EXPIRY, USDC, Room, Town, town
 
 CALL = Instrument(2, EXPIRY, 1_500 * 10**8, Kind.CALL).pack()
@@ -23,17 +27,36 @@ Logs = list[dict[str, Any]]
 
 
 class Liar(Node):
-    """A node that changes the logs that it was asked for."""
+    """A node that changes the logs that it was asked for; of receipts too, if `thorough`."""
 
-    def __init__(self, url: str, change: Callable[[Logs], Logs]) -> None:
+    def __init__(self, url: str, change: Callable[[Logs], Logs], thorough: bool = True) -> None:
         super().__init__(url)
         self.change = change
+        self.thorough = thorough
 
     def batch(self, requests: Any) -> list[Any]:
         found = super().batch(requests)
         if requests and requests[0][0] == "eth_getLogs":
             return [self.change(logs) for logs in found]
+        if requests and requests[0][0] == "eth_getBlockReceipts" and self.thorough:
+            return [self._receipts(receipts) for receipts in found]
         return found
+
+    def request(self, method: str, *parameters: Any) -> Any:
+        found = super().request(method, *parameters)
+        return self.change(found) if method == "eth_getLogs" else found
+
+    def _receipts(self, receipts: list[Any]) -> list[Any]:
+        logs = self.change([log for receipt in receipts for log in receipt["logs"]])
+        return [{**receipts[0], "logs": logs}] if receipts else []
+
+
+def pool_of(place: Town, first: Node) -> Pool:
+    """A liar, asked first, and an honest node."""
+    url = place.devnet.url
+    pool = Pool([url, url.replace("127.0.0.1", "localhost")], place.devnet.chain_id)
+    pool.endpoints[0].node = first
+    return pool
 
 
 @pytest.fixture(scope="module")
@@ -70,19 +93,21 @@ def stake(place: Town) -> None:
     place.backend.send(fund, "request_exit", 10**6)
 
 
-def index_of(place: Town, folder: Path, node: Node | None = None) -> Index:
+def index_of(place: Town, folder: Path, node: Rpc | None = None, metrics: Metrics | None = None) -> Index:
     """An empty index, in a database of its own."""
     deployment = load(place.write_deployment(folder / "deployment.json"))
     database = Database(f"sqlite:///{folder}/index.sqlite")
-    return Index(Protocol(node or Node(place.devnet.url), deployment), database)
+    return Index(Protocol(node or Node(place.devnet.url), deployment), database, metrics=metrics)
 
 
 def content(index: Index, until: int) -> Any:
-    """Everything that two indexes of the same chain agree on: blocks, accounts in every block, events."""
+    """Every row of the index's tables, but of later blocks."""
     with index._database.begin() as connection:
-        events = connection.exec_driver_sql("SELECT * FROM event ORDER BY block_number, log_index").all()
-    blocks = [index.block(number) for number in range(until + 1)]
-    return blocks, [index.accounts(number) for number in range(until + 1)], events
+        versions.roll_back(connection, until)
+        tables = (*VERSIONED, *OF_A_BLOCK)
+        found = {t.name: sorted(map(str, connection.execute(select(t)).all())) for t in tables}
+        connection.rollback()
+    return found
 
 
 def test_sync__step_by_step__equals_a_replay_from_genesis(
@@ -181,39 +206,76 @@ def test_sync__the_same_events_again_after_a_reorg__indexed_once(place: Town, pr
     proposer.desk.sync()
 
 
-def test_sync__chain_became_shorter__rolls_back(place: Town, proposer: Keeper) -> None:
+def test_sync__chain_became_shorter__taken_back_when_it_grows_otherwise(
+    place: Town, proposer: Keeper, tmp_path: Path
+) -> None:
+    """A node that is behind takes nothing back; another block does."""
     before = proposer.desk.sync()
     place.pass_time(30, 3)
     assert proposer.desk.sync().number == before.number + 3
     place.devnet.rpc("anvil_rollback", 3)
     assert proposer.desk.sync() == before
-    assert proposer.desk.index.block(before.number + 1) is None
+    place.pass_time(7, 1)
+    after = proposer.desk.sync()
+    assert after.number == before.number + 1
+    assert proposer.desk.index.block(before.number + 2) is None
+    replay = index_of(place, tmp_path)
+    replay.sync()
+    assert content(replay, after.number) == content(proposer.desk.index, after.number)
 
 
 @pytest.mark.parametrize("name", ["Clearinghouse", "Vault", "RiskOracle", "Exchange", "InsuranceFund"])
 def test_sync__node_leaves_an_event_out__gap_is_named_and_nothing_of_it_kept(
     place: Town, proposer: Keeper, tmp_path: Path, name: str
 ) -> None:
-    address = place.deployment.address(name).lower()
-    seen = []
-
-    def drop_second(logs: Logs) -> Logs:
-        kept = []
-        for log in logs:
-            if log["address"].lower() == address and log["topics"][0] in _sequenced(name):
-                seen.append(log)
-                if len(seen) == 2:
-                    continue
-            kept.append(log)
-        return kept
-
-    index = index_of(place, tmp_path, Liar(place.devnet.url, drop_second))
+    metrics = Metrics()
+    liar = Liar(place.devnet.url, dropping(place, proposer, name))
+    index = index_of(place, tmp_path, liar, metrics)
     assert _count(proposer, name) > 2, "something follows the event that is left out"
-    with pytest.raises(IndexingError, match=f"{name} sequence 3 instead of 2 in block"):
-        index.sync()
-    with index._database.begin() as connection:
+    for _ in range(2):  # and not at the next attempt either
+        with pytest.raises(IndexingError, match=f"{name} sequence 3 instead of 2 in block"):
+            index.sync()
+    with index._database.read() as connection:
         query = f"SELECT max(seq) FROM event WHERE contract = '{name}'"
         assert connection.exec_driver_sql(query).scalar() in (None, 1)
+    assert 'plimsoll_log_gaps_total{result="unfilled"}' in metrics.text()
+
+
+@pytest.mark.parametrize("name", ["Clearinghouse", "Markets", "InsuranceFund"])
+@pytest.mark.parametrize("blocks", [1, 64], ids=["block by block", "in one run"])
+def test_sync__node_leaves_an_event_out__refilled_from_another_and_the_node_named(
+    place: Town, proposer: Keeper, tmp_path: Path, name: str, blocks: int
+) -> None:
+    """Block by block, the hole shows when the cursor is past it: it goes back."""
+    metrics = Metrics()
+    liar = Liar(place.devnet.url, dropping(place, proposer, name))
+    index = index_of(place, tmp_path, pool_of(place, liar), metrics)
+    index._pace.MOST, index._pace.blocks = blocks, blocks
+    head = index.sync()
+    assert content(index, head.number) == content(proposer.desk.index, head.number)
+    assert 'plimsoll_log_gaps_total{result="refilled"}' in metrics.text()
+    assert f'plimsoll_log_faults_total{{node="{place.devnet.url}"}}' in metrics.text()
+    assert index._rpc.nodes[0].url != place.devnet.url
+
+
+def test_sync__log_index_behind_but_receipts_whole__refilled_from_them(
+    place: Town, proposer: Keeper, tmp_path: Path
+) -> None:
+    liar = Liar(place.devnet.url, dropping(place, proposer, "Vault"), thorough=False)
+    index = index_of(place, tmp_path, liar)
+    head = index.sync()
+    assert content(index, head.number) == content(proposer.desk.index, head.number)
+
+
+def test_sync__node_gives_no_logs_at_all__the_bloom_tells_and_another_is_asked(
+    place: Town, proposer: Keeper, tmp_path: Path
+) -> None:
+    metrics = Metrics()
+    index = index_of(place, tmp_path, pool_of(place, Liar(place.devnet.url, lambda _logs: [])), metrics)
+    head = index.sync()
+    assert content(index, head.number) == content(proposer.desk.index, head.number)
+    assert f'plimsoll_log_faults_total{{node="{place.devnet.url}"}}' in metrics.text()
+    assert "plimsoll_log_gaps_total" not in metrics.text(), "before any number was missing"
 
 
 def test_sync__node_gives_an_event_twice__refused(place: Town, proposer: Keeper, tmp_path: Path) -> None:
@@ -241,6 +303,20 @@ def test_sync__node_changes_a_position__refused(
         index.sync()
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("data", "0x00"), ("data", "0xzz"), ("topics", ["0x"]), ("logIndex", None)]
+)
+def test_sync__log_that_cannot_be_read__refused(
+    place: Town, proposer: Keeper, tmp_path: Path, field: str, value: Any
+) -> None:
+    def broken(logs: Logs) -> Logs:
+        return [{**x, field: [x["topics"][0], *value] if field == "topics" else value} for x in logs]
+
+    index = index_of(place, tmp_path, Liar(place.devnet.url, broken))
+    with pytest.raises((IndexingError, NodeError), match="cannot be read|something else than logs"):
+        index.sync()
+
+
 def test_sync__log_of_another_block__try_again(place: Town, proposer: Keeper, tmp_path: Path) -> None:
     def elsewhere(logs: Logs) -> Logs:
         return [{**log, "blockHash": "0x" + "11" * 32} for log in logs]
@@ -261,14 +337,21 @@ def test_sync__nothing_in_common_with_the_node__halts(place: Town, proposer: Kee
         index.sync()
 
 
+def dropping(place: Town, proposer: Keeper, name: str) -> Callable[[Logs], Logs]:
+    """Leaves out a contract's second event, always."""
+    proposer.desk.sync()
+    with proposer.database.read() as connection:
+        query = f"SELECT transaction_hash, log_index FROM event WHERE contract = '{name}' AND seq = 2"
+        second = connection.exec_driver_sql(query).one()
+
+    def drop(logs: Logs) -> Logs:
+        return [x for x in logs if (x["transactionHash"], int(x["logIndex"], 16)) != tuple(second)]
+
+    return drop
+
+
 def _call(function: str, *arguments: Any) -> Any:
     return Call(CLEARINGHOUSE, function, arguments)
-
-
-def _sequenced(name: str) -> set[str]:
-    return {
-        t for t, e in abi_codec.load(name).events.items() if "seq" in {n for n, _ in (*e.plain, *e.indexed)}
-    }
 
 
 def _count(keeper: Keeper, contract: str) -> int:

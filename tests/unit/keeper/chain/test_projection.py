@@ -17,6 +17,7 @@ from keeper.clearing.share import Share
 from keeper.markets.instrument import Instrument, Kind, word
 from keeper.store import index_store, liquidation_store, versions
 from keeper.store.database import Database
+from keeper.store.draft import Draft, accounts_of
 from keeper.store.index_store import BlockRow, EventRow
 from keeper.units.constants import (
     CHANGE_AUCTION,
@@ -50,8 +51,11 @@ class Chain:
         self.number += 1
         row = EventRow(self.number, 0, contract, self.number, name, "0x", payload | {"seq": self.number})
         with self.database.begin() as connection:
-            index_store.add_block(connection, BlockRow(self.number, f"0x{self.number}", "0x", 0))
-            projection.apply(connection, row)
+            draft = Draft(connection, ())
+            draft.load(connection, accounts_of(row))
+            draft.add_block(BlockRow(self.number, f"0x{self.number}", "0x", 0))
+            projection.apply(draft, row)
+            draft.flush(connection)
 
     def read(self, function: Callable[..., Any], *arguments: Any) -> Any:
         with self.database.begin() as connection:
