@@ -235,8 +235,7 @@ def _joined(one: Accounts, other: Accounts) -> Accounts:
         quantities=np.concatenate([one.quantities, other.quantities]),
         heads=np.concatenate([one.heads, other.heads]),
         tiers=np.concatenate([one.tiers, other.tiers]),
-        collateral={a: held for a, held in one.collateral.items() if a not in replaced}
-        | dict(other.collateral),
+        collateral=staying | dict(other.collateral),
     )
     if "section_leaves" in one.__dict__:
         found.__dict__["section_leaves"] = np.concatenate([one.section_leaves, other.section_leaves])

@@ -1,4 +1,4 @@
-"""The margin leaves of all accounts of a snapshot at once, as `keeper.attestation.report.margin_leaf` of each."""
+"""The margin leaves of all accounts at once: as `keeper.attestation.report.margin_leaf` of each."""
 
 from dataclasses import dataclass
 

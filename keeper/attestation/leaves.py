@@ -14,7 +14,8 @@ from keeper.attestation.typed_data import MarginLeaf
 
 WORDS = 12
 _WORD = 32
-_TYPES = [member.split(" ")[0] for member in MarginLeaf.TYPE[len("MarginLeaf(") : -1].split(",")]
+_MEMBERS = [member.split(" ") for member in MarginLeaf.TYPE[len("MarginLeaf(") : -1].split(",")]
+_TYPES, _NAMES = [kind for kind, _ in _MEMBERS], [name for _, name in _MEMBERS]
 _TYPEHASH = np.frombuffer(keccak(text=MarginLeaf.TYPE), dtype=np.uint8)
 _HASHES = [place for place, kind in enumerate(_TYPES) if kind == "bytes32"]
 _SIGNED = [place for place, kind in enumerate(_TYPES) if kind.startswith("int")]
@@ -47,6 +48,12 @@ class Leaves(Sequence[MarginLeaf]):
         """Position of an account's leaf."""
         position = int(np.searchsorted(self.ids, account))
         return position if position < len(self) and int(self.ids[position]) == account else None
+
+    def book_hashes(self) -> dict[int, bytes]:
+        """Book hash behind each leaf, by account."""
+        place = _NAMES.index("bookHash")
+        rows = self.words[:, place].tobytes()
+        return {a: rows[i * _WORD : (i + 1) * _WORD] for i, a in enumerate(self.ids.tolist())}
 
     def hashes(self) -> Bytes:
         """Merkle leaves: the struct hash of each, hashed once more; shape (n, 32)."""

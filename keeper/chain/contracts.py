@@ -3,7 +3,7 @@ seconds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from eth_utils.address import to_checksum_address
 
@@ -23,6 +23,8 @@ VAULT = "Vault"
 AUCTION_HOUSE = "AuctionHouse"
 COLLATERAL_SALE = "CollateralSale"
 INSURANCE_FUND = "InsuranceFund"
+LENS = "AccountLens"
+_LENS_ACCOUNTS = 256  # as many as it answers at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,19 @@ class AccountHead:
     added_mark: int
     book_hash: bytes
     withdraw_nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the chain says of an account's book and cash."""
+
+    NAMES: ClassVar[tuple[str, ...]] = ("leg count", "cash", "added IM", "added mark", "book hash")
+
+    leg_count: int
+    cash: int
+    added_im: int
+    added_mark: int
+    book_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +206,17 @@ class Protocol:
             AccountHead(a["legCount"], a["addedIM"], a["addedMark"], a["bookHash"], a["withdrawNonce"])
             for a in found
         ]
+
+    def summaries(self, at: str, accounts: Sequence[int]) -> list[Summary]:
+        """What an index checks its books against: by the lens in large pieces, where there is one."""
+        if LENS not in self.deployment.addresses:
+            found = self.structs(at, [Call(CLEARINGHOUSE, "account", (a,)) for a in accounts])
+            return [
+                Summary(a["legCount"], a["cash"], a["addedIM"], a["addedMark"], a["bookHash"]) for a in found
+            ]
+        pieces = [accounts[i : i + _LENS_ACCOUNTS] for i in range(0, len(accounts), _LENS_ACCOUNTS)]
+        answers = self.read_all(at, [Call(LENS, "summaries", (piece,)) for piece in pieces])
+        return [Summary(*row) for answer in answers for row in answer]
 
     def account_count(self, at: str) -> int:
         """Accounts ever opened."""

@@ -56,7 +56,7 @@ class Accounts:
     def auctions(self) -> list[AuctionAnswer]:
         """Every open auction at the price of the head's moment."""
         view = self._desk.view()
-        at, rows = view.block.hash, {row.account: row for row in view.accounts}
+        at, rows = view.block.hash, view.rows
         asked = [auction.account for auction in self._desk.index.auctions(view.block.number)]
         try:
             auctions = self._reader.auctions(at, asked)
@@ -118,7 +118,7 @@ class Accounts:
     def _row(self, account: int) -> tuple[AccountRow, int]:
         """An account at the head, and the head's number."""
         head = self._desk.sync()
-        for row in self._desk.index.accounts(head.number):
-            if row.account == account:
-                return row, head.number
+        found = self._desk.index.accounts(head.number, [account])
+        if found:
+            return found[0], head.number
         raise Absent(f"no account {account}")

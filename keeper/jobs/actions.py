@@ -7,7 +7,7 @@ from keeper.attestation.snapshot import AccountState
 from keeper.attestation.typed_data import InstrumentLeaf, Withdrawal
 from keeper.clearing.account import Account, Fill, InstrumentMargin, collateral_withdrawn, traded
 from keeper.exchange import order as orders
-from keeper.jobs.observe import account_state, collateral_of
+from keeper.jobs.states import account_state, collateral_of
 from keeper.markets.instrument import Leg
 from keeper.network.schemas import FillAction, OrderMessage, WithdrawalAction
 from keeper.network.server import Refusal

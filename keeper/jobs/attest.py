@@ -18,7 +18,7 @@ from keeper.jobs.compose import snapshot_of
 from keeper.jobs.desk import Desk, posted_spots
 from keeper.jobs.differences import LeafSource, difference
 from keeper.jobs.effective import effective_spots
-from keeper.jobs.observe import ChainView, ObservationError, observe
+from keeper.jobs.observe import ChainView
 from keeper.jobs.proposals import Proposals
 from keeper.network.peers import Peer
 from keeper.network.schemas import (
@@ -132,11 +132,7 @@ class Attester:
 
     def _view(self, proposal: EpochProposal, market: Market) -> ChainView:
         head = self._desk.sync()
-        block = self._pinned_block(head, proposal, market)
-        try:
-            return observe(self._desk.index, self._desk.protocol, block)
-        except (NodeError, ObservationError) as error:
-            raise Unavailable(str(error)) from error
+        return self._desk.view_at(self._pinned_block(head, proposal, market))
 
     def _recompute(
         self, view: ChainView, proposal: EpochProposal, market: Market

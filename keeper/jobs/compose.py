@@ -9,7 +9,6 @@ from keeper.risk.methodology import Methodology
 
 def snapshot_of(view: ChainView, market: Market, methodology: Methodology) -> Snapshot:
     """Everything an epoch is computed from: the market as given, the rest as this keeper sees the chain."""
-    held = [instrument for row in view.accounts for instrument, _ in row.positions]
     effective = [u.effective for u in market.underlyings]
     return Snapshot(
         chain_id=view.chain_id,
@@ -17,7 +16,7 @@ def snapshot_of(view: ChainView, market: Market, methodology: Methodology) -> Sn
         block_hash=bytes.fromhex(view.block.hash[2:]),
         market=market,
         accounts=view.states,
-        instruments=universe(view.listings, effective, held, market.timestamp),
+        instruments=universe(view.listings, effective, view.states.held, market.timestamp),
         methodology_hash=methodology.hash(),
     )
 

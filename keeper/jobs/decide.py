@@ -80,11 +80,9 @@ def decide_settlements(view: ChainView) -> Settlements:
     one."""
     finalize = tuple(sorted(pair for pair, price in view.prices.items() if price == 0))
     final = {pair for pair, price in view.prices.items() if price}
-    due = tuple(
-        (row.account, tuple(instrument for instrument, _ in row.positions))
-        for row in view.accounts
-        if any(_pair(instrument) in final for instrument, _ in row.positions)
-    )
+    expired = [instrument for instrument in view.states.held if _pair(instrument) in final]
+    holders = [view.accounts[position] for position in view.states.holders(expired).tolist()]
+    due = tuple((row.account, tuple(instrument for instrument, _ in row.positions)) for row in holders)
     return Settlements(finalize, due)
 
 

@@ -1,6 +1,7 @@
 """What proposer and attester share: the index, the protocol, the sources, and margins after an action."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from eth_utils.crypto import keccak
@@ -14,6 +15,7 @@ from keeper.chain.index import Index
 from keeper.chain.node import BlockRef, NodeError
 from keeper.chain.quorum import Quorum, Quorums
 from keeper.jobs.actions import Outcome, outcome_of
+from keeper.jobs.books import Books
 from keeper.jobs.observe import ChainView, ObservationError, observe
 from keeper.jobs.price_band import band_refusal
 from keeper.jobs.statements import Statements
@@ -27,6 +29,7 @@ from keeper.sources.consensus import Rules, combine, gather
 from keeper.sources.market_check import Tolerance
 from keeper.sources.source import Observation, Source
 from keeper.sources.verdicts import Report as SourceReport
+from keeper.store.index_store import AccountRow
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.quorums = Quorums(self.protocol)
+        self.books = Books(self.index)
 
     def quorum(self, at: str) -> Quorum:
         """The attester set in force at a block. Raises Unavailable."""
@@ -86,14 +90,21 @@ class Desk:
             Unavailable: the node does not answer, or the index does not agree with it.
         """
         with self.lock:
-            head = self.sync()
-            if self._seen is None or self._seen.block.hash != head.hash:
-                try:
-                    self._seen = observe(self.index, self.protocol, head)
-                except (NodeError, ObservationError) as error:
-                    raise Unavailable(str(error)) from error
-                self.statements.publish(self._seen.header.number)
-            return self._seen
+            found = self.view_at(self.sync())
+            if found is not self._seen:
+                self._seen = found
+                self.statements.publish(found.header.number)
+            return found
+
+    def view_at(self, block: BlockRef) -> ChainView:
+        """The protocol at a block that the index has reached. Raises Unavailable."""
+        with self.lock:
+            if self._seen is not None and self._seen.block.hash == block.hash:
+                return self._seen
+            try:
+                return observe(self.books, self.protocol, block)
+            except (NodeError, ObservationError) as error:
+                raise Unavailable(str(error)) from error
 
     def observe_market(self, now: int, listed: dict[int, list[int]]) -> Observation:
         """Own sources, combined. Raises Unavailable when too few of them can be believed."""
@@ -122,7 +133,7 @@ class Desk:
         if found is None:
             raise Unavailable(f"epoch {proposal.epoch} is not known here")
         snapshot, statement = found
-        rows = {row.account: row for row in self.index.accounts(head.number)}
+        rows = self._rows(head)
         listings = self.index.listings(head.number)
         leaves = {i.instrument: i for i in statement.instruments}
         try:
@@ -151,12 +162,21 @@ class Desk:
         message = preimage(quorum.domain, reports_hash(reports))
         return ReportDraft(reports, tuple(margin for _, margin in drafts), outcome.after, message, quorum)
 
+    def _rows(self, head: BlockRef) -> Mapping[int, AccountRow]:
+        """Accounts at the head, by id. Raises Unavailable."""
+        try:
+            return self.books.at(head).rows
+        except ObservationError as error:
+            raise Unavailable(str(error)) from error
+
     def _require_inside_bands(
         self, outcome: Outcome, snapshot: Snapshot, statement: EpochStatement, head: BlockRef
     ) -> None:
         """Refusal where a trade is at a price far from the mark."""
         if not outcome.legs:
             return
+        if statement.tables is None:
+            raise Unavailable(f"epoch {statement.epoch.number} is known by its leaves alone here")
         table = statement.tables.effective
         unknown = {leg.instrument for leg in outcome.legs} - table.marks.keys()
         if unknown:

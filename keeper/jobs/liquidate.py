@@ -5,10 +5,12 @@ Everything is decided anew from the chain on every tick, and every transaction i
 an id that names what it is for: after a restart nothing is done twice and nothing is lost.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from keeper.attestation.epoch import EpochStatement
 from keeper.attestation.evidence import encode_evidence, encode_statement
+from keeper.attestation.leaves import Leaves
 from keeper.chain.contracts import AUCTION_HOUSE, COLLATERAL_SALE
 from keeper.chain.liquidation import LiquidationReader, Valuation
 from keeper.chain.transactions import Sender
@@ -87,7 +89,7 @@ class Liquidator:
 
     def situation(self, view: ChainView, statement: EpochStatement) -> Situation:
         """All that is decided on, read at the view's block."""
-        at, rows = view.block.hash, {row.account: row for row in view.accounts}
+        at, rows = view.block.hash, view.rows
         auctions = self._reader.auctions(
             at, [a.account for a in self._desk.index.auctions(view.block.number) if a.account in rows]
         )
@@ -111,11 +113,11 @@ class Liquidator:
 
     def _links(self, view: ChainView, statement: EpochStatement) -> dict[int, list[ChangeRow]]:
         """Changes of the books that are no longer those of the epoch."""
-        then = {leaf.account: leaf.book_hash for leaf in statement.margins}
+        then = Leaves.of(statement.margins).book_hashes()
         moved = [row.account for row in view.accounts if then.get(row.account) != row.book_hash]
         return {account: self._desk.index.changes(account, view.block.number) for account in moved}
 
-    def _liquid(self, view: ChainView, rows: dict[int, AccountRow]) -> dict[int, int]:
+    def _liquid(self, view: ChainView, rows: Mapping[int, AccountRow]) -> dict[int, int]:
         """Cash of everybody; with funding of those who hold perps."""
         holders = [n for n, row in rows.items() if any(_is_perp(i) for i, _ in row.positions)]
         cash = {n: row.cash for n, row in rows.items()}

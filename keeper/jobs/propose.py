@@ -28,7 +28,7 @@ from keeper.sources.source import Observation, market_of
 from keeper.store import statement_store
 from keeper.store.database import Database
 from keeper.store.lease import Lease
-from keeper.store.transaction_store import UNRESOLVED, State
+from keeper.store.transaction_store import SUCCEEDED, UNRESOLVED
 
 _RETRY_SECONDS = 1.0
 
@@ -110,7 +110,7 @@ class Proposer:
         intent = self._sender.find(self._pending)
         if intent is not None and intent.state in UNRESOLVED:
             return True
-        if intent is not None and intent.state != State.CONFIRMED:
+        if intent is not None and intent.state not in SUCCEEDED:
             self.status.last_error = f"{intent.id}: {intent.state}: {intent.error}"
         elif intent is not None:
             self.status.posted += 1
@@ -133,7 +133,7 @@ class Proposer:
 
     def _due(self, view: ChainView, observation: Observation) -> Due | None:
         latest = self._desk.statements.latest()
-        attested = frozenset(m.account for m in latest.margins) if latest else frozenset()
+        attested = frozenset(latest.margins.ids.tolist()) if latest else frozenset()
         return decide_epoch(view, observation.spots, attested, self._trigger)
 
     def _is_turn(self, view: ChainView, due: Due) -> bool:

@@ -31,7 +31,11 @@ def client(place: Place, rows: list[AccountRow] | None = None) -> TestClient:
         sync=lambda: SimpleNamespace(number=100),
         view=place.view,
         index=SimpleNamespace(
-            accounts=lambda _n: rows or [place.stage.row(n) for n in place.stage.states],
+            accounts=lambda _n, asked: [
+                row
+                for row in rows or [place.stage.row(n) for n in place.stage.states]
+                if row.account in asked
+            ],
             listings=lambda _n: [WETH],
             auctions=lambda _n: [SimpleNamespace(account=n) for n in place.auctions],
             changes=lambda account, _n: place.stage.links[account],

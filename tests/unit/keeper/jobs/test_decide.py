@@ -9,11 +9,12 @@ from keeper.jobs.observe import ChainView
 from keeper.jobs.universe import MAX_STRIKES, universe
 from keeper.markets.instrument import Instrument, Kind
 from keeper.store.index_store import AccountRow
+from keeper.units.constants import WAD
 
 NOW = 1_000_000
 FUTURE = Instrument(1, NOW - 10, 0, Kind.FUTURE).pack()
 PERP = Instrument(1, 0, 0, Kind.PERP).pack()
-HOLDER = AccountRow(3, "0x", 0, 0, 0, bytes(32), ((PERP, -1), (FUTURE, 5)))
+HOLDER = AccountRow(3, "0x", 0, 0, 0, bytes(32), ((PERP, -WAD), (FUTURE, 5 * WAD)))
 VIEW = ChainView(
     chain_id=1,
     block=BlockRef(100, "0x1", "0x0", NOW),
