@@ -26,7 +26,7 @@ from keeper.observability.watchdog import Watchdog
 from keeper.risk.methodology import Methodology
 from keeper.sources.market_check import Tolerance
 from keeper.store.database import Database
-from keeper.store.lease import PROPOSER, Lease, new_holder
+from keeper.store.lease import INDEX, PROPOSER, Lease, holder_at
 
 _ASK_SECONDS = 15.0  # between looks at balance, clock and disk
 
@@ -42,9 +42,10 @@ def build(config: Config) -> Keeper:
     methodology = Methodology.load(config.methodology) if config.methodology else Methodology.default()
     source = config.source
     sources = open_sources(source, pool, protocol.symbols(pool.head().hash), methodology)
+    lease = Lease(database, INDEX, holder_at(keeper.name, config.api.port), keeper.lease_seconds)
     desk = Desk(
         protocol=protocol,
-        index=Index(protocol, database),
+        index=Index(protocol, database, lease, metrics),
         sources=sources.all,
         methodology=methodology,
         statements=Statements(database, methodology),
@@ -62,6 +63,7 @@ def build(config: Config) -> Keeper:
         watchdog=Watchdog(metrics, config.operations.silent_seconds),
         metrics=metrics,
         sources=sources,
+        leases=[lease],
         closers=[pool.close],
     )
     _add_roles(config, made)
@@ -91,7 +93,8 @@ def _add_roles(config: Config, keeper: Keeper) -> None:
         keeper.sender = Sender(desk.protocol.node, keeper.database, signer, chain_id, policy)
     if config.has("proposer") and keeper.sender is not None:
         keeper.attesters = attesters_of(config, desk, signer, keeper.metrics)
-        lease = Lease(keeper.database, PROPOSER, new_holder(config.keeper.name), config.keeper.lease_seconds)
+        holder = holder_at(config.keeper.name, config.api.port)
+        lease = Lease(keeper.database, PROPOSER, holder, config.keeper.lease_seconds)
         keeper.leases.append(lease)
         parts = (keeper.database, keeper.attesters, keeper.sender, signer, lease, keeper.metrics)
         keeper.proposer = proposer_of(config, desk, *parts)

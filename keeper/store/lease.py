@@ -37,11 +37,17 @@ def new_holder(name: str = "") -> str:
     return f"{name or 'keeper'}@{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
+def holder_at(name: str, port: int) -> str:
+    """A name that no other live process has, but this one again after a restart, so that it need not wait for
+    its own lease to run out: one process at a time listens on a port of a machine. The epoch still grows."""
+    return f"{name or 'keeper'}@{socket.gethostname()}:{port}"
+
+
 class Lease:
     """One process's view of one lease."""
 
     def __init__(self, database: Database, name: str, holder: str, seconds: float = 10.0) -> None:
-        """`holder` should be of `new_holder`. A lease not renewed for `seconds` is free."""
+        """`holder`: of `holder_at` or `new_holder`. A lease not renewed for `seconds` is free."""
         self.name = name
         self.holder = holder
         self.seconds = seconds
