@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError
 
 Row = Sequence[Any]
 
@@ -50,9 +51,13 @@ def delete(connection: Connection, table: Table, keys: Sequence[Row]) -> None:
 def _copy(connection: Connection, statement: str, rows: Iterable[Row]) -> None:
     """PostgreSQL's own way in, several times faster than inserts."""
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+    errors: Any = connection.dialect.loaded_dbapi.Error
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except errors as error:  # as sqlalchemy would have raised it
+        raise DBAPIError.instance(statement, None, error, errors) from error
 
 
 def _quoted(name: str) -> str:

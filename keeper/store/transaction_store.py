@@ -208,7 +208,7 @@ def spend(connection: Connection, day: int, sender: str, lane: str, wei: int) ->
         values = {"day": day, "sender": sender, "lane": lane, "spent": str(wei), "count": 1}
         connection.execute(insert(gas_ledger).values(values))
     else:
-        values = {"spent": str(int(row.spent) + wei), "count": row.count + 1}
+        values = {"spent": str(int(row.spent) + wei), "count": row._mapping["count"] + 1}
         connection.execute(update(gas_ledger).where(key).values(values))
 
 

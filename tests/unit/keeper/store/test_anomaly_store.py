@@ -1,7 +1,5 @@
 """Findings and acknowledgements persist."""
 
-from pathlib import Path
-
 import pytest
 
 from keeper.analysis.anomalies import Finding
@@ -18,11 +16,6 @@ from keeper.store.statement_store import keep_snapshot
 
 FIRST = Finding("return", "ETH", 100, 15.0, 12.0, "up", "widen by 1.1 and alert", 1.1)
 SECOND = Finding("return", "ETH", 200, 16.0, 12.0, "down")
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/keeper.sqlite"
 
 
 def test_keep_finding__twice__once_and_through_a_restart(url: str) -> None:

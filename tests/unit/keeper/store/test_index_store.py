@@ -1,7 +1,6 @@
 """Versions of accounts and positions: drafted in memory, written in bulk, and taken back."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +16,6 @@ from keeper.store.index_store import AccountRow, BlockRow, EventRow
 from keeper.store.schema import OF_A_BLOCK, VERSIONED
 
 Change = Callable[[Draft], None]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path}/index.sqlite")
 
 
 def _block(number: int, fork: str = "a") -> BlockRow:

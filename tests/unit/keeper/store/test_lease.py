@@ -1,6 +1,6 @@
 """Leases: one holder, epochs that only grow, and a guard that a stale holder does not pass."""
 
-from pathlib import Path
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -13,15 +13,10 @@ from keeper.store.schema import snapshot
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path}/keeper.sqlite")
-
-
-@pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The machine's clock, in seconds."""
+    """The database's clock, in seconds."""
     found = SimpleNamespace(now=1_000.0)
-    monkeypatch.setattr(leases.time, "time_ns", lambda: round(found.now * 10**9))
+    monkeypatch.setattr(leases, "_now", lambda _connection: round(found.now * 10**3))
     return found
 
 
@@ -114,3 +109,12 @@ def test_guard__never_acquired__refused(database: Database) -> None:
 
 def test_new_holder__same_process__never_twice() -> None:
     assert leases.new_holder("proposer") != leases.new_holder("proposer")
+
+
+def test_owner__real_clock__seconds_left_and_then_nobody(database: Database) -> None:
+    lease = held_by(database, "a", seconds=0.2)
+    owner = lease.owner()
+    assert owner is not None and owner[:2] == ("a", 1) and 0 < owner[2] <= 0.2
+    time.sleep(0.25)
+    assert lease.owner() is None
+    assert held_by(database, "b").epoch == 2

@@ -1,13 +1,10 @@
 """One digest per epoch number, for ever."""
 
-from pathlib import Path
-
 from keeper.store import statement_store
 from keeper.store.database import Database
 
 
-def test_claim_epoch__same_number_other_digest__refused_even_after_a_restart(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/attester.sqlite"
+def test_claim_epoch__same_number_other_digest__refused_even_after_a_restart(url: str) -> None:
     assert statement_store.claim_epoch(Database(url), "0xA1", 5, "0xaa", 1)
     reopened = Database(url)
     assert statement_store.claim_epoch(reopened, "0xa1", 5, "0xaa", 2)
@@ -15,8 +12,7 @@ def test_claim_epoch__same_number_other_digest__refused_even_after_a_restart(tmp
     assert statement_store.claim_epoch(reopened, "0xa1", 6, "0xbb", 3)
 
 
-def test_highest_number__kept_and_signed__the_higher(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/x.sqlite")
+def test_highest_number__kept_and_signed__the_higher(database: Database) -> None:
     with database.begin() as connection:
         assert statement_store.highest_number(connection) == 0
         statement_store.keep_snapshot(connection, 3, "0x", "{}")

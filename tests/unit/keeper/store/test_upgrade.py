@@ -30,8 +30,8 @@ def first_release(path: Path, *, stamped: bool = False) -> str:
     return f"sqlite:///{path}"
 
 
-def test_upgrade__empty_database__tables_are_those_of_the_schema(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/keeper.sqlite")
+def test_upgrade__empty_database__tables_are_those_of_the_schema(url: str, tmp_path: Path) -> None:
+    database = Database(url)
     with database.begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         ours = inspect(connection)
