@@ -156,7 +156,16 @@ def configure(folder: Path, devnet: Devnet, deployment: Path, api_port: int | No
         path = folder / name / "plimsoll.toml"
         tick = _TICK_SECONDS.get(name, _IDLE_TICK_SECONDS)
         path.write_text(path.read_text().replace("tick_seconds = 2.0", f"tick_seconds = {tick}"))
+    _introduce(folder, addresses[-1], f"http://127.0.0.1:{ports['proposer']}")
     return Keepers(folder, tuple(addresses[:-1]), addresses[-1], ports)
+
+
+def _introduce(folder: Path, proposer: str, url: str) -> None:
+    """Tells the attesters who may ask them for signatures, and where his leaves are."""
+    for name in NAMES:
+        if name != "proposer":
+            with (folder / name / "plimsoll.toml").open("a") as config:
+                config.write(f'\n[network]\nproposers = ["{proposer}"]\n\n[attester]\nkeepers = ["{url}"]\n')
 
 
 @contextmanager

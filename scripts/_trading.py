@@ -54,7 +54,12 @@ class KeeperClient:
 
     def margins(self, epoch: int) -> list[dict[str, Any]]:
         """The margin leaves of all accounts in an epoch."""
-        found: list[dict[str, Any]] = self._ask("GET", f"/v1/epochs/{epoch}/margins")["margins"]
+        found: list[dict[str, Any]] = []
+        offset: int | None = 0
+        while offset is not None:
+            page = self._ask("GET", f"/v1/epochs/{epoch}/leaves/margins?offset={offset}")
+            found += [dict(zip(page["fields"], row, strict=True)) for row in page["rows"]]
+            offset = page["next"]
         return found
 
     def account(self, epoch: int, account: int) -> dict[str, Any]:

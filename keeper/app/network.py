@@ -1,5 +1,7 @@
 """Wiring of what keepers say to each other: attester, proposer, and who is let in."""
 
+from decimal import Decimal
+
 from eth_utils.address import to_checksum_address
 
 from keeper.app.config import Config
@@ -7,10 +9,10 @@ from keeper.app.keys import open_signer
 from keeper.chain.keys import Signer
 from keeper.chain.transactions import Sender
 from keeper.jobs.attest import Attester
-from keeper.jobs.decide import Trigger
 from keeper.jobs.desk import Desk
 from keeper.jobs.propose import Proposer
 from keeper.jobs.rota import Rota
+from keeper.jobs.triggers import Trigger
 from keeper.network.client import Attesters
 from keeper.network.leaf_reader import LeafReader
 from keeper.network.limits import Limits
@@ -19,6 +21,7 @@ from keeper.observability import names
 from keeper.observability.metrics import Metrics
 from keeper.store.database import Database
 from keeper.store.lease import Lease
+from keeper.units.constants import WAD
 
 
 def attester_of(config: Config, desk: Desk, database: Database, signer: Signer, metrics: Metrics) -> Attester:
@@ -52,7 +55,13 @@ def proposer_of(
 ) -> Proposer:
     """The proposer; under `lease` it is the only one over its database."""
     terms = config.proposer
-    trigger = Trigger(terms.heartbeat_seconds, terms.deviation_bps)
+    trigger = Trigger(
+        heartbeat_seconds=terms.heartbeat_seconds,
+        deviation_bps=terms.deviation_bps,
+        surface_vol=terms.surface_vol,
+        health_levels=tuple(int(Decimal(str(level)) * WAD) for level in terms.health_levels),
+        early_share=terms.early_share,
+    )
     rota = Rota(signer.address, terms.proposers, terms.stage_seconds)
     return Proposer(desk, database, attesters, sender, trigger, rota, lease, metrics)
 

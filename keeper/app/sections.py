@@ -112,6 +112,9 @@ class ProposerSection(Section):
     """When an epoch is due, whose turn it is, and whom to ask.
 
     attester_seconds: that an attester has to answer.
+    surface_vol: mean move of an underlying's vols, weighted by vega, that is reason for an epoch.
+    health_levels: of equity over maintenance margin: an account that crosses one is reason for an epoch.
+    early_share: two reasons that are this near to due make one epoch for both.
     proposers: addresses of all proposers, this one included; none: it is the only one.
     stage_seconds: of chain time that each back-up waits longer than the one before it.
     """
@@ -122,6 +125,9 @@ class ProposerSection(Section):
     stage_seconds: int = Field(default=10, ge=1, le=3_600)
     heartbeat_seconds: int = Field(default=60, gt=0)
     deviation_bps: int = Field(default=25, gt=0)
+    surface_vol: float = Field(default=0.02, gt=0, le=1)
+    health_levels: list[float] = Field(default=[1.0], max_length=8)
+    early_share: float = Field(default=0.8, gt=0, le=1)
 
 
 class AttesterSection(Section):

@@ -1,19 +1,11 @@
 """When to post an epoch, and what to settle. Pure; on chain time."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keeper.jobs.observe import ChainView
+from keeper.jobs.triggers import Measure, Trigger
 from keeper.markets.instrument import Instrument
-from keeper.units.constants import BASIS_POINTS
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """When an epoch is due: age in chain seconds, or any spot's move since the last one."""
-
-    heartbeat_seconds: int = 60
-    deviation_bps: int = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +28,35 @@ class Due:
         return f"{self.trigger}: {self.detail}" if self.detail else self.trigger
 
 
+def may_post(view: ChainView) -> bool:
+    """Whether the chain would take an epoch now: far enough from the last one, and time has passed."""
+    header = view.header
+    if not header.number:
+        return True
+    is_near = view.block.number + 1 - header.posted_block < view.limits.min_blocks
+    return not is_near and view.block.timestamp > header.timestamp
+
+
 def decide_epoch(
-    view: ChainView, observed: Mapping[int, int], attested: frozenset[int], trigger: Trigger
+    view: ChainView, found: Sequence[Measure], trigger: Trigger, crossing: str | None = None
 ) -> Due | None:
     """Why an epoch should be posted now, or None.
 
     Args:
-        observed: spot per underlying, 1e-8 USD.
-        attested: accounts that have a leaf in the latest epoch.
+        found: of `keeper.jobs.triggers.measures`.
+        crossing: which account has crossed a level of its health under the new market.
     """
-    header = view.header
-    if header.number and view.block.number + 1 - header.posted_block < view.limits.min_blocks:
-        return None
-    if view.block.timestamp < header.timestamp or (
-        header.number and view.block.timestamp == header.timestamp
-    ):
-        return None  # nothing has happened since: time stands still
-    if header.number == 0:
-        return Due("first", "", view.block.timestamp)
     now = view.block.timestamp
-    if now - header.timestamp >= trigger.heartbeat_seconds:
-        return Due("heartbeat", "", header.timestamp + trigger.heartbeat_seconds)
-    for underlying, spot in sorted(observed.items()):
-        posted = view.spots[underlying - 1].posted
-        if abs(spot - posted) * BASIS_POINTS >= posted * trigger.deviation_bps:
-            return Due("spot_deviation", f"underlying {underlying}", now)
-    new = [row.account for row in view.accounts if row.account not in attested]
-    if new:
-        return Due("request", f"account {new[0]} has no leaf", now)
+    if view.header.number == 0:
+        return Due("first", "", now)
+    if crossing is not None:
+        return Due("account_health", crossing, now)
+    for measure in found:
+        if measure.share >= 1:
+            return Due(measure.trigger, measure.detail, measure.since)
+    near = {m.trigger: m.detail for m in reversed(found) if m.share >= trigger.early_share}
+    if len(near) > 1:
+        return Due("early", ", ".join(f"{name} {detail}" for name, detail in sorted(near.items())), now)
     return None
 
 

@@ -12,18 +12,21 @@ from keeper.chain.node import NodeError
 from keeper.chain.quorum import Quorum
 from keeper.chain.transactions import Sender
 from keeper.jobs.compose import snapshot_of
-from keeper.jobs.decide import Due, Trigger, decide_epoch
+from keeper.jobs.decide import Due, decide_epoch, may_post
 from keeper.jobs.desk import Desk
 from keeper.jobs.effective import effective_spots
+from keeper.jobs.health_watch import Watched, crossing, watched_of
 from keeper.jobs.observe import ChainView
 from keeper.jobs.reports import Reports, too_few
 from keeper.jobs.rota import Rota
+from keeper.jobs.triggers import Attested, Trigger, measures
 from keeper.network.client import Attesters, Gathered
 from keeper.network.schemas import EpochMessage, EpochProposal, ReportAnswer, ReportRequest
 from keeper.network.server import SIGN_EPOCH, Refusal, Unavailable
 from keeper.observability import names
 from keeper.observability.logs import logger
 from keeper.observability.metrics import Metrics
+from keeper.pricing.market import Market
 from keeper.sources.source import Observation, market_of
 from keeper.store import statement_store
 from keeper.store.database import Database
@@ -71,6 +74,8 @@ class Proposer:
         self._reports = Reports(desk, attesters)
         self._pending = ""  # intent of the epoch on its way
         self._failed_at = ("", 0.0)  # block and moment: an attempt on the same block waits a little
+        self._watched: Watched | None = None
+        self._checked = ""  # block at which health was looked at last
         self._due_since = (-1, 0)  # latest epoch, chain time at which its successor was first due
         self.status = ProposerStatus()
         self._metrics.set(names.EPOCH_HEARTBEAT, trigger.heartbeat_seconds)
@@ -132,9 +137,29 @@ class Proposer:
         return due.text
 
     def _due(self, view: ChainView, observation: Observation) -> Due | None:
+        if not may_post(view):
+            return None
         latest = self._desk.statements.latest()
-        attested = frozenset(latest.margins.ids.tolist()) if latest else frozenset()
-        return decide_epoch(view, observation.spots, attested, self._trigger)
+        found = measures(view, observation, Attested.of(latest) if latest else None, self._trigger)
+        due = decide_epoch(view, found, self._trigger)
+        if due is not None or latest is None:
+            return due
+        return decide_epoch(view, found, self._trigger, self._crossing(view, observation, latest))
+
+    def _crossing(self, view: ChainView, observation: Observation, latest: EpochStatement) -> str | None:
+        """An account that crosses a level under the market as it is now; looked for once a block."""
+        levels = self._trigger.health_levels
+        if self._checked == view.block.hash:
+            return None
+        self._checked = view.block.hash
+        if self._watched is None or self._watched.epoch != latest.epoch.number:
+            self._watched = watched_of(view, latest, levels)
+        try:
+            market = self._market(view, observation)
+            return crossing(view, self._watched, market, self._desk.methodology, levels)
+        except (ValueError, LookupError, OverflowError) as error:
+            logger("propose").warning("health", reason=str(error))
+            return None
 
     def _is_turn(self, view: ChainView, due: Due) -> bool:
         """Back-ups wait for those before them; whoever acts has looked at the chain just now."""
@@ -165,16 +190,19 @@ class Proposer:
     def _compose(self, view: ChainView, observation: Observation) -> tuple[Snapshot, EpochStatement]:
         if observation.age > self._desk.tolerance.max_age_seconds:  # an old value gets no new time
             raise Refusal(f"no epoch: the market data is {observation.age} seconds old")
-        effective = effective_spots(
-            view.header, view.spots, view.bands, observation.spots, view.block.timestamp
-        )
-        market = market_of(observation, effective, view.windows)
-        snapshot = snapshot_of(view, market, self._desk.methodology)
         number = self._rota.next_number(max(view.header.number, self._desk.statements.highest()))
         try:
+            snapshot = snapshot_of(view, self._market(view, observation), self._desk.methodology)
             return snapshot, build(snapshot, self._desk.methodology, number)
         except (ValueError, LookupError, OverflowError) as error:
             raise Refusal(f"no epoch can be computed: {error}") from error
+
+    def _market(self, view: ChainView, observation: Observation) -> Market:
+        """What is observed, inside the oracle's bands. Raises ValueError for a spot that is no price."""
+        effective = effective_spots(
+            view.header, view.spots, view.bands, observation.spots, view.block.timestamp
+        )
+        return market_of(observation, effective, view.windows)
 
     def _gather(
         self, view: ChainView, snapshot: Snapshot, statement: EpochStatement, quorum: Quorum

@@ -13,9 +13,10 @@ from keeper.app import process
 from keeper.app.build import build
 from keeper.app.config import load
 from keeper.attestation.typed_data import digest, domain_separator, sign
-from keeper.chain.keys import create_keystore
+from keeper.chain.keys import Signer, create_keystore, signer_of
 from keeper.exchange.order import Leg, Order, fill_arguments, nonce_of, signature_bytes
 from keeper.network.client import Gathered
+from keeper.network.peers import Peer, authorize, domain_of
 from keeper.network.schemas import EpochProposal, ReportProposal, ReportRequest
 from keeper.network.server import Refusal, Unavailable
 from keeper.risk.methodology import Methodology
@@ -44,6 +45,9 @@ class Room:
 
     attesters: list[Any] = field(default_factory=list)
     asked: list[EpochProposal | ReportProposal] = field(default_factory=list)
+    timeout: float = 5.0
+    signer: Signer = field(default_factory=lambda: signer_of(PROPOSER_KEY))  # who asks
+    domain: bytes = b""
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -57,14 +61,23 @@ class Room:
         gathered = Gathered({})
         for number, attester in enumerate(self.attesters):
             is_epoch = isinstance(message, EpochProposal)
+            peer = self.peer(message)
             try:
-                answer = attester.sign_epoch(message) if is_epoch else attester.sign_report(message)
+                answer = (
+                    attester.sign_epoch(message, peer) if is_epoch else attester.sign_report(message, peer)
+                )
             except (Refusal, Unavailable) as error:
                 gathered.refusals[str(number)] = str(error)
             else:
                 signature = bytes.fromhex(answer.r[2:]), int(answer.vs)
                 gathered.signatures[signers.index(answer.signer)] = signature
         return gathered
+
+    def peer(self, message: Any, signer: Signer | None = None) -> Peer:
+        """Who asks, as a server finds out; by default the proposer."""
+        body, path = message.model_dump_json().encode(), "/v1/epochs"
+        header = authorize(signer or self.signer, self.domain, "POST", path, body)
+        return Peer((signer or self.signer).address, 0.0, header, body)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -164,7 +177,8 @@ class Town:
         """A proposer that asks `room`; it has coins."""
         keeper = self.keeper("proposer", "proposer")
         assert keeper.proposer is not None
-        keeper.proposer._attesters = room
+        room.domain = domain_of(self.devnet.chain_id, self.deployment.address("RiskOracle"))
+        keeper.proposer._attesters = keeper.proposer._reports._attesters = room
         self.devnet.rpc("anvil_setBalance", keeper.signer.address, hex(10**20))
         return keeper
 

@@ -153,6 +153,7 @@ class Loop:
         roles = {"proposer": ["proposer", "settler"], "liquidator": ["liquidator"]}.get(name, ["attester"])
         venues = [VENUES[ATTESTERS.index(name)]] if name in ATTESTERS else list(VENUES)
         urls = [self.url(attester) for attester in ATTESTERS]
+        others = [self.url(other) for other in (*ATTESTERS, "proposer") if other != name]
         text = (
             f'[keeper]\nroles={json.dumps(roles)}\nkeystore="keystore.json"\npassword_file="password.txt"\n'
             f'tick_seconds=0.1\n[chain]\nrpc="{self.devnet.url}"\n'
@@ -160,6 +161,8 @@ class Loop:
             f"[source]\nvenues={json.dumps(venues)}\nspot_bps=200\nforward_bps=200\n"
             f"[api]\nport={self.ports[name]}\n"
             f"[proposer]\nattesters={json.dumps(urls)}\nheartbeat_seconds=30\n"
+            f"[network]\nproposers={json.dumps([self.signers['proposer'].address])}\n"
+            f"[attester]\nkeepers={json.dumps(others)}\n"
         )
         if name == "liquidator":
             keepers = json.dumps([self.url("proposer")])

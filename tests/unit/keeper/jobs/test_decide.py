@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from keeper.chain.contracts import Header, Limits, Listing, Spot
 from keeper.chain.node import BlockRef
-from keeper.jobs.decide import Settlements, Trigger, decide_epoch, decide_settlements
+from keeper.jobs.decide import Due, Settlements, decide_epoch, decide_settlements, may_post
 from keeper.jobs.observe import ChainView
+from keeper.jobs.triggers import Measure, Trigger
 from keeper.jobs.universe import MAX_STRIKES, universe
 from keeper.markets.instrument import Instrument, Kind
 from keeper.store.index_store import AccountRow
@@ -27,29 +28,49 @@ VIEW = ChainView(
     windows={},
     prices={(1, NOW - 10): 0},
 )
-SPOTS, ATTESTED, TRIGGER = {1: 10_000}, frozenset({3}), Trigger(heartbeat_seconds=60, deviation_bps=25)
+TRIGGER = Trigger()
 
 
 def _header(**changes: int) -> ChainView:
     return replace(VIEW, header=replace(VIEW.header, **changes))
 
 
-def test_decide_epoch__calm__nothing() -> None:
-    assert decide_epoch(VIEW, SPOTS, ATTESTED, TRIGGER) is None
+def _measure(trigger: str, share: float) -> Measure:
+    return Measure(trigger, share, f"{share:g}", NOW - 5)
 
 
-def test_decide_epoch__each_trigger__named() -> None:
-    assert decide_epoch(_header(number=0, timestamp=0), SPOTS, ATTESTED, TRIGGER) == "first"
-    assert decide_epoch(_header(timestamp=NOW - 60), SPOTS, ATTESTED, TRIGGER) == "heartbeat"
-    assert decide_epoch(VIEW, {1: 10_025}, ATTESTED, TRIGGER) == "spot of 1"
-    assert decide_epoch(VIEW, {1: 9_976}, ATTESTED, TRIGGER) is None
-    assert decide_epoch(VIEW, SPOTS, frozenset(), TRIGGER) == "new account"
+def test_may_post__too_near_or_no_time_has_passed__waits() -> None:
+    assert may_post(VIEW) and may_post(_header(number=0, posted_block=100, timestamp=NOW))
+    assert not may_post(_header(posted_block=98)) and may_post(_header(posted_block=97))
+    assert not may_post(_header(timestamp=NOW)) and not may_post(_header(timestamp=NOW + 1))
 
 
-def test_decide_epoch__too_soon_for_the_chain__waits() -> None:
-    assert decide_epoch(_header(posted_block=98, timestamp=NOW - 90), SPOTS, ATTESTED, TRIGGER) is None
-    assert decide_epoch(_header(posted_block=97, timestamp=NOW - 90), SPOTS, ATTESTED, TRIGGER) == "heartbeat"
-    assert decide_epoch(_header(timestamp=NOW), {1: 20_000}, ATTESTED, TRIGGER) is None
+def test_decide_epoch__nothing_near__nothing() -> None:
+    assert (
+        decide_epoch(VIEW, [_measure("heartbeat", 0.79), _measure("spot_deviation", 0.79)], TRIGGER) is None
+    )
+
+
+def test_decide_epoch__first__whatever_is_measured() -> None:
+    assert decide_epoch(_header(number=0), [], TRIGGER) == Due("first", "", NOW)
+
+
+def test_decide_epoch__several_due__the_most_telling_is_named() -> None:
+    found = [_measure("request", 0.0), _measure("spot_deviation", 1.0), _measure("heartbeat", 3.0)]
+    due = decide_epoch(VIEW, found, TRIGGER)
+    assert due == Due("spot_deviation", "1", NOW - 5) and due.text == "spot_deviation: 1"
+
+
+def test_decide_epoch__account_crosses__before_all_others() -> None:
+    due = decide_epoch(VIEW, [_measure("heartbeat", 2.0)], TRIGGER, "account 3 falls below 1")
+    assert due == Due("account_health", "account 3 falls below 1", NOW)
+
+
+def test_decide_epoch__two_nearly_due__one_epoch_for_both() -> None:
+    near = [_measure("spot_deviation", 0.8), _measure("heartbeat", 0.85)]
+    assert decide_epoch(VIEW, near, TRIGGER) == Due("early", "heartbeat 0.85, spot_deviation 0.8", NOW)
+    same = [_measure("spot_deviation", 0.9), _measure("spot_deviation", 0.8)]
+    assert decide_epoch(VIEW, same, TRIGGER) is None, "two spots are one reason"
 
 
 def test_decide_settlements__price_open_then_final__finalize_then_settle_the_whole_book() -> None:
