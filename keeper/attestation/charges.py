@@ -67,7 +67,7 @@ def breakdown_hashes(found: BatchMargins, pledges: Mapping[int, bytes] | None = 
     words[:, -1] = np.frombuffer(NO_PLEDGES, dtype=np.uint8)
     for account, pledged in (pledges or {}).items():
         words[account, -1] = np.frombuffer(pledged, dtype=np.uint8)
-    return keccak_rows(words.reshape(len(found), -1))
+    return keccak_rows(words.reshape(len(found), (len(CHARGES) + 2) * _WORD))
 
 
 def _columns(found: BatchMargins) -> Sequence[Any]:

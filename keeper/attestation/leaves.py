@@ -60,7 +60,7 @@ class Leaves(Sequence[MarginLeaf]):
         encoded = np.empty((len(self), WORDS + 1, _WORD), dtype=np.uint8)
         encoded[:, 0] = _TYPEHASH
         encoded[:, 1:] = self.words
-        return keccak_rows(keccak_rows(encoded.reshape(len(self), -1)))
+        return keccak_rows(keccak_rows(encoded.reshape(len(self), (WORDS + 1) * _WORD)))
 
     def __len__(self) -> int:
         return len(self.words)
