@@ -15,8 +15,11 @@ from keeper.app.commands.calibrate import calibrate
 from keeper.app.commands.compare import compare
 from keeper.app.commands.example import example
 from keeper.app.commands.margin import margin
+from keeper.app.commands.operations import health, operations
+from keeper.app.commands.statement import statement
 from keeper.app.commands.stress import stress
 from keeper.app.commands.surface import surface
+from keeper.app.commands.topology import topology
 from keeper.app.commands.what_if import what_if
 
 app = typer.Typer(name="plimsoll", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -184,7 +187,11 @@ app.command("margin")(margin)
 app.command("compare")(compare)
 app.command("what-if")(what_if)
 app.command("surface")(surface)
+app.command("statement")(statement)
+app.command("operations")(operations)
+app.command("health", hidden=True)(health)
 app.add_typer(anomalies, name="anomalies")
+app.add_typer(topology, name="topology")
 
 
 def _print_table(found: dict[str, Any]) -> None:
