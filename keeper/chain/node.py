@@ -16,6 +16,7 @@ _BATCH = 100
 _ERROR_SELECTOR = "0x08c379a0"  # Error(string)
 _MAX_REASON = 300  # a hostile contract may revert with anything
 _BUSY_CODES = (-32005, -32016, 429)  # limits of node operators
+_INTERNAL = -32603
 _BUSY_WORDS = ("rate limit", "too many requests", "limit exceeded", "capacity exceeded")
 _MISSING_WORDS = ("header not found", "unknown block", "block not found", "blockoutofrange", "hash not found")
 
@@ -38,6 +39,11 @@ class CallError(NodeError):
     def is_busy(self) -> bool:
         """The node refuses for now, whatever is asked."""
         return self.code in _BUSY_CODES or any(words in self.reason.lower() for words in _BUSY_WORDS)
+
+    @property
+    def is_transient(self) -> bool:
+        """About the node, not about what was asked: the same may succeed later."""
+        return self.is_busy or self.is_missing_block or self.code == _INTERNAL
 
     @property
     def is_missing_block(self) -> bool:

@@ -39,6 +39,14 @@ class Transaction:
         return [*numbers, target, self.value, data, []]
 
 
+def decode(raw: str) -> Transaction:
+    """The transaction that signed bytes of ours carry."""
+    fields = rlp.decode(bytes.fromhex(raw[4:]))
+    chain_id, nonce, tip, max_fee, gas = (int.from_bytes(field, "big") for field in fields[:5])
+    target, value, data = "0x" + fields[5].hex(), int.from_bytes(fields[6], "big"), "0x" + fields[7].hex()
+    return Transaction(chain_id, nonce, tip, max_fee, gas, target, data, value)
+
+
 def sign_transaction(transaction: Transaction, signer: Signer) -> tuple[str, str]:
     """(hash, signed bytes), 0x text. Raises SigningError."""
     raw = transaction.raw(signer.sign(transaction.preimage()))

@@ -84,7 +84,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One signed transaction of an intent; fees in wei, `head` is the block at which it was signed."""
+    """One signed transaction of an intent; fees in wei; `head`: block at which it was signed or taken."""
 
     hash: str
     intent: str
@@ -162,16 +162,16 @@ def next_nonce(connection: Connection, sender: str, mined: int) -> int:
 
 
 def reverts(connection: Connection, sender: str, stem: str, since: int) -> list[int]:
-    """When intents with an id that begins like this were queued that were then mined and reverted."""
+    """When intents with an id that begins like this were tried that were then mined and reverted."""
     rows = connection.execute(
-        select(intent.c.created_at).where(
+        select(intent.c.created_at, intent.c.cooldown_until).where(
             intent.c.state == State.REVERTED,
             intent.c.sender == sender,
             intent.c.created_at >= since,
             intent.c.id.startswith(stem, autoescape=True),
         )
     )
-    return sorted(int(row.created_at) for row in rows)
+    return sorted(max(int(row.created_at), int(row.cooldown_until)) for row in rows)
 
 
 def add_attempt(connection: Connection, row: Attempt) -> None:
@@ -187,9 +187,15 @@ def attempts(connection: Connection, intent_id: str) -> list[Attempt]:
     return sorted(map(_attempt, rows), key=lambda a: (-a.max_fee, -a.tip))
 
 
-def mark_broadcast(connection: Connection, hash: str) -> None:
-    """The bytes have been handed to a node."""
-    connection.execute(update(attempt).where(attempt.c.hash == hash).values(broadcast=1))
+def mark_taken(connection: Connection, hash: str, head: int) -> None:
+    """A node has taken the bytes, at this block; again changes nothing."""
+    query = update(attempt).where(attempt.c.hash == hash, attempt.c.broadcast == 0)
+    connection.execute(query.values(broadcast=1, head=head))
+
+
+def mark_refused(connection: Connection, hash: str) -> None:
+    """No node has the bytes any more."""
+    connection.execute(update(attempt).where(attempt.c.hash == hash).values(broadcast=0))
 
 
 def counts(connection: Connection) -> dict[str, int]:

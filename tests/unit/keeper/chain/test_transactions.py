@@ -1,125 +1,94 @@
-"""The life of an intent against a node that does as it is told."""
-
-from pathlib import Path
-from typing import Any
+"""Fees, bytes and words of refusal: what of transactions needs no chain."""
 
 import pytest
-from eth_utils.crypto import keccak
+from eth_account import Account
+from hypothesis import given
+from hypothesis import strategies as st
 
+from keeper.chain.fees import Fees, Policy, first_fees, replacement_fees
 from keeper.chain.keys import signer_of
-from keeper.chain.node import BlockRef, CallError
-from keeper.chain.transactions import Fees, Policy, Sender, first_fees, replacement_fees
-from keeper.store.database import Database
-from keeper.store.transaction_store import State
+from keeper.chain.node import CallError
+from keeper.chain.transaction_codec import Transaction, decode, sign_transaction
+from keeper.chain.transaction_errors import Refusal, classify
+from keeper.units.constants import WAD
 
 GWEI = 10**9
-TARGET = "0x" + "11" * 20
+KEY = b"\1" * 32
+WEI = st.integers(0, 10**15)
 
 
-class FakeNode:
-    """A node with one knob per answer."""
-
-    def __init__(self) -> None:
-        self.number = 10
-        self.mined = 0
-        self.mined_at = 0  # block
-        self.sent: list[str] = []
-        self.receipts: dict[str, dict[str, str]] = {}
-        self.known = True
-        self.revert = ""
-
-    def head(self) -> BlockRef:
-        return BlockRef(self.number, "0x1", "0x0", 1_000, 10 * GWEI)
-
-    def nonce(self, _address: str, number: int | None = None) -> int:
-        return self.mined if number is None or number >= self.mined_at else 0
-
-    def request(self, method: str, *parameters: Any) -> Any:
-        if method == "eth_call" and self.revert:
-            raise CallError(self.revert)
-        if method == "eth_sendRawTransaction":
-            self.sent.append(parameters[0])
-        if method == "eth_getTransactionReceipt":
-            return self.receipts.get(parameters[0])
-        if method == "eth_getTransactionByHash":
-            return {} if self.known else None
-        return "0x5208"
+@given(st.builds(Fees, WEI, WEI), WEI, WEI, st.integers(0, 10**16))
+def test_replacement_fees__both_rise_by_an_eighth_or_more_and_stay_under_the_cap(
+    before: Fees, base_fee: int, tip: int, cap: int
+) -> None:
+    fees = replacement_fees(before, base_fee, tip, cap)
+    if fees is None:
+        assert before.max_fee * 9 > cap * 8 or before.tip * 9 > cap * 8
+        return
+    assert fees.max_fee * 8 >= before.max_fee * 9 and fees.tip * 8 >= before.tip * 9
+    assert fees.tip <= fees.max_fee <= cap
 
 
-@pytest.fixture
-def node() -> FakeNode:
-    return FakeNode()
+@given(WEI, WEI, WEI)
+def test_first_fees__cover_the_base_fee_or_are_not_paid(base_fee: int, tip: int, cap: int) -> None:
+    fees = first_fees(base_fee, tip, cap)
+    assert (fees is None) == (base_fee > cap)
+    if fees is not None:
+        assert base_fee <= fees.max_fee <= cap and fees.tip <= fees.max_fee
 
 
-@pytest.fixture
-def sender(node: FakeNode, tmp_path: Path) -> Sender:
-    database = Database(f"sqlite:///{tmp_path}/tx.sqlite")
-    return Sender(node, database, signer_of(b"\1" * 32), 31337, Policy(max_attempts=2))  # type: ignore[arg-type]
+def test_cap__follows_the_value_at_risk_without_an_upper_end() -> None:
+    policy = Policy(max_fee=500 * GWEI, value_share=WAD // 20, coin_usd=5_000 * WAD)
+    assert policy.cap(0, 10**6) == 500 * GWEI
+    # 5 % of 1,000,000 USD are 10 coins, over a million gas
+    assert policy.cap(10**6 * WAD, 10**6) == 10 * 10**18 // 10**6
+    assert policy.cap(10**8 * WAD, 10**6) == 100 * policy.cap(10**6 * WAD, 10**6) > policy.max_fee
+    assert policy.cap(WAD, 10**6) < GWEI, "nor is a dollar worth a hundred of gas"
 
 
-def test_replacement_fees__both_rise_by_an_eighth_or_more() -> None:
-    policy = Policy()
-    fees = replacement_fees(Fees(21 * GWEI, GWEI + 1), 10 * GWEI, policy)
-    assert fees is not None
-    assert fees.max_fee * 8 >= 21 * GWEI * 9 and fees.tip * 8 >= (GWEI + 1) * 9
-    assert replacement_fees(Fees(policy.max_fee, GWEI), 0, policy) is None
+def test_cooldown__doubles() -> None:
+    policy = Policy(cooldown_seconds=4)
+    assert [policy.cooldown(n) for n in (0, 1, 2, 3)] == [4, 8, 16, 32]
 
 
-def test_first_fees__base_fee_beyond_the_cap__capped() -> None:
-    assert first_fees(10**12, Policy(max_fee=5 * GWEI)) == Fees(5 * GWEI, GWEI)
+@given(
+    st.integers(0, 2**32),
+    st.integers(0, 2**40),
+    WEI,
+    WEI,
+    st.integers(21_000, 10**7),
+    st.binary(min_size=20, max_size=20),
+    st.binary(max_size=100),
+    st.integers(0, 2**128),
+)
+def test_sign_transaction__as_eth_account_does_and_back(
+    chain_id: int, nonce: int, tip: int, max_fee: int, gas: int, target: bytes, data: bytes, value: int
+) -> None:
+    to, payload = "0x" + target.hex(), "0x" + data.hex()
+    made = Transaction(chain_id, nonce, tip, max_fee, gas, to, payload, value)
+    fields = {"type": 2, "chainId": chain_id, "nonce": nonce, "maxPriorityFeePerGas": tip}
+    fields |= {"maxFeePerGas": max_fee, "gas": gas, "to": target, "data": data, "value": value}
+    theirs = Account.sign_transaction(fields, KEY)
+    hash, raw = sign_transaction(made, signer_of(KEY))
+    assert bytes.fromhex(raw[2:]) == bytes(theirs.raw_transaction)
+    assert bytes.fromhex(hash[2:]) == bytes(theirs.hash)
+    assert decode(raw) == made
 
 
-def test_submit__simulation_refuses__nothing_is_sent(sender: Sender, node: FakeNode) -> None:
-    node.revert = "oracle: too soon"
-    intent = sender.submit("epoch:1", "epoch", TARGET, "0x00", 1)
-    assert (intent.state, intent.error, node.sent) == (State.DROPPED, "oracle: too soon", [])
-
-
-def test_submit__same_id_twice__sent_once(sender: Sender, node: FakeNode) -> None:
-    for _ in range(2):
-        assert sender.submit("epoch:1", "epoch", TARGET, "0x00", 1).state == State.BROADCAST
-    assert len(node.sent) == 1
-
-
-def test_advance__stuck__replaced_under_its_nonce_within_the_budget(sender: Sender, node: FakeNode) -> None:
-    sender.submit("epoch:1", "epoch", TARGET, "0x00", 1)
-    for _ in range(4):
-        node.number += 3
-        sender.advance()
-        sender.advance()
-    intent = sender.find("epoch:1")
-    assert intent is not None and (intent.attempts, intent.nonce) == (2, 0)
-    assert len(set(node.sent)) == 2
-
-
-def test_advance__dropped_by_the_node__same_bytes_again(sender: Sender, node: FakeNode) -> None:
-    sender.submit("epoch:1", "epoch", TARGET, "0x00", 1)
-    node.known, node.number = False, 20
-    sender.advance()
-    assert len(node.sent) == 2 and len(set(node.sent)) == 1
-
-
-def test_advance__nonce_mined_without_a_receipt__lost(sender: Sender, node: FakeNode) -> None:
-    sender.submit("epoch:1", "epoch", TARGET, "0x00", 1)
-    node.mined = 1
-    assert sender.advance() == []
-    intent = sender.find("epoch:1")
-    assert intent is not None and intent.state == State.LOST
-
-
-def test_advance__receipt_later_than_the_nonce__confirmed(sender: Sender, node: FakeNode) -> None:
-    sender.submit("epoch:1", "epoch", TARGET, "0x00", 1)
-    node.mined, node.mined_at = 1, node.number
-    (waiting,) = sender.advance()
-    assert waiting.state == State.BROADCAST
-    receipt = {"status": "0x1", "blockNumber": hex(node.number), "gasUsed": "0x1"}
-    node.receipts = {"0x" + keccak(hexstr=node.sent[0]).hex(): receipt}
-    assert sender.advance() == []
-    intent = sender.find("epoch:1")
-    assert intent is not None and (intent.state, intent.error) == (State.CONFIRMED, "")
-
-
-def test_submit__second_intent__takes_the_next_nonce(sender: Sender) -> None:
-    first = sender.submit("a", "epoch", TARGET, "0x00", 1)
-    second = sender.submit("b", "epoch", TARGET, "0x00", 2)
-    assert (first.nonce, second.nonce) == (0, 1)
+@pytest.mark.parametrize(
+    ("words", "meaning"),
+    [
+        ("already known", Refusal.KNOWN),
+        ("transaction already imported", Refusal.KNOWN),
+        ("nonce too low: next nonce 7, tx nonce 6", Refusal.KNOWN),
+        ("insufficient funds for gas * price + value: balance 1", Refusal.FUNDS),
+        ("replacement transaction underpriced", Refusal.UNDERPRICED),
+        ("max fee per gas less than block base fee: address 0x", Refusal.UNDERPRICED),
+        ("FeeTooLow, MaxFeePerGas too low", Refusal.UNDERPRICED),
+        ("txpool is full", Refusal.OTHER),
+        ("nonce too high", Refusal.OTHER),
+        ("something that nobody has seen before", Refusal.OTHER),
+    ],
+)
+def test_classify__words_of_nodes(words: str, meaning: Refusal) -> None:
+    assert classify(CallError(words)) == meaning
