@@ -9,11 +9,11 @@ from keeper.app.network import attester_of, attesters_of, proposer_of
 from keeper.app.nodes import open_pool
 from keeper.app.process import Keeper
 from keeper.app.readiness import Readiness, clock_skew, disk_space, gas_float
+from keeper.app.sending import sender_of
 from keeper.app.sources import open_sources, rules_of
 from keeper.chain import deployment as deployments
 from keeper.chain.contracts import Protocol
 from keeper.chain.index import Index
-from keeper.chain.transactions import Policy, Sender
 from keeper.jobs.desk import Desk
 from keeper.jobs.follow import Follower
 from keeper.jobs.liquidate import Liquidator, Mandate
@@ -87,10 +87,10 @@ def _add_roles(config: Config, keeper: Keeper) -> None:
     if config.has("attester"):
         keeper.attester = attester_of(config, desk, keeper.database, signer, keeper.metrics)
     if config.sends:
-        limits = config.transactions
-        policy = Policy(limits.max_attempts, limits.replace_after_blocks, limits.tip_wei, limits.max_fee_wei)
-        chain_id = desk.protocol.deployment.chain_id
-        keeper.sender = Sender(desk.protocol.node, keeper.database, signer, chain_id, policy)
+        rpc, chain_id = desk.protocol.node, desk.protocol.deployment.chain_id
+        holder = holder_at(config.keeper.name, config.api.port)
+        keeper.sender = sender_of(config, rpc, keeper.database, signer, chain_id, keeper.metrics, holder)
+        keeper.leases.extend(keeper.sender.leases)
     if config.has("proposer") and keeper.sender is not None:
         keeper.attesters = attesters_of(config, desk, signer, keeper.metrics)
         holder = holder_at(config.keeper.name, config.api.port)

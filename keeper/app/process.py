@@ -15,6 +15,7 @@ from keeper.app.duties import Duties
 from keeper.app.network import door_of, limits_of
 from keeper.app.readiness import Readiness
 from keeper.app.sources import Sources
+from keeper.chain.heads import Heads
 from keeper.chain.keys import Signer
 from keeper.chain.transactions import Sender
 from keeper.jobs.accounts import Accounts
@@ -157,7 +158,7 @@ def run(keeper: Keeper) -> None:
     """
     stop, wake = threading.Event(), threading.Event()
     log, seconds = logger("process"), keeper.config.keeper.tick_seconds
-    with _signals(stop, wake), _serving(keeper) as alive, _pace(seconds, wake):
+    with _signals(stop, wake), _serving(keeper) as alive, _pace(seconds, wake), _heads(keeper, wake):
         log.info("started", roles=keeper.config.keeper.roles, port=keeper.config.api.port)
         keeper.watchdog.expect(_LOOP, seconds)
         try:
@@ -212,6 +213,20 @@ def _pace(seconds: float, wake: threading.Event) -> Iterator[None]:
         yield
     finally:
         scheduler.shutdown(wait=False)
+
+
+@contextmanager
+def _heads(keeper: Keeper, wake: threading.Event) -> Iterator[None]:
+    """A new block wakes the one thread that works, where a websocket is configured."""
+    url = keeper.config.chain.websocket
+    heads = Heads(url, wake.set) if url else None
+    if heads is not None:
+        heads.start()
+    try:
+        yield
+    finally:
+        if heads is not None:
+            heads.close()
 
 
 @contextmanager
