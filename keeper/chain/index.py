@@ -62,22 +62,22 @@ class _Doubt(IndexingError):  # noqa: N818
 class Pace:
     """How many blocks are read at a time: as many as take about a second."""
 
-    LEAST, MOST = 1, 4_096
     _LOGS = 10_000  # in one transaction
 
-    def __init__(self, blocks: int = 64) -> None:
+    def __init__(self, blocks: int = 64, most: int = 4_096) -> None:
         self.blocks = blocks
+        self._most = most
 
     def done(self, seconds: float, logs: int) -> None:
         """A run took so long and brought so much."""
         if seconds > 2 or logs > self._LOGS:
             self.failed()
         elif seconds < 0.5 and logs < self._LOGS // 2:
-            self.blocks = min(2 * self.blocks, self.MOST)
+            self.blocks = min(2 * self.blocks, self._most)
 
     def failed(self) -> None:
         """A node did not answer in time, or refused so much at once."""
-        self.blocks = max(self.blocks // 2, self.LEAST)
+        self.blocks = max(self.blocks // 2, 1)
 
 
 class Index(IndexReader):
