@@ -11,15 +11,19 @@ from keeper.app.process import Keeper
 from keeper.app.readiness import Readiness, clock_skew, disk_space, gas_float
 from keeper.app.sending import sender_of
 from keeper.app.sources import open_sources, rules_of
+from keeper.app.subscriptions import Subscriptions
 from keeper.chain import deployment as deployments
 from keeper.chain.contracts import Protocol
 from keeper.chain.index import Index
+from keeper.jobs.decide_notices import Calm
 from keeper.jobs.desk import Desk
 from keeper.jobs.follow import Follower
 from keeper.jobs.liquidate import Liquidator, Mandate
+from keeper.jobs.notices import Notices
 from keeper.jobs.settle import Settler
 from keeper.jobs.statements import Statements
 from keeper.jobs.watch import Watch
+from keeper.network.notify import Notifier
 from keeper.observability.metrics import Metrics
 from keeper.observability.names import BUILD
 from keeper.observability.watchdog import Watchdog
@@ -67,6 +71,7 @@ def build(config: Config) -> Keeper:
         closers=[pool.close],
     )
     _add_roles(config, made)
+    made.notices = _notices(config, made)
     _add_duties(made)
     _add_questions(config, made)
     return made
@@ -108,6 +113,16 @@ def _add_roles(config: Config, keeper: Keeper) -> None:
         keeper.liquidator = Liquidator(desk, keeper.sender, mandate, keeper.metrics)
 
 
+def _notices(config: Config, keeper: Keeper) -> Notices | None:
+    """Margin-call notices, where somebody has subscribed."""
+    found = Subscriptions.load(config.notices.subscriptions)
+    if not found.accounts:
+        return None
+    calm = Calm(found.hysteresis, found.cooldown_seconds)
+    parts = (keeper.desk, keeper.database, Notifier(), found.subscribers, calm, keeper.metrics)
+    return Notices(*parts)
+
+
 def _add_duties(keeper: Keeper) -> None:
     """By importance: what is on its way first, then epochs, then what follows from them."""
     duties, desk = keeper.duties, keeper.desk
@@ -123,6 +138,8 @@ def _add_duties(keeper: Keeper) -> None:
         duties.add("settle", lambda: settler.tick(desk.view()))
     if keeper.attester is not None or keeper.proposer is None:
         duties.add("index", keeper.follow)
+    if (notices := keeper.notices) is not None:
+        duties.add("notify", lambda: notices.tick(desk.view()))
 
 
 def _add_questions(config: Config, keeper: Keeper) -> None:

@@ -126,7 +126,7 @@ def run(config: ConfigOption) -> None:
     """Run this process until SIGTERM."""
     from keeper.app import process
 
-    process.run(_keeper(config))
+    process.run(_process(config))
 
 
 @app.command()
@@ -206,6 +206,20 @@ def _print_table(found: dict[str, Any]) -> None:
         else:
             table.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
     Console().print(table)
+
+
+def _process(path: Path) -> Any:
+    """A canary, or a keeper."""
+    from keeper.app.config import load
+
+    config = load(path)
+    if not config.has("canary"):
+        return _keeper(path)
+    from keeper.app.canary import build_canary
+    from keeper.observability.logs import configure
+
+    configure(config.log.format, config.log.level)
+    return build_canary(config)
 
 
 def _keeper(path: Path) -> Any:

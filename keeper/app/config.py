@@ -101,6 +101,8 @@ def _problems(config: Config) -> list[str]:
         problems.append("liquidator.keepers: needs one, or the role of an attester or proposer beside it")
     if config.has("attester") and config.has("proposer"):
         problems.append("keeper.roles: an attester runs in a process of its own, apart from the proposer")
+    if config.has("canary") and len(config.keeper.roles) > 1:
+        problems.append("keeper.roles: a canary runs in a process of its own, apart from what it watches")
     return problems + config.source.problems()
 
 

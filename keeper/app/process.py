@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from keeper.app.config import Config
 from keeper.app.duties import Duties
@@ -23,6 +23,7 @@ from keeper.jobs.attest import Attester
 from keeper.jobs.desk import Desk
 from keeper.jobs.follow import Follower
 from keeper.jobs.liquidate import Liquidator
+from keeper.jobs.notices import Notices
 from keeper.jobs.propose import Proposer
 from keeper.jobs.settle import Settler
 from keeper.network.client import Attesters
@@ -45,6 +46,19 @@ class ServeError(RuntimeError):
     """The HTTP port cannot be served."""
 
 
+class Process(Protocol):
+    """What `run` needs to know of a process."""
+
+    config: Config
+    watchdog: Watchdog
+
+    def tick(self, stopping: Callable[[], bool] = ...) -> object: ...
+
+    def application(self) -> Any: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass
 class Keeper:
     """All parts of one process; those its roles do not need are None."""
@@ -62,6 +76,7 @@ class Keeper:
     settler: Settler | None = None
     liquidator: Liquidator | None = None
     follower: Follower | None = None
+    notices: Notices | None = None
     attesters: Attesters | None = None
     metrics: Metrics = field(default_factory=Metrics)
     sources: Sources = Sources(())
@@ -143,13 +158,28 @@ class Keeper:
         self.sources.close()
         self.database.close()
 
+    def application(self) -> Any:
+        """The HTTP application of this process."""
+        return create_app(
+            statements=self.desk.statements,
+            status=self.status,
+            attester=self.attester,
+            reports=self.proposer,
+            metrics=self.metrics.text,
+            accounts=Accounts(self.desk),
+            door=door_of(self.config, self.desk, self.attester) if self.attester else None,
+            limits=limits_of(self.config),
+            counted=lambda path, status: self.metrics.count(REQUESTS, path=path, status=status),
+            live=lambda: self.watchdog.problem,
+        )
+
     def follow(self) -> None:
         """Keep the index near the head and know the latest epoch."""
         head = self.desk.sync()
         self.desk.statements.publish(self.desk.protocol.header(head.hash).number)
 
 
-def run(keeper: Keeper) -> None:
+def run(process: Process) -> None:
     """Serve and tick until SIGTERM or SIGINT, then finish the step, release what is held and return.
 
     Raises:
@@ -157,24 +187,29 @@ def run(keeper: Keeper) -> None:
         ServeError: the port is taken.
     """
     stop, wake = threading.Event(), threading.Event()
-    log, seconds = logger("process"), keeper.config.keeper.tick_seconds
-    with _signals(stop, wake), _serving(keeper) as alive, _pace(seconds, wake), _heads(keeper, wake):
-        log.info("started", roles=keeper.config.keeper.roles, port=keeper.config.api.port)
-        keeper.watchdog.expect(_LOOP, seconds)
+    log, seconds = logger("process"), process.config.keeper.tick_seconds
+    with (
+        _signals(stop, wake),
+        _serving(process) as alive,
+        _pace(seconds, wake),
+        _heads(process.config.chain.websocket, wake),
+    ):
+        log.info("started", roles=process.config.keeper.roles, port=process.config.api.port)
+        process.watchdog.expect(_LOOP, seconds)
         try:
             while not stop.is_set():
                 if not alive():
                     raise ServeError("the HTTP server has ended by itself: see the log")
-                keeper.watchdog.pat(_LOOP)
-                keeper.tick(stop.is_set)
+                process.watchdog.pat(_LOOP)
+                process.tick(stop.is_set)
                 wake.wait(timeout=seconds * 5)
                 wake.clear()
         except Exception as error:
             log.error("halted", reason=str(error))
             raise
         finally:
-            keeper.watchdog.leave(_LOOP)
-            keeper.close()
+            process.watchdog.leave(_LOOP)
+            process.close()
             log.info("stopped")
 
 
@@ -216,9 +251,8 @@ def _pace(seconds: float, wake: threading.Event) -> Iterator[None]:
 
 
 @contextmanager
-def _heads(keeper: Keeper, wake: threading.Event) -> Iterator[None]:
+def _heads(url: str | None, wake: threading.Event) -> Iterator[None]:
     """A new block wakes the one thread that works, where a websocket is configured."""
-    url = keeper.config.chain.websocket
     heads = Heads(url, wake.set) if url else None
     if heads is not None:
         heads.start()
@@ -230,21 +264,10 @@ def _heads(keeper: Keeper, wake: threading.Event) -> Iterator[None]:
 
 
 @contextmanager
-def _serving(keeper: Keeper) -> Iterator[Callable[[], bool]]:
+def _serving(process: Process) -> Iterator[Callable[[], bool]]:
     """The HTTP server, in a thread; yields whether it still runs."""
-    app = create_app(
-        statements=keeper.desk.statements,
-        status=keeper.status,
-        attester=keeper.attester,
-        reports=keeper.proposer,
-        metrics=keeper.metrics.text,
-        accounts=Accounts(keeper.desk),
-        door=door_of(keeper.config, keeper.desk, keeper.attester) if keeper.attester else None,
-        limits=limits_of(keeper.config),
-        counted=lambda path, status: keeper.metrics.count(REQUESTS, path=path, status=status),
-    )
-    api = keeper.config.api
-    server = server_of(app, api.host, api.port, limits_of(keeper.config))
+    api = process.config.api
+    server = server_of(process.application(), api.host, api.port, limits_of(process.config))
     with listening(api.host, api.port) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
         thread.start()

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.middleware.gzip import GZipMiddleware
 
 from keeper.attestation.epoch import EpochStatement
+from keeper.network.health import add_health, add_metrics
 from keeper.network.leaf_rows import (
     FORWARD_FIELDS,
     INSTRUMENT_FIELDS,
@@ -71,6 +72,8 @@ class StatementReader(Protocol):
 
     def snapshot_text(self, number: int) -> str | None: ...
 
+    def inputs_text(self, number: int) -> str | None: ...
+
 
 class AttesterService(Protocol):
     """Signs what it can reproduce, for peers."""
@@ -108,25 +111,27 @@ def create_app(
     door: Door | None = None,
     limits: Limits = Limits(),  # noqa: B008  frozen
     counted: Counted | None = None,
+    live: Callable[[], str] | None = None,
 ) -> FastAPI:
     """The application of one process; paths whose service is missing do not exist.
 
     Args:
         door: who may ask for signatures; without one nobody may.
         counted: told path template and status of every answer.
+        live: what is wrong with the process itself, empty if nothing.
     """
     app = FastAPI(title="Plimsoll keeper", version="2", docs_url=None, redoc_url=None)
     _add_refusals(app)
     app.add_middleware(GZipMiddleware, minimum_size=_LEAST_COMPRESSED, compresslevel=5)
     signing = frozenset({SIGN_EPOCH, SIGN_REPORT})
     app.add_middleware(Reception, limits=limits, door=door, signing=signing, counted=counted)
-    _add_health(app, status)
+    add_health(app, status, live)
     _add_reads(app, statements)
     _add_leaves(app, statements)
     if accounts is not None:
         _add_accounts(app, accounts)
     if metrics is not None:
-        _add_metrics(app, metrics)
+        add_metrics(app, metrics)
     if attester is not None:
         _add_signing(app, attester)
     if reports is not None:
@@ -163,23 +168,6 @@ def _add_signing(app: FastAPI, attester: AttesterService) -> None:
         return attester.proposals(number)
 
 
-def _add_health(app: FastAPI, status: Callable[[], dict[str, Any]]) -> None:
-    @app.get("/live")
-    async def live() -> dict[str, str]:
-        return {"status": "live"}
-
-    @app.get("/ready")
-    def ready(response: Response) -> dict[str, Any]:
-        found = status()
-        if not found.get("ready"):
-            response.status_code = 503
-        return {"ready": bool(found.get("ready")), "reason": found.get("reason", "")}
-
-    @app.get("/status")
-    def full() -> dict[str, Any]:
-        return status()
-
-
 def _add_reads(app: FastAPI, statements: StatementReader) -> None:
     @app.get("/v1/epochs/latest")
     def latest() -> EpochAnswer:
@@ -191,10 +179,11 @@ def _add_reads(app: FastAPI, statements: StatementReader) -> None:
 
     @app.get("/v1/epochs/{number}/snapshot", response_class=PlainTextResponse)
     def snapshot(number: int) -> str:
-        found = statements.snapshot_text(number)
-        if found is None:
-            raise HTTPException(404, f"epoch {number} is not served here")
-        return found
+        return _text(statements.snapshot_text(number), number)
+
+    @app.get("/v1/epochs/{number}/inputs", response_class=PlainTextResponse)
+    def inputs(number: int) -> str:
+        return _text(statements.inputs_text(number), number)
 
     @app.get("/v1/epochs/{number}/accounts/{account}")
     def account(number: int, account: int) -> LeafAnswer:
@@ -270,10 +259,10 @@ def _add_accounts(app: FastAPI, accounts: AccountReader) -> None:
         return accounts.claim(number, account)
 
 
-def _add_metrics(app: FastAPI, metrics: Callable[[], str]) -> None:
-    @app.get("/metrics", response_class=PlainTextResponse)
-    def text() -> str:
-        return metrics()
+def _text(found: str | None, number: int) -> str:
+    if found is None:
+        raise HTTPException(404, f"epoch {number} is not served here")
+    return found
 
 
 def _latest(statements: StatementReader) -> EpochStatement:
