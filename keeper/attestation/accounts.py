@@ -22,6 +22,8 @@ from keeper.units.constants import MAX_QUANTITY, PRICE_UNIT
 
 _WORD = 32
 Columns = npt.NDArray[np.int32]
+# account, legs, addedIM, addedMark, bookHash, tier, collateral
+Entry = tuple[int, Sequence[tuple[int, int]], int, int, bytes, int, tuple[Collateral, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,31 +59,38 @@ class Accounts(Sequence[AccountState]):
         """
         if isinstance(states, Accounts):
             return states
-        rows = list(states)
-        ids = [row.account for row in rows]
+        return cls.build(
+            [
+                (s.account, _pairs(s.legs), s.added_im, s.added_mark, s.book_hash, s.tier, s.collateral)
+                for s in states
+            ]
+        )
+
+    @classmethod
+    def build(cls, entries: Sequence[Entry]) -> "Accounts":
+        """The same from the fields of `AccountState`, legs as pairs of instrument and quantity (WAD)."""
+        ids = [entry[0] for entry in entries]
         if any(b <= a for a, b in zip(ids, ids[1:], strict=False)):
             raise ValueError("snapshot: accounts are not ascending")
-        _require_quantities(rows)
-        legs = [leg for row in rows for leg in row.legs]
-        instruments = tuple(sorted({leg.instrument for leg in legs}))
+        pairs = [pair for entry in entries for pair in entry[1]]
+        instruments = tuple(sorted({instrument for instrument, _ in pairs}))
         place = {instrument: i for i, instrument in enumerate(instruments)}
-        indptr = np.zeros(len(rows) + 1, dtype=np.int64)
-        indptr[1:] = np.cumsum([len(row.legs) for row in rows])
-        heads = b"".join(_head(row) for row in rows)
+        indptr = np.zeros(len(entries) + 1, dtype=np.int64)
+        indptr[1:] = np.cumsum([len(entry[1]) for entry in entries])
+        heads = b"".join(_head(*entry[2:5]) for entry in entries)
         return cls(
             ids=np.array(ids, dtype=np.int64),
             indptr=indptr,
             instruments=instruments,
-            columns=np.array([place[leg.instrument] for leg in legs], dtype=np.int32),
-            quantities=np.array([leg.quantity // PRICE_UNIT for leg in legs], dtype=np.int64),
+            columns=np.array([place[instrument] for instrument, _ in pairs], dtype=np.int32),
+            quantities=np.array([_units(quantity) for _, quantity in pairs], dtype=np.int64),
             heads=np.frombuffer(heads, dtype=np.uint8).reshape(-1, 3, _WORD),
-            tiers=np.array([row.tier for row in rows], dtype=np.int64),
-            collateral={row.account: row.collateral for row in rows if row.collateral},
+            tiers=np.array([entry[5] for entry in entries], dtype=np.int64),
+            collateral={entry[0]: entry[6] for entry in entries if entry[6]},
         )
 
-    def changed(self, states: Iterable[AccountState], without: Iterable[int] = ()) -> "Accounts":
-        """With some accounts replaced or added, and some left out. Raises as `of`."""
-        fresh = Accounts.of(sorted(states, key=lambda state: state.account))
+    def changed(self, fresh: "Accounts", without: Iterable[int] = ()) -> "Accounts":
+        """With some accounts replaced or added, and some left out."""
         gone = np.union1d(fresh.ids, np.array(sorted(without), dtype=np.int64))
         kept = np.flatnonzero(~np.isin(self.ids, gone))
         if not len(fresh) and len(kept) == len(self):
@@ -197,22 +206,21 @@ class Accounts(Sequence[AccountState]):
         return int(differ[0]) if len(differ) else None
 
 
-def _require_quantities(rows: Sequence[AccountState]) -> None:
-    for row in rows:
-        for leg in row.legs:
-            if leg.quantity % PRICE_UNIT or abs(leg.quantity) > MAX_QUANTITY:
-                raise ValueError(
-                    f"snapshot: account {row.account} holds {leg.quantity}, no quantity of the chain"
-                )
+def _pairs(legs: Sequence[Leg]) -> list[tuple[int, int]]:
+    return [(leg.instrument, leg.quantity) for leg in legs]
 
 
-def _head(row: AccountState) -> bytes:
+def _units(quantity: int) -> int:
+    """1e-8 coins."""
+    units, rest = divmod(quantity, PRICE_UNIT)
+    if rest or abs(quantity) > MAX_QUANTITY:
+        raise ValueError(f"snapshot: {quantity} is no quantity of the chain")
+    return units
+
+
+def _head(added_im: int, added_mark: int, book_hash: bytes) -> bytes:
     """Raises OverflowError for what does not fit."""
-    return (
-        row.added_im.to_bytes(_WORD, "big")
-        + row.added_mark.to_bytes(_WORD, "big", signed=True)
-        + row.book_hash
-    )
+    return added_im.to_bytes(_WORD, "big") + added_mark.to_bytes(_WORD, "big", signed=True) + book_hash
 
 
 def _collateral_words(held: Sequence[Collateral]) -> bytes:

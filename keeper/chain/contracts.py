@@ -87,12 +87,22 @@ class Summary:
     """What the chain says of an account's book and cash."""
 
     NAMES: ClassVar[tuple[str, ...]] = ("leg count", "cash", "added IM", "added mark", "book hash")
+    SIZE: ClassVar[int] = 160  # bytes
 
-    leg_count: int
-    cash: int
-    added_im: int
-    added_mark: int
-    book_hash: bytes
+    words: bytes  # as the contract encodes it
+
+    @classmethod
+    def of(cls, leg_count: int, cash: int, added_im: int, added_mark: int, book_hash: bytes) -> "Summary":
+        """Amounts WAD."""
+        numbers = (leg_count, cash, added_im, added_mark)
+        return cls(b"".join(n.to_bytes(32, "big", signed=n < 0) for n in numbers) + book_hash)
+
+    def difference(self, other: "Summary") -> str | None:
+        """Name of the first figure that differs."""
+        for i, name in enumerate(self.NAMES):
+            if self.words[32 * i : 32 * i + 32] != other.words[32 * i : 32 * i + 32]:
+                return name
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,15 @@ class Call:
     contract: str
     function: str
     arguments: tuple[Any, ...] = ()
+
+    @property
+    def abi(self) -> abi_codec.Function:
+        return abi_codec.load(self.contract).functions[self.function]
+
+    @property
+    def encoded(self) -> str:
+        """Calldata, 0x text."""
+        return self.abi.encode(*self.arguments)
 
 
 class Protocol:
@@ -121,18 +140,22 @@ class Protocol:
 
     def read_all(self, at: str, calls: Sequence[Call]) -> list[Any]:
         """Many views at one block, in one round trip. CallError names contract and function."""
-        functions = [abi_codec.load(call.contract).functions[call.function] for call in calls]
+        answers = self._ask(at, calls)
+        return [_decoded(c.abi, answer) for c, answer in zip(calls, answers, strict=True)]
+
+    def _ask(self, at: str, calls: Sequence[Call]) -> list[bytes]:
+        """What many views answer, encoded."""
         tag = {"blockHash": at, "requireCanonical": True}
         requests = [
-            ("eth_call", [{"to": self.deployment.addresses[c.contract], "data": f.encode(*c.arguments)}, tag])
-            for c, f in zip(calls, functions, strict=True)
+            ("eth_call", [{"to": self.deployment.addresses[c.contract], "data": c.encoded}, tag])
+            for c in calls
         ]
         try:
             answers = self.node.agreed_batch(requests)
         except CallError as error:
             asked = ", ".join(dict.fromkeys(f"{c.contract}.{c.function}" for c in calls))
             raise CallError(f"{asked}: {error.reason}") from error
-        return [_decoded(f, answer) for f, answer in zip(functions, answers, strict=True)]
+        return [bytes.fromhex(answer[2:]) for answer in answers]
 
     def structs(self, at: str, calls: Sequence[Call]) -> list[dict[str, Any]]:
         """Many views at one block that return a struct each, by the contract's field names."""
@@ -212,11 +235,12 @@ class Protocol:
         if LENS not in self.deployment.addresses:
             found = self.structs(at, [Call(CLEARINGHOUSE, "account", (a,)) for a in accounts])
             return [
-                Summary(a["legCount"], a["cash"], a["addedIM"], a["addedMark"], a["bookHash"]) for a in found
+                Summary.of(a["legCount"], a["cash"], a["addedIM"], a["addedMark"], a["bookHash"])
+                for a in found
             ]
         pieces = [accounts[i : i + _LENS_ACCOUNTS] for i in range(0, len(accounts), _LENS_ACCOUNTS)]
-        answers = self.read_all(at, [Call(LENS, "summaries", (piece,)) for piece in pieces])
-        return [Summary(*row) for answer in answers for row in answer]
+        answers = self._ask(at, [Call(LENS, "summaries", (piece,)) for piece in pieces])
+        return [one for answer in answers for one in _summaries(answer)]
 
     def account_count(self, at: str) -> int:
         """Accounts ever opened."""
@@ -245,8 +269,13 @@ class Protocol:
         )
 
 
-def _decoded(function: abi_codec.Function, answer: str) -> Any:
-    data = bytes.fromhex(answer[2:])
+def _summaries(answer: bytes) -> list[Summary]:
+    """Of an encoded array: its offset and length, then one struct after the other."""
+    content = answer[64:]
+    return [Summary(content[i : i + Summary.SIZE]) for i in range(0, len(content), Summary.SIZE)]
+
+
+def _decoded(function: abi_codec.Function, data: bytes) -> Any:
     if not data:
         raise CallError(f"{function.name} returned nothing: is the contract there?")
     return function.decode(data)

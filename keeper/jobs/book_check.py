@@ -3,7 +3,6 @@ and a sample that comes round to all of them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 
 from keeper.attestation.accounts import Accounts
 from keeper.chain.contracts import Protocol, Summary
@@ -55,7 +54,8 @@ class BookCheck:
 
 def _require_same(row: AccountRow, found: Summary) -> None:
     """The index must hold exactly the book whose hash the chain states."""
-    ours = Summary(len(row.positions), row.cash, row.added_im, row.added_mark, row.book_hash)
-    for name, mine, theirs in zip(Summary.NAMES, astuple(ours), astuple(found), strict=True):
-        if mine != theirs:
-            raise ObservationError(f"index: {name} of account {row.account} differs from the chain's")
+    ours = Summary.of(len(row.positions), row.cash, row.added_im, row.added_mark, row.book_hash)
+    if ours != found:
+        raise ObservationError(
+            f"index: {ours.difference(found)} of account {row.account} differs from the chain's"
+        )

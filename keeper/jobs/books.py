@@ -13,7 +13,7 @@ from keeper.attestation.accounts import Accounts
 from keeper.chain.index_reader import IndexReader
 from keeper.chain.node import BlockRef
 from keeper.jobs.book_check import BookCheck
-from keeper.jobs.states import ObservationError, account_state, in_force
+from keeper.jobs.states import ObservationError, accounts_of, in_force
 from keeper.store.index_store import AccountRow, ListingRow
 
 _KEPT = 256  # blocks that can be rolled back without reading everything anew
@@ -98,7 +98,7 @@ class Books:
         """Everything anew."""
         self._rows = {row.account: row for row in self._index.accounts(block.number)}
         self._listings = self._listed(block)
-        self._accounts = Accounts.of(account_state(row, self._listings) for row in self._rows.values())
+        self._accounts = accounts_of(self._rows.values(), self._listings)
         self._steps.append(_Step(block.number, block.hash, frozenset()))
         self.check.changed(list(self._rows))
         return self._census(block)
@@ -116,8 +116,8 @@ class Books:
         listings = self._listed(block)
         if listings != self._listings:
             holders = _holders(self._rows.values(), self._listings, listings)
-            states = [account_state(row, listings) for row in holders]
-            self._accounts, self._listings = self._accounts.changed(states), listings
+            self._accounts = self._accounts.changed(accounts_of(holders, listings))
+            self._listings = listings
         return Census(block, self._rows, self._accounts, listings)
 
     def _before(self, block: BlockRef) -> Census:
@@ -125,26 +125,22 @@ class Books:
         listings = self._listed(block)
         if block.number < self._steps[0].number:
             rows = {row.account: row for row in self._index.accounts(block.number)}
-            accounts = Accounts.of(account_state(row, listings) for row in rows.values())
-            return Census(block, rows, accounts, listings)
+            return Census(block, rows, accounts_of(rows.values(), listings), listings)
         changed = set().union(*(step.changed for step in self._steps if step.number > block.number))
         rows, accounts = self._with(block.number, changed, listings)
         holders = _holders(rows.values(), self._listings, listings)
-        return Census(
-            block, rows, accounts.changed(account_state(row, listings) for row in holders), listings
-        )
+        return Census(block, rows, accounts.changed(accounts_of(holders, listings)), listings)
 
     def _with(
         self, number: int, changed: set[int], listings: Iterable[ListingRow]
     ) -> tuple[dict[int, AccountRow], Accounts]:
         """Rows and columns with some accounts as they were in a block, without those that were not there."""
         found = self._index.accounts(number, sorted(changed))
-        states = [account_state(row, listings) for row in found]
         rows = self._rows | {row.account: row for row in found}
         missing = changed - {row.account for row in found}
         for account in missing:
             rows.pop(account, None)
-        return rows, self._accounts.changed(states, without=missing)
+        return rows, self._accounts.changed(accounts_of(found, listings), without=missing)
 
     def _listed(self, block: BlockRef) -> tuple[ListingRow, ...]:
         return tuple(in_force(row, block.timestamp) for row in self._index.listings(block.number))

@@ -8,7 +8,7 @@ from keeper.attestation.accounts import Accounts
 from keeper.chain.contracts import Header, Limits, Listing, Protocol, Spot
 from keeper.chain.node import BlockRef
 from keeper.jobs.books import Books
-from keeper.jobs.states import ObservationError, account_state
+from keeper.jobs.states import ObservationError, accounts_of
 from keeper.markets.instrument import Instrument
 from keeper.store.index_store import AccountRow, ListingRow
 
@@ -46,7 +46,7 @@ class ChainView:
         """Accounts as a snapshot holds them."""
         if self.columns is not None:
             return self.columns
-        return Accounts.of(account_state(row, self.collateral) for row in self.accounts)
+        return accounts_of(self.accounts, self.collateral)
 
     @cached_property
     def rows(self) -> Mapping[int, AccountRow]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from keeper.attestation.accounts import Accounts
 from keeper.attestation.snapshot import AccountState
 from keeper.clearing import collateral as tokens
 from keeper.markets.instrument import Leg
@@ -24,6 +25,25 @@ def account_state(row: AccountRow, listings: Iterable[ListingRow]) -> AccountSta
     held = collateral_of(dict(row.collateral), listings)
     return AccountState(
         row.account, legs, row.added_im, row.added_mark, row.book_hash, row.tier, collateral=held
+    )
+
+
+def accounts_of(rows: Iterable[AccountRow], listings: Iterable[ListingRow]) -> Accounts:
+    """Many of them, ascending, as columns. Raises as `account_state`."""
+    terms = tuple(listings)
+    return Accounts.build(
+        [
+            (
+                row.account,
+                row.positions,
+                row.added_im,
+                row.added_mark,
+                row.book_hash,
+                row.tier,
+                collateral_of(dict(row.collateral), terms) if row.collateral else (),
+            )
+            for row in rows
+        ]
     )
 
 
