@@ -122,13 +122,20 @@ class Index(IndexReader):
         """
         head = self._rpc.head()
         try:
-            writes = self._lease is None or self._lease.acquire()
-            found = self._advance(head) if writes else self._follow(head)
+            found = self._advance(head) if self.writes() else self._follow(head)
         except LeaseLost:
             self._draft = None
             found = self._follow(head)
         self._report(head, found)
         return found
+
+    def writes(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self._lease is None or self._lease.acquire()
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        """A transaction that only the writer can make. Raises LeaseLost."""
+        return self.database.begin() if self._lease is None else self._lease.begin()
 
     # Writing
 
@@ -145,7 +152,7 @@ class Index(IndexReader):
 
     def _resume(self) -> BlockRow | None:
         """The last indexed block. What is in memory stays if nobody else has written."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             known = index_store.head(connection)
         draft = self._draft
         if draft is not None and (draft.head != known or draft.size > _MOST_ACCOUNTS):
@@ -167,7 +174,7 @@ class Index(IndexReader):
         while top >= lowest:
             bottom = max(lowest, top - 31)
             theirs = {ref.number: ref.hash for ref in self._rpc.blocks(bottom, top)}
-            with self._database.read() as connection:
+            with self.database.read() as connection:
                 ours = index_store.block_hashes(connection, bottom, top)
             same = [number for number in theirs if ours.get(number) == theirs[number]]
             if same:
@@ -183,7 +190,7 @@ class Index(IndexReader):
         if ancestor == known.number:
             return
         self._draft = None
-        with self._begin() as connection:
+        with self.begin() as connection:
             versions.roll_back(connection, ancestor)
         depth = known.number - ancestor
         logger("index").warning("reorg", depth=depth, ancestor=ancestor)
@@ -211,7 +218,7 @@ class Index(IndexReader):
         rows = [(block.ref, self._decoded(block)) for block in blocks]
         accounts = {account for _, events in rows for row in events for account in accounts_of(row)}
         try:
-            with self._begin() as connection:
+            with self.begin() as connection:
                 if self._draft is None:
                     self._draft = Draft(connection, WATCHED)
                 self._draft.load(connection, accounts)
@@ -282,7 +289,7 @@ class Index(IndexReader):
         first = blocks[0].ref.number
         since = self._witnesses.block_of(doubt.missing, doubt.since, first) if doubt.since < first else first
         if since < first:
-            with self._begin() as connection:
+            with self.begin() as connection:
                 versions.roll_back(connection, since - 1)
             blocks = self._reader.read(self._rpc, since, since)
         for better in self._witnesses.testimonies(blocks):
@@ -296,9 +303,6 @@ class Index(IndexReader):
             return
         self._metrics.count(names.LOG_GAPS, result="unfilled")
         raise doubt
-
-    def _begin(self) -> AbstractContextManager[Connection]:
-        return self._database.begin() if self._lease is None else self._lease.begin()
 
     def _keep_lease(self) -> None:
         if self._lease is not None:
@@ -317,7 +321,7 @@ class Index(IndexReader):
 
     def _behind(self, head: BlockRef) -> BlockRef:
         """The last block that both the writer and the chain have."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             known = index_store.head(connection)
         behind = head.number + 1 if known is None else head.number - known.number
         found = None if known is None else self._rpc.block(min(known.number, head.number))
