@@ -15,6 +15,7 @@ from keeper.app.subscriptions import Subscriptions
 from keeper.chain import deployment as deployments
 from keeper.chain.contracts import Protocol
 from keeper.chain.index import Index
+from keeper.jobs.books import Books
 from keeper.jobs.decide_notices import Calm
 from keeper.jobs.desk import Desk
 from keeper.jobs.follow import Follower
@@ -47,12 +48,15 @@ def build(config: Config) -> Keeper:
     source = config.source
     sources = open_sources(source, pool, protocol.symbols(pool.head().hash), methodology)
     lease = Lease(database, INDEX, holder_at(keeper.name, config.api.port), keeper.lease_seconds)
+    index = Index(protocol, database, lease, metrics)
+    books = Books(index)
     desk = Desk(
         protocol=protocol,
-        index=Index(protocol, database, lease, metrics),
+        index=index,
         sources=sources.all,
         methodology=methodology,
-        statements=Statements(database, methodology),
+        statements=Statements(database, methodology, books),
+        books=books,
         tolerance=Tolerance(source.spot_bps, source.forward_bps, source.vol, source.max_age_seconds),
         rules=rules_of(source),
         watch=Watch(database, metrics),

@@ -57,6 +57,7 @@ class Desk:
     sources: tuple[Source, ...]
     methodology: Methodology
     statements: Statements
+    books: Books
     tolerance: Tolerance = Tolerance()
     rules: Rules = Rules()
     lock: threading.RLock = field(default_factory=threading.RLock)  # one writer of the index
@@ -66,7 +67,6 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.quorums = Quorums(self.protocol)
-        self.books = Books(self.index)
 
     def quorum(self, at: str) -> Quorum:
         """The attester set in force at a block. Raises Unavailable."""

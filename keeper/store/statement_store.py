@@ -15,6 +15,14 @@ _EVIDENCE_KEPT = 256  # against one address: more proves no more
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotRow:
+    """Canonical JSON of a snapshot, and the root (0x text) of the epoch that follows from it."""
+
+    root: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProposalRow:
     """A proposal as it was received; `body` and `authorization` prove who made it. Address in lower case."""
 
@@ -32,9 +40,11 @@ def keep_snapshot(connection: Connection, number: int, root: str, content: str) 
     connection.execute(insert(snapshot).values(number=number, root=root, content=content))
 
 
-def kept_snapshot(connection: Connection, number: int) -> str | None:
-    """Canonical JSON of an epoch's snapshot."""
-    return connection.execute(select(snapshot.c.content).where(snapshot.c.number == number)).scalar()
+def kept_snapshot(connection: Connection, number: int) -> SnapshotRow | None:
+    """What epoch `number` is computed from."""
+    query = select(snapshot.c.root, snapshot.c.content).where(snapshot.c.number == number)
+    row = connection.execute(query).first()
+    return None if row is None else SnapshotRow(row.root, row.content)
 
 
 def highest_number(connection: Connection) -> int:

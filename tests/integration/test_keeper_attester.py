@@ -276,8 +276,7 @@ def test_sign_epoch__time_is_not_the_blocks__named(attester: Keeper, proposal: E
 def test_sign_epoch__patience_over__not_signed_but_again_in_time(
     attester: Keeper, proposal: EpochProposal
 ) -> None:
-    hasty = proposal.model_copy(update={"patience_seconds": 1e-9})
-    assert refusal(attester, hasty).startswith("too late: ")
+    assert refusal(attester, hasty(proposal)).startswith("too late: ")
     assert sign(attester, proposal).signer == attester.signer.address
 
 
@@ -291,6 +290,11 @@ def test_sign_epoch__clocks_differ__refused_beyond_ten_seconds(
             attester.attester.sign_epoch(proposal, peer)
     else:
         assert attester.attester.sign_epoch(proposal, peer).signer == attester.signer.address
+
+
+def hasty(proposal: EpochProposal) -> EpochProposal:
+    """From a proposer that does not wait."""
+    return proposal.model_copy(update={"patience_seconds": 1e-9})
 
 
 def other_spot(attester: Keeper, proposal: EpochProposal, number: int = 0) -> EpochProposal:
@@ -330,9 +334,7 @@ def test_sign_epoch__proposer_says_two_things__refused_and_its_signatures_kept(
 ) -> None:
     """Even before anything is signed under the number."""
     key = bytes([8]) * 32
-    late = proposal.model_copy(update={"patience_seconds": 1e-9})
-    other_content = other_spot(attester, late)
-    refusal(attester, other_content, key)
+    assert refusal(attester, hasty(other_spot(attester, proposal)), key).startswith("too late: ")
     said = refusal(attester, proposal, key)
     accused = signer_of(key).address
     assert said == f"epoch {proposal.number} was proposed by {accused} with other content, too"
@@ -352,7 +354,7 @@ def test_compare__proposer_tells_each_attester_something_else__found_between_the
 ) -> None:
     key = bytes([9]) * 32
     sign(other, proposal, key)
-    refusal(attester, other_spot(attester, proposal.model_copy(update={"patience_seconds": 1e-9})), key)
+    refusal(attester, hasty(other_spot(attester, proposal)), key)
     answer = other.attester.proposals(proposal.number)
     domain = peers_domain(attester)
     accused = signer_of(key).address.lower()

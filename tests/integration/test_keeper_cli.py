@@ -187,7 +187,7 @@ def test_once__attesters_there__posts_the_epoch(
     saved = place.devnet.rpc("evm_snapshot")
     attesters = [place.keeper(f"attester{i}", "attester") for i in (0, 1)]
     room = Room([keeper.attester for keeper in attesters])
-    monkeypatch.setattr("keeper.app.build.Attesters", lambda _urls: room)
+    monkeypatch.setattr("keeper.app.network.Attesters", lambda *_: room)
     try:
         found = run("once", "-c", folder.toml)
         assert (found.code, found.out) == (0, "epoch proposed: first\n"), found.err

@@ -286,8 +286,8 @@ def test_follow__snapshot_from_another_keeper__the_epoch_that_the_chain_has_take
 ) -> None:
     given, desk = sold.proposer.desk.statements, sold.proposer.desk
     number = desk.view().header.number
-    monkeypatch.setattr(follow, "get_text", lambda _url: given.snapshot_text(number))
-    own = Statements(Database(f"sqlite:///{tmp_path}/own.sqlite"), desk.methodology)
+    monkeypatch.setattr(follow, "get_text", lambda _url, limit: given.inputs_text(number))
+    own = Statements(Database(f"sqlite:///{tmp_path}/own.sqlite"), desk.methodology, desk.books)
     apart = replace(desk, statements=own)
     assert follow.Follower(apart, ("http://proposer",)).tick(desk.view())
     found, theirs = own.get(number), given.get(number)

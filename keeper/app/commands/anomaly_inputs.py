@@ -65,26 +65,25 @@ def scan_database(url: str, methodology: Path | None, epochs: int, scanned: Scan
             scanned.acknowledged |= anomaly_store.acknowledgements(connection)
         scanned.scope[url] = len(contents)
         scanned.findings += [Finding(**{k: v for k, v in row.items() if k != "id"}) for row in kept]
-        scanned.findings += scan_epochs(_kept_records(database, contents, methodology))
+        scanned.findings += scan_epochs(_kept_records(database, [n for n, _ in contents], methodology))
     finally:
         database.close()
 
 
-def _kept_records(
-    database: Any, contents: Sequence[tuple[int, str]], path: Path | None
-) -> "list[EpochRecord]":
-    """Epochs with their margins computed anew; without, where other parameters made them."""
+def _kept_records(database: Any, numbers: Sequence[int], path: Path | None) -> "list[EpochRecord]":
+    """Epochs with their margins computed anew; those that other parameters made are left out."""
     from keeper.analysis.anomaly_epochs import EpochRecord
-    from keeper.attestation.snapshot import Snapshot
+    from keeper.chain.index_reader import IndexReader
+    from keeper.jobs.books import Books
     from keeper.jobs.statements import Statements
     from keeper.risk.methodology import Methodology
 
-    statements = Statements(database, Methodology.load(path) if path else Methodology.default())
+    methodology = Methodology.load(path) if path else Methodology.default()
+    statements = Statements(database, methodology, Books(IndexReader(database)))
     records = []
-    for number, content in contents:
-        statement = statements.get(number)
-        margins = {} if statement is None else {m.account: m.maintenance_margin for m in statement.margins}
-        records.append(EpochRecord(Snapshot.from_json(content), margins))
+    for snapshot, statement in filter(None, (statements.pair(number) for number in numbers)):
+        margins = {m.account: m.maintenance_margin for m in statement.margins}
+        records.append(EpochRecord(snapshot, margins))
     return records
 
 
@@ -95,6 +94,7 @@ def scan_keeper(url: str, epochs: int, scanned: Scanned) -> None:
     from keeper.analysis.anomaly_epochs import EpochRecord, scan_epochs
     from keeper.attestation.snapshot import Snapshot
     from keeper.network.client import get_json, get_text
+    from keeper.network.leaf_reader import LeafReader
 
     base, records = url.rstrip("/"), []
     try:
@@ -104,10 +104,11 @@ def scan_keeper(url: str, epochs: int, scanned: Scanned) -> None:
                 content = get_text(f"{base}/v1/epochs/{number}/snapshot")
             except httpx.HTTPStatusError:
                 continue  # a number that was never posted
-            rows = get_json(f"{base}/v1/epochs/{number}/margins")["margins"]
-            margins = {int(row["account"]): int(row["maintenanceMargin"]) for row in rows}
+            root = bytes.fromhex(get_json(f"{base}/v1/epochs/{number}")["epoch"]["marginRoot"][2:])
+            leaves = LeafReader((base,), path="/v1/epochs").leaves(number, "margins", root)
+            margins = {leaf.account: leaf.maintenance_margin for leaf in leaves}
             records.append(EpochRecord(Snapshot.from_json(content), margins))
-    except (httpx.HTTPError, httpx.InvalidURL, KeyError, TypeError, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, LookupError, TypeError, ValueError) as error:
         raise RuntimeError(
             f"anomalies: no keeper with epochs answers at {url} ({type(error).__name__})"
         ) from None
