@@ -6,10 +6,13 @@ then hands all of it to the Timelock and keeps nothing.
 
 import json
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Shape
+
+from eth_utils.crypto import keccak
 
 from scripts._artifacts import ROOT, artifact, verification
 
@@ -395,9 +398,11 @@ def write_record(
     block: int,
     folder: Path = ROOT / "deployments",
     verified: bool = True,
+    code_of: Callable[[str], bytes] | None = None,
 ) -> Path:
     """Writes <folder>/<chain id>.json, which `ape run verify` reads back, and, if `verified`, a standard-json
-    input per contract, from which anyone reproduces its code; a devnet needs none."""
+    input per contract, from which anyone reproduces its code; a devnet needs none. `code_of`, of an address,
+    puts the hash of the code there into the record: a keeper compares it with its own node's."""
     inputs = folder / str(chain_id)
     inputs.mkdir(parents=True, exist_ok=True)
     contracts, integrity = {}, {}
@@ -411,6 +416,8 @@ def write_record(
             "arguments": _plain(deployment.arguments[name]),
             "abi": artifact(contract.name).abi,
         }
+        if code_of is not None:
+            contracts[name]["code_hash"] = "0x" + keccak(code_of(contract.address)).hex()
     record = {
         "chain_id": chain_id,
         "block": block,

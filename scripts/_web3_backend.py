@@ -39,6 +39,10 @@ class Web3Backend:
         """Reads from the latest block."""
         return self.at(contract).functions[function](*arguments).call({"from": self._account.address})
 
+    def code_of(self, address: str) -> bytes:
+        """Runtime code at an address."""
+        return bytes(self.web3.eth.get_code(Web3.to_checksum_address(address)))
+
     def at(self, contract: Contract) -> Web3Contract:
         """web3's object for a deployed contract."""
         address = Web3.to_checksum_address(contract.address)

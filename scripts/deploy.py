@@ -73,7 +73,8 @@ def cli(
         parameters = replace(parameters, exit_window=_DEVNET_DELAY, minimum_delay=_DEVNET_DELAY)
     deployment = deploy(ApeBackend(signer), parameters)
     folder = Path(os.environ.get("PLIMSOLL_DEPLOYMENTS", ROOT / "deployments"))
-    path = write_record(deployment, chain_id, int(provider.get_block("latest").number), folder)
+    block = int(provider.get_block("latest").number)
+    path = write_record(deployment, chain_id, block, folder, code_of=lambda a: bytes(provider.get_code(a)))
     addresses = {name: contract.address for name, contract in deployment.contracts.items()}
     lines = "\n".join(f"{name:<16} {address}" for name, address in addresses.items())
     emit(as_json, {"record": str(path), "contracts": addresses}, f"{lines}\n{path}")

@@ -43,7 +43,7 @@ def main(folder: Path) -> None:
     for keeper in sorted(keepers, key=lambda k: int(k["account"])):
         if keeper["account"]:
             open_account(backend, deployment, keeper)
-    write_record(deployment, CHAIN_ID, 0, folder, verified=False)
+    write_record(deployment, CHAIN_ID, 0, folder, verified=False, code_of=backend.code_of)
 
 
 def is_deployed(folder: Path, url: str) -> bool:

@@ -144,14 +144,28 @@ def once(config: ConfigOption) -> None:
 
 
 @app.command()
-def check(config: ConfigOption) -> None:
-    """Node, chain, contracts, methodology, key, clock and source; exit code 1 if anything is wrong."""
+def check(
+    config: ConfigOption,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+) -> None:
+    """Look at everything this process needs, and send nothing; exit code 1 if anything is wrong.
+
+    Nodes and their chain, the contracts' code against the record, their interfaces, the attester set, key,
+    balance, sources, database, clock and disk.
+
+    Example: plimsoll check -c plimsoll.toml
+    """
     from keeper.app.checks import Checks
     from keeper.app.config import load
+    from keeper.observability.redaction import SECRETS
 
     results = Checks(load(config)).run()
-    for result in results:
-        typer.echo(f"{'ok  ' if result.ok else 'FAIL'} {result.name:<12} {result.text}")
+    if as_json:
+        rows = [{"name": r.name, "ok": r.ok, "text": SECRETS.redact(r.text)} for r in results]
+        typer.echo(json.dumps({"ok": all(r.ok for r in results), "checks": rows}, indent=2))
+    else:
+        for result in results:
+            typer.echo(f"{'ok  ' if result.ok else 'FAIL'} {result.name:<12} {SECRETS.redact(result.text)}")
     if not all(result.ok for result in results):
         raise typer.Exit(1)
 

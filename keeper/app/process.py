@@ -147,16 +147,16 @@ class Keeper:
         }
 
     def close(self) -> None:
-        """Give everything back, leases first: the next holder need not wait for their end."""
-        for lease in self.leases:
-            if lease.held:
-                lease.release()
-        for closer in self.closers:
-            closer()
+        """Give everything back, leases first: the next holder need not wait for their end. What cannot be
+        given back ends by itself, and holds up nothing else."""
+        steps = [lease.release for lease in self.leases if lease.held] + self.closers
         if self.attesters is not None:
-            self.attesters.close()
-        self.sources.close()
-        self.database.close()
+            steps.append(self.attesters.close)
+        for step in (*steps, self.sources.close, self.database.close):
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001  the database may be gone
+                logger("process").warning("not closed", what=step.__qualname__, reason=str(error))
 
     def application(self) -> Any:
         """The HTTP application of this process."""

@@ -1,10 +1,11 @@
 """Where the protocol lives: `deployments/<chain id>.json`."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from eth_utils.abi import function_abi_to_4byte_selector
 from eth_utils.address import is_address, to_checksum_address
 
 REQUIRED = (
@@ -28,11 +29,14 @@ class DeploymentError(RuntimeError):
 
 @dataclass(frozen=True)
 class Deployment:
-    """Checksummed addresses by contract name, and the block to index from."""
+    """Checksummed addresses by contract name, the block to index from, and, where the record holds them, the
+    keccak256 of each contract's code and the functions of its interface, by selector (0x text)."""
 
     chain_id: int
     block: int
     addresses: dict[str, str]
+    code_hashes: dict[str, str] = field(default_factory=dict)
+    selectors: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def clearinghouse(self) -> str:
@@ -74,4 +78,16 @@ def load(path: Path) -> Deployment:
     checksummed = {name: str(to_checksum_address(address)) for name, address in addresses.items()}
     chain_id = content["chain_id"]
     first = 0 if chain_id in DEVNETS else int(content.get("block", 0))
-    return Deployment(chain_id, first, checksummed)
+    entries = {name: entry for name, entry in contracts.items() if isinstance(entry, dict)}
+    hashes = {name: str(entry["code_hash"]) for name, entry in entries.items() if "code_hash" in entry}
+    return Deployment(chain_id, first, checksummed, hashes, _selectors(entries))
+
+
+def _selectors(entries: dict[str, dict[str, Any]]) -> dict[str, frozenset[str]]:
+    """Of the functions of every contract whose interface is recorded."""
+    found = {}
+    for name, entry in entries.items():
+        if isinstance(abi := entry.get("abi"), list):
+            functions: list[Any] = [e for e in abi if isinstance(e, dict) and e.get("type") == "function"]
+            found[name] = frozenset("0x" + function_abi_to_4byte_selector(f).hex() for f in functions)
+    return found

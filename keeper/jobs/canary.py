@@ -77,5 +77,5 @@ def changes_of(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, s
     return {
         what: f"{what} was {before[what]}, is {holder}"
         for what, holder in now.items()
-        if what in before and before[what] != holder
+        if what in before and before[what].lower() != holder.lower()
     }

@@ -119,9 +119,9 @@ def _show(up: "Running") -> None:
 
     from keeper.app.topology.runner import epoch_of
 
-    table = Table("service", "state", "address", "epoch", "log")
+    table = Table("service", "state", "address", "epoch", caption=f"logs: {up.folder}/<service>.log")
     for service in up.services:
         at = f"http://127.0.0.1:{service.port}" if service.path else str(service.port or "")
         epoch = epoch_of(service) if service.path in ("/ready", "/live") else 0
-        table.add_row(service.name, up.state(service), at, str(epoch or ""), str(up.log(service.name)))
+        table.add_row(service.name, up.state(service), at, str(epoch or ""))
     Console(soft_wrap=True).print(table)

@@ -21,7 +21,7 @@ from keeper.app.topology.file import Topology
 from keeper.app.topology.plan import Place, Service
 from keeper.network.client import get_json
 
-_READY_SECONDS = 180.0
+_READY_SECONDS = 180.0  # without any service becoming ready
 _STOP_SECONDS = 12.0  # a keeper takes ten at most
 _TAIL = 3  # lines of a log that an error shows
 
@@ -100,15 +100,18 @@ class Running:
             )
 
     def stop(self) -> list[str]:
-        """End all, the last started first; names of those that had to be killed."""
-        killed = []
-        for service in reversed(self.services):
-            process = self.processes.get(service.name)
-            if process is not None and process.poll() is None:
-                # PostgreSQL waits for its clients at SIGTERM, not at SIGINT
-                process.send_signal(signal.SIGINT if service.name == plan.DATABASE else signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_SECONDS
-        for name, process in self.processes.items():
+        """End all, each before those that it needs; names of those that had to be killed."""
+        base = [s for s in self.services if s.name in (plan.NODE, plan.DATABASE)]
+        keepers = [s for s in self.services if s not in base]
+        return [*self._stop(keepers), *self._stop(base)]
+
+    def _stop(self, services: list[Service]) -> list[str]:
+        running = {s.name: self.processes[s.name] for s in services if s.name in self.processes}
+        for name, process in running.items():
+            # PostgreSQL waits for its clients at SIGTERM, not at SIGINT
+            process.send_signal(signal.SIGINT if name == plan.DATABASE else signal.SIGTERM)
+        deadline, killed = time.monotonic() + _STOP_SECONDS, []
+        for name, process in running.items():
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
@@ -165,12 +168,13 @@ def _start_all(
                 say(f"{service.name}: started")
             elif service.name not in made.ready and made.is_ready(service):
                 made.ready.add(service.name)
+                deadline = time.monotonic() + _READY_SECONDS
                 say(f"{service.name}: {'done' if service.ends else 'ready'}")
         if failed := made.ended():
             raise TopologyError("; ".join(failed))
         if time.monotonic() > deadline:
             late = [f"{s.name} ({made.state(s)})" for s in made.services if s.name not in made.ready]
-            raise TopologyError(f"not ready after {_READY_SECONDS:.0f} s: {', '.join(late)}")
+            raise TopologyError(f"nothing got ready for {_READY_SECONDS:.0f} s: {', '.join(late)}")
         time.sleep(0.1)
 
 
