@@ -40,11 +40,11 @@ class Bench:
     """A chain that mines when told, its counters, and senders over one database."""
 
     def __init__(self, devnet: Devnet, folder: Path) -> None:
+        """Over the database in the folder, a new one if there is none."""
         self.devnet, self.folder = devnet, folder
         self.metrics = Metrics()
         self.signers: dict[int, LocalSigner] = {}
-        self.url = f"sqlite:///{folder}/tx.sqlite"
-        self.database = Database(self.url)
+        self.database = Database(f"sqlite:///{folder}/tx.sqlite")
         devnet.rpc("evm_setAutomine", False)
         devnet.rpc("anvil_setCode", TARGET, COUNTER)
 
