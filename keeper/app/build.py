@@ -60,6 +60,7 @@ def build(config: Config) -> Keeper:
         tolerance=Tolerance(source.spot_bps, source.forward_bps, source.vol, source.max_age_seconds),
         rules=rules_of(source),
         watch=Watch(database, metrics),
+        metrics=metrics,
     )
     made = Keeper(
         config=config,
@@ -134,6 +135,8 @@ def _add_duties(keeper: Keeper) -> None:
         duties.add("send", keeper.sender.advance)
     if keeper.proposer is not None:
         duties.add("propose", keeper.proposer.tick)
+    if keeper.attester is not None:
+        duties.add("attest", keeper.attester.tick)
     if (follower := keeper.follower) is not None:
         duties.add("follow", lambda: follower.tick(desk.view()))
     if (liquidator := keeper.liquidator) is not None:

@@ -28,19 +28,26 @@ def attester_of(config: Config, desk: Desk, database: Database, signer: Signer, 
     """The attester; around a change of the set it has the key of the coming one, too."""
     coming = config.keeper.next
     signers = (signer,) if coming is None else (signer, open_signer(coming))
-    leaves = LeafReader(_urls(config.attester.keepers))
-    return Attester(desk, database, signers, leaves, metrics)
+    keepers = _urls(config.attester.keepers)
+    return Attester(desk, database, signers, LeafReader(keepers), metrics, keepers)
 
 
 def attesters_of(config: Config, desk: Desk, signer: Signer, metrics: Metrics) -> Attesters:
     """The attesters that a proposer asks."""
 
     def heard(url: str, result: str) -> None:
-        kind = result if result == "signed" else result.partition(":")[0][:24]
-        metrics.count(names.ATTESTER_ANSWERS, attester=url, result=kind)
+        metrics.count(names.ATTESTER_ANSWERS, attester=url, result=_kind(result))
 
     timeout = config.proposer.attester_seconds
     return Attesters(_urls(config.proposer.attesters), timeout, signer, _domain(desk), heard)
+
+
+def _kind(result: str) -> str:
+    """Of an answer, in few words for a metric."""
+    start = result.partition(":")[0]
+    return {"signed": "signed", "409": "refused", "503": "unavailable", "unreachable": "unreachable"}.get(
+        start, "late" if "in time" in result else "wrong"
+    )
 
 
 def proposer_of(

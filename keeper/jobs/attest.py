@@ -19,8 +19,8 @@ from keeper.jobs.desk import Desk, posted_spots
 from keeper.jobs.differences import LeafSource, difference
 from keeper.jobs.effective import effective_spots
 from keeper.jobs.observe import ChainView
-from keeper.jobs.proposals import Proposals
-from keeper.network.peers import Peer
+from keeper.jobs.proposals import Comparison, Proposals
+from keeper.network.peers import Peer, domain_of
 from keeper.network.schemas import (
     EpochProposal,
     ProposalsAnswer,
@@ -52,12 +52,14 @@ class Attester:
         signers: tuple[Signer, ...],
         leaves: LeafSource | None = None,
         metrics: Metrics | None = None,
+        keepers: tuple[str, ...] = (),
     ) -> None:
         """
         Args:
             signers: the key, and around a change of the set also the one of the coming set: whichever is a
                 member of the set in force signs.
             leaves: where the proposer's leaves are read to name a difference.
+            keepers: APIs of fellow attesters, to compare what proposers have said.
         """
         self._desk = desk
         self._database = database
@@ -65,8 +67,18 @@ class Attester:
         self._leaves = leaves
         self._metrics = metrics or Metrics()
         self._proposals = Proposals(database)
+        deployment = desk.protocol.deployment
+        peers = domain_of(deployment.chain_id, deployment.oracle)
+        self._comparison = Comparison(self._proposals, peers, keepers)
         self.signed = 0
         self.last_refusal = ""
+
+    def tick(self) -> None:
+        """Know the set in force, and compare what proposers have said to others. Raises Unavailable."""
+        head = self._desk.sync()
+        self._desk.quorum(head.hash)
+        for accused in self._comparison.tick(head.timestamp):
+            self.last_refusal = f"{accused} proposes different contents under one number"
 
     def callers(self, proposers: Collection[str]) -> frozenset[str]:
         """Who may ask for signatures: known proposers and members of the latest set that was looked at."""
@@ -110,6 +122,7 @@ class Attester:
         except ValueError as error:
             raise Refusal(str(error)) from error
         contradiction = self._proposals.receive(proposal, peer, market.timestamp)
+        self._comparison.note(proposal.number)
         with self._desk.lock:
             view = self._view(proposal, market)
             self._check_clock(peer, view)

@@ -16,12 +16,14 @@ from keeper.chain.node import BlockRef, NodeError
 from keeper.chain.quorum import Quorum, Quorums
 from keeper.jobs.actions import Outcome, outcome_of
 from keeper.jobs.books import Books
+from keeper.jobs.gauges import show_chain, show_market
 from keeper.jobs.observe import ChainView, ObservationError, observe
 from keeper.jobs.price_band import band_refusal
 from keeper.jobs.statements import Statements
 from keeper.jobs.watch import Watch
 from keeper.network.schemas import ReportProposal
 from keeper.network.server import Refusal, Unavailable
+from keeper.observability.metrics import Metrics
 from keeper.pricing.market import Market
 from keeper.risk.margin import Margin
 from keeper.risk.methodology import Methodology
@@ -62,6 +64,7 @@ class Desk:
     rules: Rules = Rules()
     lock: threading.RLock = field(default_factory=threading.RLock)  # one writer of the index
     watch: Watch | None = None
+    metrics: Metrics = field(default_factory=Metrics)
     sources_report: SourceReport = field(default_factory=SourceReport)  # of the latest observation
     _seen: ChainView | None = None
 
@@ -94,6 +97,7 @@ class Desk:
             if found is not self._seen:
                 self._seen = found
                 self.statements.publish(found.header.number)
+                show_chain(self.metrics, found)
             return found
 
     def view_at(self, block: BlockRef) -> ChainView:
@@ -113,6 +117,7 @@ class Desk:
             observation, self.sources_report = combine(observations, listed, self.rules, failures)
         except LookupError as error:
             raise Unavailable(str(error.args[0])) from error
+        show_market(self.metrics, observations, observation, self.sources_report, self.rules)
         if self.watch is not None:
             self.watch.observed(observation, self.sources_report.rejected)
         return observation

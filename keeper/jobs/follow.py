@@ -1,5 +1,5 @@
-"""Epochs for a keeper that neither proposes nor signs them, from any other keeper's API. Who gave them need not
-be trusted: what is kept has the roots that the chain has taken.
+"""Epochs for a keeper that neither proposes nor signs them, from any other keeper's API. Who gave them need
+not be trusted: what is kept has the roots that the chain has taken.
 
 First the inputs are asked for, which are small: with the accounts of the own index everything else is
 computed here. Where that gives other roots (another methodology, say) the published leaves are taken as they

@@ -22,7 +22,7 @@ from keeper.risk.scan import Integers
 from keeper.units.constants import WAD
 
 WATCHED = 128
-_MARK, _MAINTENANCE = 4, 6  # words of a margin leaf
+MARK, MAINTENANCE = 4, 6  # words of a margin leaf
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _nearest(
     known = places < len(leaves)
     known[known] = leaves.ids[places[known]] == view.states.ids[known]
     rows = np.flatnonzero(known)
-    mark, maintenance = (_floats(leaves, place)[places[rows]] for place in (_MARK, _MAINTENANCE))
+    mark, maintenance = (floats(leaves, place)[places[rows]] for place in (MARK, MAINTENANCE))
     equity = np.array([float(view.accounts[row].cash) for row in rows.tolist()]) + mark
     equity += np.array([_collateral(view, row, spots) for row in rows.tolist()])
     at_risk = maintenance > 0
@@ -111,7 +111,7 @@ def _nearest(
     return sorted(int(view.states.ids[row]) for row in rows[at_risk][chosen])
 
 
-def _floats(leaves: Leaves, place: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def floats(leaves: Leaves, place: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     """One word of every leaf, as far as a double holds it."""
     words: Integers = leaves.words[:, place].copy().view(">u8").reshape(len(leaves), 4)
     high, low = words[:, 2].astype(np.int64), words[:, 3].astype(np.float64)

@@ -3,8 +3,12 @@ convicted by his own signatures."""
 
 import json
 import time
+from collections import deque
 from collections.abc import Sequence
 
+import httpx
+
+from keeper.network.client import get_text
 from keeper.network.peers import Peer, Unauthenticated, signed_by
 from keeper.network.schemas import EpochProposal, ProposalAnswer, ProposalsAnswer, hex_text
 from keeper.network.server import SIGN_EPOCH
@@ -12,6 +16,10 @@ from keeper.observability.logs import logger
 from keeper.store import statement_store
 from keeper.store.database import Database
 from keeper.store.statement_store import ProposalRow
+
+_WAITING = 64  # numbers to be compared; older ones are forgotten
+_SECONDS = 2.0
+_MAX_BYTES = 8 * 1024 * 1024
 
 
 class Proposals:
@@ -80,6 +88,35 @@ class Proposals:
             new = statement_store.add_evidence(connection, kind, accused, number, content, now)
         if new:
             logger("attest").error("evidence", kind=kind, accused=accused, number=number)
+
+
+class Comparison:
+    """What fellow attesters were told: one number at a time, off the path of signatures."""
+
+    def __init__(self, proposals: Proposals, domain: bytes, keepers: tuple[str, ...]) -> None:
+        """`domain`: of requests between peers; `keepers`: whom to ask."""
+        self._proposals, self._domain, self._keepers = proposals, domain, keepers
+        self._waiting: deque[int] = deque(maxlen=_WAITING)
+
+    def note(self, number: int) -> None:
+        """Something was proposed under a number."""
+        if self._keepers and number not in self._waiting:
+            self._waiting.append(number)
+
+    def tick(self, now: int) -> list[str]:
+        """Compare the oldest number that waits; addresses that said two things. A keeper that does not
+        answer, or not sensibly, is left out."""
+        if not self._waiting:
+            return []
+        number, found = self._waiting.popleft(), set()
+        for url in self._keepers:
+            try:
+                text = get_text(f"{url}/v1/proposals/{number}", timeout=_SECONDS, limit=_MAX_BYTES)
+                answer = ProposalsAnswer.model_validate_json(text)
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+                continue
+            found |= set(self._proposals.compare(self._domain, answer, now))
+        return sorted(found)
 
 
 def _row(proposal: EpochProposal, peer: Peer, now: int) -> ProposalRow:

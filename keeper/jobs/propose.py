@@ -15,7 +15,7 @@ from keeper.jobs.compose import snapshot_of
 from keeper.jobs.decide import Due, decide_epoch, may_post
 from keeper.jobs.desk import Desk
 from keeper.jobs.effective import effective_spots
-from keeper.jobs.health_watch import Watched, crossing, watched_of
+from keeper.jobs.health_watch import MAINTENANCE, Watched, crossing, floats, watched_of
 from keeper.jobs.observe import ChainView
 from keeper.jobs.reports import Reports, too_few
 from keeper.jobs.rota import Rota
@@ -243,7 +243,16 @@ class Proposer:
         calldata = self._desk.protocol.post_epoch(statement.epoch, statement.spots, *signatures)
         intent_id = f"epoch:{number}"
         target = self._desk.protocol.deployment.oracle
-        intent = self._sender.submit(intent_id, "epoch", target, calldata, view.block.timestamp)
+        now, deadline = view.block.timestamp, statement.epoch.timestamp + view.limits.max_age
+        worth = _margins(statement)
+        intent = self._sender.submit(
+            intent_id, "epoch", target, calldata, now, value_at_risk=worth, deadline=deadline
+        )
         logger("propose").info("epoch", number=number, state=intent.state, error=intent.error)
         self._pending = intent_id
         self.status.last_error = intent.error
+
+
+def _margins(statement: EpochStatement) -> int:
+    """What the epoch stands for: the maintenance margins of all accounts, USD, WAD; as exact as a double."""
+    return int(floats(statement.margins, MAINTENANCE).sum())
