@@ -10,10 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from keeper.app.commands.anomalies import anomalies
+from keeper.app.commands.audit import audit
 from keeper.app.commands.backtest import backtest
 from keeper.app.commands.calibrate import calibrate
 from keeper.app.commands.compare import compare
 from keeper.app.commands.example import example
+from keeper.app.commands.keeping import backup, snapshot
 from keeper.app.commands.margin import margin
 from keeper.app.commands.operations import health, operations
 from keeper.app.commands.statement import statement
@@ -201,7 +203,10 @@ app.command("margin")(margin)
 app.command("compare")(compare)
 app.command("what-if")(what_if)
 app.command("surface")(surface)
+app.command("audit")(audit)
 app.command("statement")(statement)
+app.command("backup")(backup)
+app.command("snapshot")(snapshot)
 app.command("operations")(operations)
 app.command("health", hidden=True)(health)
 app.add_typer(anomalies, name="anomalies")

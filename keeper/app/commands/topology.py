@@ -119,9 +119,10 @@ def _show(up: "Running") -> None:
 
     from keeper.app.topology.runner import epoch_of
 
-    table = Table("service", "state", "address", "epoch", caption=f"logs: {up.folder}/<service>.log")
+    table = Table("service", "state", "address", "epoch")
     for service in up.services:
         at = f"http://127.0.0.1:{service.port}" if service.path else str(service.port or "")
         epoch = epoch_of(service) if service.path in ("/ready", "/live") else 0
         table.add_row(service.name, up.state(service), at, str(epoch or ""))
-    Console(soft_wrap=True).print(table)
+    Console().print(table)
+    typer.echo(f"logs: {up.folder}/<service>.log")
