@@ -1,6 +1,8 @@
 """The margin leaves of all accounts at once: as `keeper.attestation.report.margin_leaf` of each."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,46 +16,120 @@ from keeper.risk.batch_margins import BatchMargins
 from keeper.risk.batch_table import BatchTable, batch_table
 from keeper.risk.books import arranged
 from keeper.risk.methodology import Methodology
+from keeper.risk.wide import Wide, Words
 
 _WORD = 32
 
 
 @dataclass(frozen=True)
 class BatchTables:
-    """The arrays of both tables; the same object where they agree."""
+    """The risk tables with their arrays; the same object where effective and posted agree."""
 
+    source: RiskTables
     effective: BatchTable
     posted: BatchTable
+
+
+class Figures(NamedTuple):
+    """What the engine says of accounts, in their order: the fields of a leaf that the market decides, WAD.
+
+    `breakdown` has shape (n, 32). Of several parts one after the other see `joined`.
+    """
+
+    mark: Wide
+    initial: Wide
+    maintenance: Wide
+    mark_posted: Wide
+    maintenance_posted: Wide
+    marginal: Words
+    max_added: Wide
+    breakdown: Bytes
+
+
+# who computes the figures: this process, or others
+Engine = Callable[[Accounts, BatchTables], Figures]
 
 
 def batch_tables(tables: RiskTables) -> BatchTables:
     """Made once and used for all accounts."""
     effective = batch_table(tables.effective)
     if tables.posted is tables.effective:
-        return BatchTables(effective, effective)
-    return BatchTables(effective, batch_table(tables.posted))
+        return BatchTables(tables, effective, effective)
+    return BatchTables(tables, effective, batch_table(tables.posted))
 
 
-def margin_leaves(accounts: Accounts, tables: RiskTables, arrays: BatchTables | None = None) -> Leaves:
-    """Leaves of all accounts.
+def margin_leaves(accounts: Accounts, figures: Figures) -> Leaves:
+    """Leaves of all accounts: the fields of `MarginLeaf` in order."""
+    words = np.zeros((len(accounts), WORDS, _WORD), dtype=np.uint8)
+    words[:, 0, -8:] = _eight(accounts.ids)
+    words[:, 1:4] = accounts.heads
+    words[:, 4] = figures.mark.bytes_of()
+    words[:, 5] = figures.initial.bytes_of()
+    words[:, 6] = figures.maintenance.bytes_of()
+    words[:, 7] = figures.mark_posted.bytes_of()
+    words[:, 8] = figures.maintenance_posted.bytes_of()
+    words[:, 9, -8:] = _eight(figures.marginal)
+    words[:, 10] = figures.max_added.bytes_of()
+    words[:, 11] = figures.breakdown
+    return Leaves(words)
 
-    Args:
-        arrays: of `batch_tables(tables)`, to save making them.
+
+def figures_of(accounts: Accounts, tables: BatchTables) -> Figures:
+    """Figures of all accounts, computed here.
 
     Raises:
         LookupError: a leg's instrument is not in the tables.
         OverflowError: an account cannot be margined.
     """
-    arrays = arrays or batch_tables(tables)
-    effective = _margins(accounts, arrays.effective)
-    posted = effective if arrays.posted is arrays.effective else _margins(accounts, arrays.posted)
-    words = _words(accounts, effective, posted)
+    effective = _margins(accounts, tables.effective)
+    posted = effective if tables.posted is tables.effective else _margins(accounts, tables.posted)
+    now, then = effective.levels, posted.levels
+    found = Figures(
+        mark=effective.marks,
+        initial=now.initial,
+        maintenance=now.maintenance,
+        mark_posted=posted.marks,
+        maintenance_posted=then.maintenance,
+        marginal=np.maximum(now.marginal, then.marginal),
+        max_added=now.max_added.least(then.max_added),
+        breakdown=breakdown_hashes(effective),
+    )
+    return _with_collateral(found, accounts, tables.source) if accounts.collateral else found
+
+
+def joined(parts: Sequence[Figures]) -> Figures:
+    """Figures of several parts of the accounts, in order."""
+
+    def wide(numbers: Sequence[Wide]) -> Wide:
+        return Wide(np.concatenate([n.high for n in numbers]), np.concatenate([n.low for n in numbers]))
+
+    return Figures(
+        mark=wide([p.mark for p in parts]),
+        initial=wide([p.initial for p in parts]),
+        maintenance=wide([p.maintenance for p in parts]),
+        mark_posted=wide([p.mark_posted for p in parts]),
+        maintenance_posted=wide([p.maintenance_posted for p in parts]),
+        marginal=np.concatenate([p.marginal for p in parts]),
+        max_added=wide([p.max_added for p in parts]),
+        breakdown=np.concatenate([p.breakdown for p in parts]),
+    )
+
+
+def _with_collateral(found: Figures, accounts: Accounts, tables: RiskTables) -> Figures:
+    """Those of accounts that hold coins, one by one: which of them to pledge is searched for each."""
+    if tables.posted is tables.effective:
+        found = found._replace(maintenance_posted=found.maintenance.copy())
     for account in accounts.collateral:
         position = accounts.find(account)
         assert position is not None
         leaf, _ = margin_leaf(accounts[position], tables)
-        words[position] = Leaves.of([leaf]).words[0]
-    return Leaves(words)
+        found.initial.put(position, leaf.initial_margin)
+        found.maintenance.put(position, leaf.maintenance_margin)
+        found.maintenance_posted.put(position, leaf.maintenance_posted)
+        found.marginal[position] = leaf.marginal
+        found.max_added.put(position, leaf.max_added_im)
+        found.breakdown[position] = np.frombuffer(leaf.breakdown_hash, dtype=np.uint8)
+    return found
 
 
 def _margins(accounts: Accounts, table: BatchTable) -> BatchMargins:
@@ -70,23 +146,6 @@ def _tiers(accounts: Accounts, methodology: Methodology) -> Integers:
     return counted[np.searchsorted(stated, accounts.tiers)] if len(stated) else accounts.tiers
 
 
-def _words(accounts: Accounts, effective: BatchMargins, posted: BatchMargins) -> Bytes:
-    """The fields of `MarginLeaf` in order."""
-    now, then = effective.levels, posted.levels
-    words = np.zeros((len(accounts), WORDS, _WORD), dtype=np.uint8)
-    words[:, 0, -8:] = _eight(accounts.ids)
-    words[:, 1:4] = accounts.heads
-    words[:, 4] = effective.marks.bytes_of()
-    words[:, 5] = now.initial.bytes_of()
-    words[:, 6] = now.maintenance.bytes_of()
-    words[:, 7] = posted.marks.bytes_of()
-    words[:, 8] = then.maintenance.bytes_of()
-    words[:, 9, -8:] = _eight(np.maximum(now.marginal, then.marginal))
-    words[:, 10] = now.max_added.least(then.max_added).bytes_of()
-    words[:, 11] = breakdown_hashes(effective)
-    return words
-
-
-def _eight(values: Integers) -> Bytes:
+def _eight(values: Integers | Words) -> Bytes:
     """As eight bytes each, big-endian."""
     return values.astype(">u8").view(np.uint8).reshape(-1, 8)

@@ -11,7 +11,7 @@ from functools import cached_property
 from eth_utils.crypto import keccak
 
 from keeper.attestation.accounts import Accounts
-from keeper.attestation.batch_leaves import batch_tables, margin_leaves
+from keeper.attestation.batch_leaves import Engine, batch_tables, figures_of, margin_leaves
 from keeper.attestation.leaves import Leaves
 from keeper.attestation.merkle import Tree, node
 from keeper.attestation.report import RiskTables, build_tables, margin_leaf
@@ -130,8 +130,13 @@ def spots_hash(spots: Sequence[int]) -> bytes:
     return keccak(b"".join(word.to_bytes(32, "big") for word in spots))
 
 
-def build(snapshot: Snapshot, methodology: Methodology, number: int) -> EpochStatement:
+def build(
+    snapshot: Snapshot, methodology: Methodology, number: int, engine: Engine = figures_of
+) -> EpochStatement:
     """Compute every leaf of an epoch.
+
+    Args:
+        engine: who computes the accounts' figures; whoever it is, they are the same to the bit.
 
     Raises:
         ValueError: the snapshot names another methodology or an underlying is missing from the sequence 1,
@@ -144,7 +149,7 @@ def build(snapshot: Snapshot, methodology: Methodology, number: int) -> EpochSta
         raise ValueError("epoch: spots must cover every underlying in order")
     tables = build_tables(snapshot, methodology)
     arrays = batch_tables(tables)
-    margins = margin_leaves(snapshot.accounts, tables, arrays)
+    margins = margin_leaves(snapshot.accounts, engine(snapshot.accounts, arrays))
     instruments = tuple(
         InstrumentLeaf(u.instrument, u.mark, u.im_long, u.mm_long, u.im_short, u.mm_short)
         for u in batch_unit_margins(arrays.effective, snapshot.instruments)

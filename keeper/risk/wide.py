@@ -42,6 +42,10 @@ class Wide(NamedTuple):
         """As an array of Python's."""
         return np.array(self.integers(), dtype=object)
 
+    def copy(self) -> "Wide":
+        """The same numbers, to be changed apart."""
+        return Wide(self.high.copy(), self.low.copy())
+
     def at(self, index: int) -> int:
         """One of them as Python's."""
         return int(self.high.view(np.int64)[index]) << _BITS | int(self.low[index])

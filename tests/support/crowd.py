@@ -82,19 +82,16 @@ class Crowd:
             bulk.insert(connection, schema.position_version, positions)
 
 
-def instruments_of(
-    expiries: list[int], strikes: list[int], underlyings: tuple[int, ...] = (1, 2)
-) -> list[int]:
-    """Perpetuals, futures, calls and puts, packed; strikes 1e-8 USD by underlying."""
-    found = [Instrument(u, 0, 0, Kind.PERP).pack() for u in underlyings]
-    for underlying, strike in zip(underlyings, strikes, strict=True):
+def instruments_of(expiries: list[int], spots: dict[int, int]) -> list[int]:
+    """Perpetuals, futures, calls and puts around the spots (1e-8 USD by underlying), packed."""
+    found = [Instrument(u, 0, 0, Kind.PERP).pack() for u in spots]
+    for underlying, spot in spots.items():
         for expiry in expiries:
             found.append(Instrument(underlying, expiry, 0, Kind.FUTURE).pack())
             for step in range(-5, 6):
-                price = strike + step * strike // 20
-                found += [
-                    Instrument(underlying, expiry, price, kind).pack() for kind in (Kind.CALL, Kind.PUT)
-                ]
+                price = spot + step * spot // 20
+                kinds = (Kind.CALL, Kind.PUT)
+                found += [Instrument(underlying, expiry, price, kind).pack() for kind in kinds]
     return sorted(found)
 
 

@@ -6,8 +6,9 @@ from functools import cache
 import pytest
 
 from keeper.attestation.accounts import Accounts
-from keeper.attestation.batch_leaves import batch_tables, margin_leaves
+from keeper.attestation.batch_leaves import batch_tables, figures_of, joined, margin_leaves
 from keeper.attestation.charges import CHARGES, TYPEHASH, breakdown_hash, charges_of
+from keeper.attestation.leaves import Leaves
 from keeper.attestation.report import RiskTables, margin_leaf
 from keeper.attestation.snapshot import AccountState
 from keeper.pricing.market import Market
@@ -57,16 +58,21 @@ def states(most_coins: float = 50.0) -> tuple[AccountState, ...]:
     )
 
 
+def leaves(accounts: Accounts, moved_bps: int = 0) -> Leaves:
+    return margin_leaves(accounts, figures_of(accounts, batch_tables(tables(moved_bps))))
+
+
 @pytest.mark.parametrize("moved_bps", [0, -700])
 @pytest.mark.parametrize("most_coins", [50.0, 1e5])
 def test_margin_leaves__random_books__each_is_that_of_its_account(moved_bps: int, most_coins: float) -> None:
     """Positions of billions of USD, in the second case: concentrated, sized, recomputed."""
-    found = margin_leaves(Accounts.of(states(most_coins)), tables(moved_bps))
+    found = leaves(Accounts.of(states(most_coins)), moved_bps)
 
     assert list(found) == [margin_leaf(state, tables(moved_bps))[0] for state in states(most_coins)]
 
 
-def test_margin_leaves__coins_beside_the_book__pledged_as_for_one_account() -> None:
+@pytest.mark.parametrize("moved_bps", [0, -700])
+def test_margin_leaves__coins_beside_the_book__pledged_as_for_one_account(moved_bps: int) -> None:
     coins = (
         (Collateral(1, 1, 1_000, 500, 3 * WAD),),
         (Collateral(2, 2, 800, 400, 40 * WAD + 7),),
@@ -74,9 +80,9 @@ def test_margin_leaves__coins_beside_the_book__pledged_as_for_one_account() -> N
         (Collateral(1, 1, 1_000, 500, 10**9), Collateral(2, 2, 800, 400, 100 * WAD)),
     )
     pledged = tuple(replace(s, collateral=coins[i % 4]) for i, s in enumerate(states()) if i % 2)
-    found = margin_leaves(Accounts.of(pledged), tables(-700))
+    found = leaves(Accounts.of(pledged), moved_bps)
 
-    expected = [margin_leaf(state, tables(-700)) for state in pledged]
+    expected = [margin_leaf(state, tables(moved_bps)) for state in pledged]
     assert list(found) == [leaf for leaf, _ in expected]
     used = [t for _, margin in expected for t in margin.breakdown["collateral"]]
     assert any(0 < int(t["pledged_initial"]) < int(t["amount"]) for t in used)
@@ -102,5 +108,12 @@ def test_breakdown_hash__any_charge_changed__another() -> None:
 
 
 def test_margin_leaves__nobody__nothing() -> None:
-    assert len(margin_leaves(Accounts.of([]), tables())) == 0
+    assert len(leaves(Accounts.of([]))) == 0
     assert isinstance(tables().effective.market, Market)
+
+
+def test_joined__parts_of_the_accounts__the_figures_of_all() -> None:
+    accounts, arrays = Accounts.of(states()), batch_tables(tables(-700))
+    parts = [figures_of(accounts[i : i + 50], arrays) for i in range(0, ACCOUNTS, 50)]
+
+    assert margin_leaves(accounts, joined(parts)) == leaves(accounts, -700)
