@@ -17,7 +17,8 @@ from keeper.attestation.typed_data import address_of
 from keeper.chain.keys import Signature, SigningError, signature_of
 
 _SPEC = "ECC_SECG_P256K1"
-_POINT_BYTES = 65  # uncompressed, the last bytes of a SubjectPublicKeyInfo
+# How a SubjectPublicKeyInfo of that curve begins; the rest is the uncompressed point
+_PREFIX = bytes.fromhex("3056301006072a8648ce3d020106052b8104000a034200")
 _TRIES = 2
 
 
@@ -57,12 +58,13 @@ class KmsSigner:
 
     def _find(self) -> str:
         answer = self._ask("get_public_key")
-        if answer.get("KeySpec") != _SPEC or answer.get("KeyUsage") != "SIGN_VERIFY":
+        found: bytes = answer["PublicKey"]
+        if not found.startswith(_PREFIX) or answer.get("KeyUsage") != "SIGN_VERIFY":
             raise SigningError(
-                f"KMS key {self._key_id} is {answer.get('KeySpec')} for {answer.get('KeyUsage')}:"
+                f"KMS key {self._key_id} cannot sign for Ethereum:"
                 f" make one with KeySpec {_SPEC} and KeyUsage SIGN_VERIFY"
             )
-        return address_of(PublicKey(answer["PublicKey"][-_POINT_BYTES:]))
+        return address_of(PublicKey(found[len(_PREFIX) :]))
 
     def _ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
         try:
