@@ -13,6 +13,7 @@ from keeper.app.sending import sender_of
 from keeper.app.sources import open_sources, rules_of
 from keeper.app.subscriptions import Subscriptions
 from keeper.chain import deployment as deployments
+from keeper.chain.cold_start import start_from
 from keeper.chain.contracts import Protocol
 from keeper.chain.index import Index
 from keeper.jobs.books import Books
@@ -49,6 +50,8 @@ def build(config: Config) -> Keeper:
     sources = open_sources(source, pool, protocol.symbols(pool.head().hash), methodology)
     lease = Lease(database, INDEX, holder_at(keeper.name, config.api.port), keeper.lease_seconds)
     index = Index(protocol, database, lease, metrics)
+    if config.chain.snapshot is not None:
+        start_from(index, protocol, config.chain.snapshot)
     books = Books(index)
     desk = Desk(
         protocol=protocol,

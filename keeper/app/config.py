@@ -149,7 +149,8 @@ def _anchored(config: Config, folder: Path) -> Config:
     following = config.keeper.next.anchored(folder) if config.keeper.next else None
     keeper = config.keeper.anchored(folder).model_copy(update={"database": database, "next": following})
     lanes = config.transactions.lanes.anchored(folder)
-    chain = config.chain.model_copy(update={"deployment": folder / config.chain.deployment})
+    files = {"deployment": anchor(config.chain.deployment), "snapshot": anchor(config.chain.snapshot)}
+    chain = config.chain.model_copy(update=files)
     source = config.source.anchored(folder)
     notices = config.notices.model_copy(update={"subscriptions": anchor(config.notices.subscriptions)})
     anchored = {

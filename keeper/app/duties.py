@@ -13,11 +13,11 @@ from keeper.network.server import Refusal, Unavailable
 from keeper.observability.logs import logger
 from keeper.observability.metrics import Metrics
 from keeper.observability.names import CYCLES, DURATION, LAST_CYCLE
-from keeper.store.database import StoreError
+from keeper.store.database import BusyError, StoreError
 from keeper.store.lease import LeaseLost
 
 # over by themselves, or said to the operator
-TRANSIENT = (NodeError, SigningError, ObservationError, Refusal, Unavailable, LeaseLost)
+TRANSIENT = (NodeError, SigningError, ObservationError, Refusal, Unavailable, LeaseLost, BusyError)
 FATAL = (IndexingError, StoreError)  # nothing may be decided or sent any more
 _MAX_SURPRISES = 10  # in a row, of one duty
 

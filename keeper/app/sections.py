@@ -94,12 +94,14 @@ class ChainSection(Section):
     rpc: one endpoint or several.
     websocket: only wakes the process at a new block; what is read is read from `rpc`.
     agree: how many endpoints must say the same of anything that moves money.
+    snapshot: what an empty index starts from instead of the first block (`plimsoll snapshot`).
     """
 
     rpc: Annotated[list[str], Field(min_length=1)]
     websocket: str | None = None
     agree: int = Field(default=1, ge=1)
     deployment: Path
+    snapshot: Path | None = None
     timeout_seconds: float = Field(default=5.0, gt=0, le=60)
 
     @field_validator("rpc", mode="before")
@@ -214,6 +216,7 @@ class TransactionsSection(Section):
     value_share: of the value at risk, that its transaction may cost beyond that.
     coin_usd: price of the chain's coin, to compare the two; a guess on the high side is the careful one.
     final_blocks: mined so deep, a transaction is final.
+    max_in_flight: transactions of one key that are out and not mined.
     dry_run: nothing is sent, only said; by default everywhere but on a devnet.
     """
 
@@ -224,6 +227,7 @@ class TransactionsSection(Section):
     value_share: float = Field(default=0.05, ge=0, le=1)
     coin_usd: float = Field(default=10_000, gt=0)
     final_blocks: int = Field(default=64, ge=1)
+    max_in_flight: int = Field(default=64, ge=4)
     dry_run: bool | None = None
     lanes: LanesSection = LanesSection()
     relay: RelaySection | None = None

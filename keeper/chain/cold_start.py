@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from keeper.chain.contracts import Protocol, Summary
 from keeper.chain.deployment import Deployment
 from keeper.chain.index import Index
+from keeper.chain.index_reader import IndexReader
 from keeper.chain.node import CallError
 from keeper.observability.logs import logger
 from keeper.store import index_store, snapshot_file
@@ -27,7 +28,11 @@ def digest_of(deployment: Deployment) -> str:
 
 
 def write_snapshot(
-    index: Index, deployment: Deployment, path: Path, block: int | None = None, history: int = HISTORY_BLOCKS
+    index: IndexReader,
+    deployment: Deployment,
+    path: Path,
+    block: int | None = None,
+    history: int = HISTORY_BLOCKS,
 ) -> Header:
     """Write what an index holds as of a block, by default the last one that no reorg reaches.
 
