@@ -54,6 +54,7 @@ def policy_of(settings: TransactionsSection, chain_id: int) -> Policy:
         value_share=_scaled(settings.value_share, WAD),
         coin_usd=_scaled(settings.coin_usd, WAD),
         final_blocks=settings.final_blocks,
+        max_in_flight=settings.max_in_flight,
         gas_per_day=tuple((name, _scaled(lane.gas_per_day, _COIN)) for name, lane in lanes),
         dry_run=dry_run,
     )

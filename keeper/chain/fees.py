@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from keeper.units.constants import WAD
 
+_HOUR = 3_600
+_LAST_PRIORITY = 2
 _BUMP = (9, 8)  # of both fields: nodes ask for a tenth more
 
 
@@ -31,7 +33,9 @@ class Policy:
         coin_usd: USD per coin, WAD.
         gas_limit: of any transaction.
         final_blocks: mined so deep, it is final.
-        cooldown_seconds: of chain time after a failure; doubles with each.
+        cooldown_seconds: of chain time after a failure; doubles with each, up to an hour.
+        max_in_flight: transactions of one key that are out and not mined; a quarter of them is kept for
+            what is more urgent than housekeeping.
         gas_per_day: wei that a lane may spend a day, by its name; a lane not named has no limit.
         dry_run: nothing is sent.
     """
@@ -45,6 +49,7 @@ class Policy:
     gas_limit: int = 8_000_000
     final_blocks: int = 64
     cooldown_seconds: int = 4
+    max_in_flight: int = 64
     gas_per_day: tuple[tuple[str, int], ...] = ()
     dry_run: bool = False
 
@@ -57,7 +62,12 @@ class Policy:
 
     def cooldown(self, failures: int) -> int:
         """Seconds to wait after the n-th failure."""
-        return int(self.cooldown_seconds * 2 ** min(failures, 12))
+        return min(self.cooldown_seconds << min(failures, 12), _HOUR)
+
+    def room(self, priority: int) -> int:
+        """How many transactions may be out when one of this priority joins them."""
+        kept = self.max_in_flight // 4 if priority >= _LAST_PRIORITY else 0
+        return self.max_in_flight - kept
 
     def budget(self, lane: str) -> int | None:
         """Wei that a lane may spend a day, None without a limit."""

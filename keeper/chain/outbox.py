@@ -76,7 +76,8 @@ class Outbox:
             if self._may_act():
                 if time.monotonic() > self._desk.round.began + _ROUND_SECONDS:
                     self._begin_round()
-                self._walk(intent.id, until=State.BROADCAST)
+                if self._has_room(intent):
+                    self._walk(intent.id, until=State.BROADCAST)
 
     def advance(self) -> None:
         """Take every unresolved intent a step further. Raises NodeError if no node answers."""
@@ -95,9 +96,15 @@ class Outbox:
             reopen(desk, self._checked)
             self._checked = desk.round.head
         fill_holes(desk)
-        for intent in desk.unresolved():
+        for intent in desk.unresolved():  # by nonce, then by priority
+            if intent.nonce is None and not self._has_room(intent):
+                break
             self._walk(intent.id)
         desk.meter.pending(desk.unresolved(), desk.round.head.number, desk.attempts)
+
+    def _has_room(self, intent: Intent) -> bool:
+        """A thousand that wait are not looked at before there is room for one."""
+        return len(self._desk.flying()) < self._desk.policy.room(intent.priority)
 
     def _begin_round(self) -> None:
         rpc = self._desk.rpc

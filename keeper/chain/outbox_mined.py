@@ -45,7 +45,7 @@ def fill_holes(desk: Desk) -> None:
     """A nonce below ours that nobody uses would hold all of ours up for ever: a transfer of nothing fills
     it."""
     first = desk.round.mined
-    taken = {i.nonce for i in desk.unresolved() if i.nonce is not None and i.nonce >= first}
+    taken = {i.nonce for i in desk.flying() if i.nonce is not None and i.nonce >= first}
     holes = sorted(set(range(first, max(taken, default=first))) - taken)
     for nonce in holes:
         logger("sender").warning("filling a hole", sender=desk.address, nonce=nonce)

@@ -8,9 +8,6 @@ from keeper.store import transaction_store as store
 from keeper.store.transaction_store import Intent, State
 
 _GAS_MARGIN = (5, 4)  # of the estimate
-_MAX_IN_FLIGHT = 16
-_ROOM = 4  # of them, that only lanes more urgent than the last may take
-_LAST_PRIORITY = 2
 _DAY = 86_400
 _TOO_LATE = "too late: its deadline has passed"
 _SHOWN = 74  # characters of calldata in a log line: selector and first word
@@ -34,8 +31,8 @@ def reserve(desk: Desk, intent: Intent) -> None:
         what = {"kind": intent.kind, "to": intent.target, "data": intent.calldata[:_SHOWN]}
         logger("sender").warning("dry run: would be sent", sender=desk.address, **what)
         return desk.drop(intent, "dry run: nothing is sent; set transactions.dry_run = false to send")
-    flying = [i for i in desk.unresolved() if i.nonce is not None]
-    if len(flying) >= _MAX_IN_FLIGHT - (_ROOM if intent.priority >= _LAST_PRIORITY else 0):
+    flying = desk.flying()
+    if len(flying) >= desk.policy.room(intent.priority):
         return None
     gas = estimate(desk, intent)
     cap = desk.policy.cap(intent.value_at_risk, gas)
@@ -67,14 +64,15 @@ def call_of(desk: Desk, intent: Intent) -> dict[str, str]:
 def _is_cooling_down(desk: Desk, intent: Intent) -> bool:
     """After transactions like it that were mined and reverted, the next one waits, twice as long each time:
     what simulates well and fails on chain would spend gas for ever."""
-    stem = intent.id.rpartition(":")[0] or intent.id
+    if intent.id.count(":") < 2:  # kind and number: each is about something else
+        return False
+    stem = intent.id[: intent.id.rindex(":") + 1]
     now = desk.round.head.timestamp
     with desk.database.read() as connection:
         failed = store.reverts(connection, desk.key, stem, now - _DAY)
     if not failed:
         return False
-    is_hopeless = len(failed) >= desk.policy.max_attempts
-    until = failed[-1] + (_DAY if is_hopeless else desk.policy.cooldown(len(failed)))
+    until = failed[-1] + desk.policy.cooldown(len(failed))
     if until > now:
         desk.change(intent, cooldown_until=until, error=f"{len(failed)} like it were mined and reverted")
     return until > now

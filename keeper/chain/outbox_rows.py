@@ -85,6 +85,11 @@ class Desk:
         with self.database.read() as connection:
             return store.unresolved(connection, self.key)
 
+    def flying(self) -> list[Intent]:
+        """Those with a nonce, by nonce."""
+        with self.database.read() as connection:
+            return store.in_flight(connection, self.key)
+
     def attempts(self, intent: Intent) -> list[Attempt]:
         """Newest first."""
         with self.database.read() as connection:

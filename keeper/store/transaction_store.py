@@ -121,6 +121,16 @@ def unresolved(connection: Connection, sender: str | None = None) -> list[Intent
     return sorted(map(_intent, connection.execute(query)), key=_order)
 
 
+def in_flight(connection: Connection, sender: str) -> list[Intent]:
+    """A sender's intents that have a nonce and may still be mined, by nonce."""
+    rows = connection.execute(
+        select(intent)
+        .where(intent.c.state.in_(IN_FLIGHT), intent.c.sender == sender)
+        .order_by(intent.c.nonce)
+    )
+    return [_intent(row) for row in rows]
+
+
 def mined_since(connection: Connection, sender: str, block_number: int) -> list[Intent]:
     """A sender's intents whose nonce was seen used in this block or a later one, oldest nonce first."""
     rows = connection.execute(
