@@ -212,7 +212,8 @@ class RelaySection(Section):
 class TransactionsSection(Section):
     """What a transaction may cost and how long it may take; wei and blocks.
 
-    max_fee_wei: per gas, where nothing is at stake.
+    floor_fee_wei: per gas, that any transaction may cost, whatever is at stake.
+    max_fee_wei: per gas, where it is not known what is at stake.
     value_share: of the value at risk, that its transaction may cost beyond that.
     coin_usd: price of the chain's coin, to compare the two; a guess on the high side is the careful one.
     final_blocks: mined so deep, a transaction is final.
@@ -223,6 +224,7 @@ class TransactionsSection(Section):
     max_attempts: int = Field(default=8, ge=1)
     replace_after_blocks: int = Field(default=3, ge=1)
     tip_wei: int = Field(default=10**9, ge=0)
+    floor_fee_wei: int = Field(default=30 * 10**9, ge=0)
     max_fee_wei: int = Field(default=500 * 10**9, gt=0)
     value_share: float = Field(default=0.05, ge=0, le=1)
     coin_usd: float = Field(default=10_000, gt=0)

@@ -50,6 +50,7 @@ def policy_of(settings: TransactionsSection, chain_id: int) -> Policy:
         max_attempts=settings.max_attempts,
         replace_after_blocks=settings.replace_after_blocks,
         tip=settings.tip_wei,
+        floor_fee=settings.floor_fee_wei,
         max_fee=settings.max_fee_wei,
         value_share=_scaled(settings.value_share, WAD),
         coin_usd=_scaled(settings.coin_usd, WAD),

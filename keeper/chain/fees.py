@@ -28,7 +28,8 @@ class Policy:
         max_attempts: signatures of one intent, replacements included; also retries of what fails before.
         replace_after_blocks: not mined for so long, it is replaced at higher fees.
         tip: of the first attempt.
-        max_fee: of an intent with nothing at risk.
+        floor_fee: what any transaction may cost, whatever is at risk.
+        max_fee: of an intent of whose value at risk nothing is known.
         value_share: of the value at risk, WAD, that may be spent on gas.
         coin_usd: USD per coin, WAD.
         gas_limit: of any transaction.
@@ -43,6 +44,7 @@ class Policy:
     max_attempts: int = 8
     replace_after_blocks: int = 3
     tip: int = 10**9
+    floor_fee: int = 30 * 10**9
     max_fee: int = 500 * 10**9
     value_share: int = WAD // 20
     coin_usd: int = 10_000 * WAD
@@ -58,7 +60,8 @@ class Policy:
         dear. `value_at_risk` is USD, WAD; `gas` what the transaction uses at most."""
         if value_at_risk == 0:
             return self.max_fee
-        return value_at_risk * self.value_share // self.coin_usd // max(gas, 1)
+        worth = value_at_risk * self.value_share // self.coin_usd // max(gas, 1)
+        return max(worth, self.floor_fee)
 
     def cooldown(self, failures: int) -> int:
         """Seconds to wait after the n-th failure."""

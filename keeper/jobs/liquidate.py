@@ -33,9 +33,10 @@ from keeper.observability.metrics import Metrics
 from keeper.observability.names import BELOW_MAINTENANCE, BIDS, FLAGS, OPEN_AUCTIONS
 from keeper.store.index_store import AccountRow, ChangeRow
 from keeper.store.transaction_store import State
-from keeper.units.constants import WAY_LEAF
+from keeper.units.constants import WAD, WAY_LEAF
 
 _RETRY_SECONDS = 30  # of chain time: a bid that was refused is offered again
+_STALE_SECONDS = 300  # not mined by then, it is cancelled and decided anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,9 @@ class Liquidator:
         for number in due.conversions:
             book = [instrument for instrument, _ in situation.rows[number].positions]
             calldata = self._desk.protocol.calldata(COLLATERAL_SALE, "start_conversion", number, book)
-            sent += self._submit(f"convert:{number}:{view.header.number}", "convert", calldata, view)
+            id = f"convert:{number}:{view.header.number}"
+            worth = situation.statement.margin(number).maintenance_margin
+            sent += self._submit(id, "convert", COLLATERAL_SALE, calldata, view, worth)
         for bid in due.bids:
             if any(intent.kind == "bid" for intent in self._sender.unresolved()):
                 break  # it changes what we can carry
@@ -155,7 +158,8 @@ class Liquidator:
     def _submit_claim(self, view: ChainView, kind: str, id: str, claim: LeafClaim) -> int:
         shown = encode_claim(claim.values())
         calldata = self._desk.protocol.calldata(AUCTION_HOUSE, kind, claim.account, shown)
-        return self._submit(id, kind, calldata, view)
+        worth = claim.history.leaf.maintenance_margin
+        return self._submit(id, kind, AUCTION_HOUSE, calldata, view, worth)
 
     def _submit_bid(self, view: ChainView, situation: Situation, bid: Bid) -> int:
         own, seller = situation.rows[situation.bidder], situation.rows[bid.account]
@@ -178,13 +182,17 @@ class Liquidator:
             encode_statement(epoch=statement.epoch.number),
         )
         period = view.block.timestamp // _RETRY_SECONDS
-        return self._submit(f"bid:{bid.account}:{statement.epoch.number}:{period}", "bid", calldata, view)
+        id = f"bid:{bid.account}:{statement.epoch.number}:{period}"
+        worth = statement.margin(bid.account).maintenance_margin * bid.fraction // WAD
+        return self._submit(id, "bid", AUCTION_HOUSE, calldata, view, worth)
 
-    def _submit(self, id: str, kind: str, calldata: str, view: ChainView) -> int:
+    def _submit(self, id: str, kind: str, contract: str, calldata: str, view: ChainView, worth: int) -> int:
+        """`worth`: the maintenance margin concerned, USD, WAD; its gas may cost a share of it."""
         if self._sender.find(id) is not None:
             return 0
-        target = self._desk.protocol.deployment.addresses[AUCTION_HOUSE]
-        intent = self._sender.submit(id, kind, target, calldata, view.block.timestamp)
+        target, now = self._desk.protocol.deployment.addresses[contract], view.block.timestamp
+        deadline = now + _STALE_SECONDS
+        intent = self._sender.submit(id, kind, target, calldata, now, value_at_risk=worth, deadline=deadline)
         if intent.state == State.DROPPED:
             self.last_error = f"{id}: {intent.error}"
             logger("liquidate").warning(kind, id=id, error=intent.error)

@@ -43,7 +43,7 @@ def test_cap__follows_the_value_at_risk_without_an_upper_end() -> None:
     # 5 % of 1,000,000 USD are 10 coins, over a million gas
     assert policy.cap(10**6 * WAD, 10**6) == 10 * 10**18 // 10**6
     assert policy.cap(10**8 * WAD, 10**6) == 100 * policy.cap(10**6 * WAD, 10**6) > policy.max_fee
-    assert policy.cap(WAD, 10**6) < GWEI, "nor is a dollar worth a hundred of gas"
+    assert policy.cap(WAD, 10**6) == policy.floor_fee == 30 * GWEI, "a dollar is worth ordinary gas, no more"
 
 
 def test_cooldown__doubles() -> None:

@@ -20,6 +20,7 @@ from keeper.units.constants import WAD, WAY_LEAF
 from tests.unit.keeper.jobs.stage import BIDDER, CALL, EPOCH, NOW, PUT, SPOT, TERMS, Stage, Told, auction
 
 HOUSE = "0x" + "aa" * 20
+SALE = "0x" + "ab" * 20
 MANDATE = Mandate(BIDDER, 3 * WAD // 100)
 
 
@@ -30,7 +31,8 @@ class Outbox:
     intents: dict[str, Intent] = field(default_factory=dict)
     refusal: str = ""
 
-    def submit(self, id: str, kind: str, target: str, calldata: Any, now: int) -> Intent:
+    def submit(self, id: str, kind: str, target: str, calldata: Any, now: int, **limits: int) -> Intent:
+        assert limits["value_at_risk"] > 0 and limits["deadline"] > now
         state = State.DROPPED if self.refusal else State.BROADCAST
         self.intents[id] = Intent(
             id, kind, target, calldata, state, 1, 0, self.refusal, now, block_number=None, gas_used=None
@@ -69,7 +71,7 @@ class Place:
             ),
             protocol=SimpleNamespace(
                 calldata=lambda *arguments: arguments,
-                deployment=SimpleNamespace(addresses={"AuctionHouse": HOUSE}),
+                deployment=SimpleNamespace(addresses={"AuctionHouse": HOUSE, "CollateralSale": SALE}),
             ),
         )
         found = Liquidator(desk, self.outbox, MANDATE, self.metrics)  # type: ignore[arg-type]
@@ -134,7 +136,12 @@ def test_tick__somebody_below__flagged_once(place: Place) -> None:
     (intent,) = place.outbox.intents.values()
     assert (intent.id, intent.kind, intent.target) == (f"flag:1:{EPOCH}", "flag", HOUSE)
     assert intent.calldata[:3] == ("AuctionHouse", "flag", 1)
-    assert [place.metrics.value(name) for name in (FLAGS, BIDS, OPEN_AUCTIONS, BELOW_MAINTENANCE)] == [1, 0, 0, 1]
+    assert [place.metrics.value(name) for name in (FLAGS, BIDS, OPEN_AUCTIONS, BELOW_MAINTENANCE)] == [
+        1,
+        0,
+        0,
+        1,
+    ]
 
 
 def test_tick__same_block_again__nothing_is_asked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,6 +231,7 @@ def test_tick__collateral_behind_missing_cash__put_on_sale(place: Place) -> None
 
     sale = place.outbox.intents[f"convert:2:{EPOCH}"]
     assert sale.calldata == ("CollateralSale", "start_conversion", 2, [CALL])
+    assert sale.target == SALE
 
 
 def test_tick__perps_held__funding_is_asked_for(place: Place) -> None:
