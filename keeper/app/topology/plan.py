@@ -157,7 +157,7 @@ def _node(topology: Topology, place: Place) -> Service:
     chain = topology.chain
     command = ["anvil", "--host", place.bind, "--port", str(chain.port), "--chain-id", str(CHAIN_ID)]
     command += ["--block-time", str(chain.block_seconds), "--accounts", "40", "--balance", "100000"]
-    command += ["--base-fee", "0", "--gas-limit", "36000000", "--order", "fifo", "--silent"]
+    command += ["--base-fee", "0", "--gas-limit", "36000000", "--order", "fifo", "--quiet"]
     if chain.start is not None:
         command += ["--timestamp", str(int(chain.start.timestamp()))]
     return Service(NODE, tuple(command), chain.port)
