@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from keeper.app.config import Config
 from keeper.app.duties import Duties
+from keeper.app.engine import open_engine
 from keeper.app.keys import open_signer
 from keeper.app.network import attester_of, attesters_of, proposer_of
 from keeper.app.nodes import open_pool
@@ -53,6 +54,7 @@ def build(config: Config) -> Keeper:
     if config.chain.snapshot is not None:
         start_from(index, protocol, config.chain.snapshot)
     books = Books(index)
+    engine, close_engine = open_engine(config.engine, metrics)
     desk = Desk(
         protocol=protocol,
         index=index,
@@ -63,6 +65,7 @@ def build(config: Config) -> Keeper:
         tolerance=Tolerance(source.spot_bps, source.forward_bps, source.vol, source.max_age_seconds),
         rules=rules_of(source),
         watch=Watch(database, metrics),
+        engine=engine,
         metrics=metrics,
     )
     made = Keeper(
@@ -76,7 +79,7 @@ def build(config: Config) -> Keeper:
         metrics=metrics,
         sources=sources,
         leases=[lease],
-        closers=[pool.close],
+        closers=[pool.close, close_engine],
     )
     _add_roles(config, made)
     made.notices = _notices(config, made)

@@ -5,7 +5,7 @@ keeps the hashes of the accounts that stay as they are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from typing import Any, overload
 
@@ -119,6 +119,15 @@ class Accounts(Sequence[AccountState]):
         if "section_leaves" in self.__dict__:
             found.__dict__["section_leaves"] = self.section_leaves[rows]
         return found
+
+    def bare(self, first: int, last: int) -> "Accounts":
+        """Those from position `first` to before `last`, with what their figures need and no more."""
+        found = replace(self, heads=self.heads[:, :0]).take(np.arange(first, last))
+        return (
+            replace(found, heads=np.zeros((len(found), 3, _WORD), dtype=np.uint8))
+            if found.collateral
+            else found
+        )
 
     def find(self, account: int) -> int | None:
         """Position of an account."""

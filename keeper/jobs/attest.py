@@ -164,7 +164,7 @@ class Attester:
         self._check_market(view, market)
         ours = snapshot_of(view, market, methodology)
         try:
-            return ours, build(ours, methodology, proposal.number)
+            return ours, build(ours, methodology, proposal.number, self._desk.engine)
         except (ValueError, LookupError, OverflowError) as error:
             raise Refusal(str(error)) from error
 

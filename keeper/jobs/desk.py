@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from eth_utils.crypto import keccak
 
+from keeper.attestation.batch_leaves import Engine, figures_of
 from keeper.attestation.epoch import EpochStatement
 from keeper.attestation.report import build_report, build_tables
 from keeper.attestation.snapshot import AccountState, Snapshot
@@ -64,6 +65,7 @@ class Desk:
     rules: Rules = Rules()
     lock: threading.RLock = field(default_factory=threading.RLock)  # one writer of the index
     watch: Watch | None = None
+    engine: Engine = figures_of  # who computes the accounts' margins
     metrics: Metrics = field(default_factory=Metrics)
     sources_report: SourceReport = field(default_factory=SourceReport)  # of the latest observation
     _seen: ChainView | None = None

@@ -193,7 +193,7 @@ class Proposer:
         number = self._rota.next_number(max(view.header.number, self._desk.statements.highest()))
         try:
             snapshot = snapshot_of(view, self._market(view, observation), self._desk.methodology)
-            return snapshot, build(snapshot, self._desk.methodology, number)
+            return snapshot, build(snapshot, self._desk.methodology, number, self._desk.engine)
         except (ValueError, LookupError, OverflowError) as error:
             raise Refusal(f"no epoch can be computed: {error}") from error
 

@@ -109,6 +109,10 @@ SIGNED = _counter("sent_observations", "What this attester has signed.", "kind")
 REFUSED = _counter("refused_observations", "What this attester has refused to sign.", "kind")
 REQUESTS = _counter("http_requests", "Requests to this process's API.", "path", "status")
 
+# The engine
+ENGINE_WORKERS = _gauge("engine_workers", "Workers that may compute margins; 0: this process alone.")
+ENGINE_FALLBACKS = _counter("engine_fallback", "Parts of epochs that workers did not deliver in time.")
+
 # Market data
 SOURCE_TIME = _gauge("source_timestamp", "Time of what a source last said.", "source")
 SOURCE_PRICE = _gauge("source_price", "Spot by all sources together, USD.", "underlying")

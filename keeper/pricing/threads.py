@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from os import cpu_count, getpid
 
+_limit = 0
+
 # blocks per part, at least: below, a thread costs more than it saves
 _LEAST_PART = 32
 
@@ -15,7 +17,7 @@ def in_parts(work: Callable[[int, int], object], blocks: int, threads: int | Non
     The work must release the interpreter's lock, write nowhere but to its blocks, and not depend on how the
     whole is cut.
     """
-    count = max(min(threads or cpu_count() or 1, blocks // _LEAST_PART), 1)
+    count = max(min(threads or cores(), blocks // _LEAST_PART), 1)
     bounds = [blocks * i // count for i in range(count + 1)]
     if count == 1:
         work(0, blocks)
@@ -25,6 +27,17 @@ def in_parts(work: Callable[[int, int], object], blocks: int, threads: int | Non
     work(bounds[0], bounds[1])
     for other in others:
         other.result()
+
+
+def cores() -> int:
+    """How many threads to use: as many as there are cores, or as `limit` says."""
+    return _limit or cpu_count() or 1
+
+
+def limit(count: int) -> None:
+    """Use no more threads from now on: where several processes share the cores."""
+    global _limit
+    _limit = count
 
 
 def pool(count: int) -> ThreadPoolExecutor:

@@ -1,9 +1,8 @@
 """Blocks of accounts on all cores."""
 
 from collections.abc import Callable
-from os import cpu_count
 
-from keeper.pricing.threads import pool
+from keeper.pricing.threads import cores, pool
 
 Span = tuple[int, int]
 
@@ -15,7 +14,7 @@ _LEAST_BLOCK = 512
 
 def in_blocks(work: Callable[[Span], None], size: int, threads: int | None) -> None:
     """Run `work` on blocks of accounts, on threads: compiled kernels release the interpreter's lock."""
-    count = max(min(threads or cpu_count() or 1, size // _LEAST_BLOCK), 1)
+    count = max(min(threads or cores(), size // _LEAST_BLOCK), 1)
     blocks = count * -(-size // (count * _BLOCK))
     spans = [(size * i // blocks, size * (i + 1) // blocks) for i in range(blocks)]
     if count == 1:
