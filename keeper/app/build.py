@@ -115,7 +115,7 @@ def _add_roles(config: Config, keeper: Keeper) -> None:
         parts = (keeper.database, keeper.attesters, keeper.sender, signer, lease, keeper.metrics)
         keeper.proposer = proposer_of(config, desk, *parts)
     if config.has("settler") and keeper.sender is not None:
-        keeper.settler = Settler(desk.protocol, keeper.sender)
+        keeper.settler = Settler(desk.protocol, keeper.sender, keeper.metrics)
     if config.has("liquidator") and keeper.sender is not None:
         mandate = Mandate(config.liquidator.account, config.liquidator.minimum_return_wad)
         if keeper.attester is None and keeper.proposer is None:

@@ -6,6 +6,8 @@ from keeper.chain.transactions import Sender
 from keeper.jobs.decide import decide_settlements
 from keeper.jobs.observe import ChainView
 from keeper.observability.logs import logger
+from keeper.observability.metrics import Metrics
+from keeper.observability.names import SETTLED
 from keeper.store.transaction_store import State
 
 _RETRY_SECONDS = 30  # of chain time: a window that is not complete yet is asked for again
@@ -14,9 +16,10 @@ _RETRY_SECONDS = 30  # of chain time: a window that is not complete yet is asked
 class Settler:
     """One tick: at most one transaction per expiry and per account and retry period."""
 
-    def __init__(self, protocol: Protocol, sender: Sender) -> None:
+    def __init__(self, protocol: Protocol, sender: Sender, metrics: Metrics | None = None) -> None:
         self._protocol = protocol
         self._sender = sender
+        self._metrics = metrics or Metrics()
         self.finalized = 0
         self.settled = 0
 
@@ -45,6 +48,7 @@ class Settler:
             return 0
         self.finalized += kind == "finalize"
         self.settled += kind == "settle"
+        self._metrics.count(SETTLED, kind=kind)
         logger("settle").info(kind, id=id, state=intent.state)
         return 1
 

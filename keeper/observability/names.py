@@ -119,7 +119,6 @@ SOURCE_PRICE = _gauge("source_price", "Spot by all sources together, USD.", "und
 TARGET_PRICE = _gauge("target_price", "Spot on the chain, USD.", "underlying")
 SOURCES = _gauge("sources", "Sources that were believed last.")
 SOURCES_MINIMUM = _gauge("sources_minimum", "Sources without which nothing is proposed.")
-FIT_ERROR = _gauge("surface_fit_error", "Median error of a smile, vol points.", "underlying", "expiry")
 ANOMALIES = _gauge("anomalies", "Findings of the last hour that nobody has acknowledged.")
 
 # Liquidation and settlement

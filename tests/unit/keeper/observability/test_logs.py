@@ -104,7 +104,7 @@ def test_working_on__something_else__refused() -> None:
 # Secrets
 
 
-KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+HEX_KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 PASSWORD = "correct horse battery"
 CREDENTIALS = [
     "https://keeper:hunter2secret@node.example/rpc",
@@ -130,12 +130,14 @@ def test_any_line__keys_passwords_and_url_credentials__never_reach_a_log(
     capsys: pytest.CaptureFixture[str], form: str, level: str
 ) -> None:
     configure(form, level)
-    SECRETS.hide(bytes.fromhex(KEY), PASSWORD)
+    SECRETS.hide(bytes.fromhex(HEX_KEY), PASSWORD)
     log = logger("chain")
     for url in CREDENTIALS:
         log.warning("node", url=url, reason=f"node {url} does not answer", nested={"all": [url, (url,)]})
         logging.getLogger("uvicorn.error").error("from a library: %s", url)
-    log.error("opened", key=f"0x{KEY}", other=f"with {PASSWORD}", raw=bytes.fromhex(KEY), up=KEY.upper())
+    log.error(
+        "opened", key=f"0x{HEX_KEY}", other=f"with {PASSWORD}", raw=bytes.fromhex(HEX_KEY), up=HEX_KEY.upper()
+    )
     log.info("config", password="short", api_key="abc", keystore="k", private_key="0x12")
     try:
         raise RuntimeError(f"cannot open with {PASSWORD} at {CREDENTIALS[0]}")
