@@ -35,7 +35,7 @@ from keeper.observability.metrics import Metrics
 from keeper.pricing.market import Market
 from keeper.sources.market_check import market_problems
 from keeper.store import statement_store
-from keeper.store.database import Database
+from keeper.store.database import Database, StoreError
 
 MAX_BLOCKS_BACK = 64
 MAX_NUMBERS_AHEAD = 2**20  # of the chain's: a number is 64 bits, and no proposer may use them up
@@ -94,10 +94,12 @@ class Attester:
         deadline = time.monotonic() + proposal.patience_seconds
         try:
             return self._sign_epoch(proposal, peer, deadline)
-        except (Refusal, Unavailable) as error:
+        except (Refusal, Unavailable, StoreError) as error:
             self.last_refusal = str(error)
             self._metrics.count(names.REFUSED, kind="epoch")
             logger("attest").warning("refused", number=proposal.number, peer=peer.address, reason=str(error))
+            if isinstance(error, StoreError):  # what cannot be kept is not signed
+                raise Unavailable(str(error)) from error
             raise
 
     def sign_report(self, proposal: ReportProposal, peer: Peer) -> SignatureAnswer:

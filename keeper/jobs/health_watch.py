@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keeper.attestation.accounts import Accounts
-from keeper.attestation.batch_leaves import margin_leaves
+from keeper.attestation.batch_leaves import batch_tables, figures_of, margin_leaves
 from keeper.attestation.epoch import EpochStatement
 from keeper.attestation.leaves import Leaves
 from keeper.attestation.report import build_tables
@@ -89,7 +89,8 @@ def _leaves(view: ChainView, market: Market, methodology: Methodology, accounts:
         instruments=(),
         methodology_hash=methodology.hash(),
     )
-    return margin_leaves(accounts, build_tables(snapshot, methodology))
+    tables = batch_tables(build_tables(snapshot, methodology))
+    return margin_leaves(accounts, figures_of(accounts, tables))
 
 
 def _nearest(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from keeper.attestation.accounts import Accounts
 from keeper.attestation.epoch import EpochStatement, build
 from keeper.attestation.snapshot import Snapshot
+from keeper.chain.index_reader import NotHeldError
 from keeper.chain.node import BlockRef
 from keeper.jobs.books import Books
 from keeper.jobs.states import ObservationError
@@ -80,7 +81,7 @@ class Statements:
         block = BlockRef(snapshot.block_number, hex_text(snapshot.block_hash), "", snapshot.market.timestamp)
         try:
             return replace(snapshot, accounts=self._books.at(block).accounts)
-        except ObservationError:
+        except (ObservationError, NotHeldError):
             return None
 
     def snapshot_text(self, number: int) -> str | None:

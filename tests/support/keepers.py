@@ -1,7 +1,7 @@
 """A deployed protocol on anvil, and keepers built from real configuration files, run in this process."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,6 +107,8 @@ class Town:
     """The protocol with two underlyings (1 BTC, 2 ETH), one listed expiry, ether as collateral, two accounts;
     three attesters, threshold two. Prices are `bps` of the recorded ones."""
 
+    delay = 120  # of the Timelock, seconds
+
     def __init__(self, devnet: Devnet, folder: Path) -> None:
         self.devnet, self.folder = devnet, folder
         self.backend = Web3Backend(Web3(HTTPProvider(devnet.url)), DEPLOYER_KEY)
@@ -127,8 +129,19 @@ class Town:
             expiries=((2, EXPIRY, (1_000 * 10**8, 3_000 * 10**8, 500 * 10**8)),),
             collaterals=(WETH,),
             auctions=AuctionTerms(grace=0),
+            exit_window=self.delay,
+            minimum_delay=self.delay,
         )
         return deploy(self.backend, parameters)
+
+    def govern(self, contract: str, function: str, *arguments: Any) -> Callable[[], Any]:
+        """Schedules one call of the Timelock; what is returned executes it, once the delay is over."""
+        target = self.deployment[contract]
+        payload = bytes.fromhex(self.backend.at(target).encode_abi(function, args=list(arguments))[2:])
+        batch = ([target.address], [0], [payload], bytes(32), self.time().to_bytes(32, "big"))
+        timelock = self.deployment["Timelock"]
+        self.backend.send(timelock, "schedule_batch", *batch, self.delay)
+        return lambda: self.backend.send(timelock, "execute_batch", *batch)
 
     def write_deployment(self, path: Path, **changed: Any) -> Path:
         """The deployment file; `changed` replaces addresses by contract name, or the chain's id."""
@@ -153,34 +166,57 @@ class Town:
         self.backend.send(coin, "approve", vault.address, amount)
         self.backend.send(vault, "deposit", account, coin.address, amount)
 
-    def keeper(self, name: str, *roles: str, venue: str = "binance", account: int = 0) -> process.Keeper:
-        """A keeper with its own folder, built anew over what an earlier one of that name has left there."""
+    def keeper(
+        self,
+        name: str,
+        *roles: str,
+        venue: str = "binance",
+        account: int = 0,
+        keys: tuple[bytes, ...] = (),
+        terms: str = "",
+        keepers: tuple[str, ...] = (),
+    ) -> process.Keeper:
+        """A keeper with its own folder, built anew over what an earlier one of that name has left there.
+
+        Args:
+            keys: its key and, for an attester, the one of the coming set; by default by its name.
+            terms: more lines of a proposer's section.
+            keepers: whom a liquidator asks for epochs.
+        """
         folder = self.folder / name
         if not folder.exists():
             index = int(name[-1]) if name[-1].isdigit() else 0
-            key = list(_KEYS.values())[index] if "attester" in roles else PROPOSER_KEY
-            create_keystore(folder / "keystore.json", folder / "password.txt", key=key, light=True)
+            own = list(_KEYS.values())[index] if "attester" in roles else PROPOSER_KEY
+            for i, key in enumerate(keys or (own,)):
+                create_keystore(folder / f"key{i}.json", folder / "password.txt", key=key, light=True)
             self.write_deployment(folder / "deployment.json")
-        attesters = '[proposer]\nattesters=["http://127.0.0.1:1"]\nheartbeat_seconds=30\n'
+        attesters = f'[proposer]\nattesters=["http://127.0.0.1:1"]\nheartbeat_seconds=30\n{terms}\n'
+        coming = '[keeper.next]\nkeystore="key1.json"\npassword_file="password.txt"\n'
         (folder / "plimsoll.toml").write_text(
-            f'[keeper]\nroles={json.dumps(roles)}\nkeystore="keystore.json"\npassword_file="password.txt"\n'
-            f'[chain]\nrpc="{self.devnet.url}"\ndeployment="deployment.json"\n'
+            f'[keeper]\nroles={json.dumps(roles)}\nkeystore="key0.json"\npassword_file="password.txt"\n'
+            + (coming if len(keys) > 1 else "")
+            + f'[chain]\nrpc="{self.devnet.url}"\ndeployment="deployment.json"\n'
             f'[source]\nvenues=["{venue}"]\n[api]\nport=8600\n'
             + (attesters if "proposer" in roles else "")
             + (f"[liquidator]\naccount={account}\nminimum_return=0.03\n" if "liquidator" in roles else "")
+            + (f"keepers={json.dumps(keepers)}\n" if keepers else "")
         )
         keeper = build(load(folder / "plimsoll.toml"))
         keeper.desk.sources = tuple(Shock(source, self) for source in keeper.desk.sources)
         return keeper
 
-    def proposer(self, room: Room) -> process.Keeper:
-        """A proposer that asks `room`; it has coins."""
-        keeper = self.keeper("proposer", "proposer")
+    def proposer(self, room: Room, name: str = "proposer", **terms: Any) -> process.Keeper:
+        """A proposer that asks `room`; it has coins. `terms`: of `keeper`."""
+        keeper = self.keeper(name, "proposer", **terms)
         assert keeper.proposer is not None
         room.domain = domain_of(self.devnet.chain_id, self.deployment.address("RiskOracle"))
         keeper.proposer._attesters = keeper.proposer._reports._attesters = room
         self.devnet.rpc("anvil_setBalance", keeper.signer.address, hex(10**20))
         return keeper
+
+    def member_key(self, index: int) -> bytes:
+        """Key of a member of the quorum that was deployed, by its bit."""
+        return list(_KEYS.values())[index]
 
     def time(self) -> int:
         """Of the latest block."""
