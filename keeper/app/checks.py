@@ -117,12 +117,10 @@ class Checks:
         if wrong:
             raise RuntimeError(f"other code than recorded at {', '.join(wrong)}")
         head = self._node.head()
-        quorum = protocol.read(head.hash, "RiskOracle", "quorum")
-        if quorum.lower() != deployment.quorum.lower():
-            raise RuntimeError(f"the oracle's quorum is {quorum}, the deployment's {deployment.quorum}")
         found = Quorums(protocol).at(head.hash)
+        changed = "" if found.address == deployment.quorum else f" at {found.address}, changed since"
         hashes = f", {len(deployment.code_hashes)} with the recorded code" if deployment.code_hashes else ""
-        return f"threshold {found.threshold} of {len(found.signers)}{hashes}"
+        return f"threshold {found.threshold} of {len(found.signers)}{changed}{hashes}"
 
     def _check_interfaces(self) -> str:
         """Every function that this keeper calls is in the recorded interface."""
@@ -146,14 +144,17 @@ class Checks:
         return text
 
     def _check_key(self) -> str:
-        """It opens; an attester's is in the quorum."""
+        """It opens; an attester's, or that of the coming set, is in the quorum in force."""
         self._signer = signer = open_signer(self._config.keeper)
         if not self._config.has("attester"):
             return signer.address
-        members = self._protocol().signers(self._node.head().hash)
-        if signer.address not in members:
-            raise RuntimeError(f"{signer.address} is no member of the quorum")
-        return f"{signer.address} is attester {members.index(signer.address)}"
+        coming = self._config.keeper.next
+        ours = [signer.address] + ([open_signer(coming).address] if coming else [])
+        members = Quorums(self._protocol()).at(self._node.head().hash).signers
+        found = [address for address in ours if address in members]
+        if not found:
+            raise RuntimeError(f"{' and '.join(ours)} is no member of the quorum")
+        return f"{found[0]} is attester {members.index(found[0])}"
 
     def _check_balance(self) -> str:
         signer = self._opened()

@@ -54,14 +54,14 @@ class Buckets:
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def take(self, key: str) -> bool:
-        """Whether `key` has a token left, and take it."""
+    def take(self, key: str, cost: int = 1) -> bool:
+        """Whether `key` has `cost` tokens left, and take them."""
         now = self._clock()
         with self._lock:
             level, since = self._levels.pop(key, (float(self._burst), now))
             level = min(self._burst, level + (now - since) * self._rate)
-            taken = level >= 1
-            self._levels[key] = (level - taken, now)
+            taken = level >= cost
+            self._levels[key] = (level - cost if taken else level, now)
             if len(self._levels) > _KEPT:
                 self._levels.popitem(last=False)
         return taken

@@ -1,7 +1,7 @@
 """What every request passes before the application sees it: rate, size, time, and who asks for signatures."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from keeper.network.limits import Buckets, Limits, Receive, Refused, Room, read_body
@@ -26,16 +26,18 @@ class Reception:
         limits: Limits,
         door: Door | None,
         signing: frozenset[str],
+        costs: Mapping[str, int] | None = None,
         counted: Counted | None = None,
     ) -> None:
         """
         Args:
             door: lets peers in; None where nobody may ask for signatures.
             signing: paths that only peers may ask.
+            costs: tokens that a request to a path takes, where it is more than one.
             counted: told path template and status of every answer.
         """
         self._app, self._limits, self._door, self._signing = app, limits, door, signing
-        self._counted = counted
+        self._counted, self._costs = counted, costs or {}
         self._addresses = Buckets(limits.requests_per_second, limits.burst)
         self._peers = Buckets(limits.requests_per_second, limits.burst)
         self._reading, self._signings = Room(limits.concurrent_reads), Room(limits.concurrent_signings)
@@ -63,7 +65,8 @@ class Reception:
 
     async def _receive(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if path not in _ALWAYS and not self._addresses.take(_host(scope)):
+        cost = self._costs.get(path, 1)
+        if path not in _ALWAYS and not self._addresses.take(_host(scope), cost):
             raise Refused(429, "too many requests from this address: slow down")
         body = await read_body(receive, self._limits)
         is_signing = path in self._signing

@@ -44,7 +44,8 @@ from keeper.network.schemas import (
 _LOW_64 = 2**64 - 1
 _LEAST_COMPRESSED = 1_024  # bytes
 _MAX_DETAIL = 400  # of a refusal; what was sent is not sent back
-SIGN_EPOCH, SIGN_REPORT = "/v1/epochs", "/v1/attestations/reports"
+SIGN_EPOCH, SIGN_REPORT, REPORTS = "/v1/epochs", "/v1/attestations/reports", "/v1/reports"
+_COSTS = {REPORTS: 10}  # tokens: every attester computes margins for it
 
 LeafKind = Literal["margins", "instruments", "forwards"]
 Offset = Annotated[int, Query(ge=0)]
@@ -124,7 +125,7 @@ def create_app(
     _add_refusals(app)
     app.add_middleware(GZipMiddleware, minimum_size=_LEAST_COMPRESSED, compresslevel=5)
     signing = frozenset({SIGN_EPOCH, SIGN_REPORT})
-    app.add_middleware(Reception, limits=limits, door=door, signing=signing, counted=counted)
+    app.add_middleware(Reception, limits, door, signing, _COSTS, counted)
     add_health(app, status, live)
     _add_reads(app, statements)
     _add_leaves(app, statements)
@@ -135,7 +136,7 @@ def create_app(
     if attester is not None:
         _add_signing(app, attester)
     if reports is not None:
-        app.post("/v1/reports")(reports.report)
+        app.post(REPORTS)(reports.report)
     return app
 
 

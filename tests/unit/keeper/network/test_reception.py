@@ -42,7 +42,7 @@ class Hall:
 
         known = Door(DOMAIN, lambda: {PEER.address, OTHER.address}) if door else None
         count = self._count
-        app.add_middleware(Reception, limits=limits, door=known, signing=frozenset({"/sign"}), counted=count)
+        app.add_middleware(Reception, limits, known, frozenset({"/sign"}), {"/read/9": 9}, count)
         self.app = app
         self.client = TestClient(app)
 
@@ -98,6 +98,12 @@ def test_call__address_beyond_its_rate__refused_but_health_is_always_told() -> N
     assert hall.client.get("/read/1").headers["retry-after"] == "1"
     assert hall.client.get("/live").status_code == 404  # asked for, only not there in this application
     assert hall.counted[:2] == [("/read/{number}", 200)] * 2
+
+
+def test_call__dear_path__takes_more_of_the_same_budget() -> None:
+    hall = Hall(Limits(requests_per_second=0.001, burst=12))
+    codes = [hall.client.get(f"/read/{n}").status_code for n in (9, 9, 1, 1, 1, 1)]
+    assert codes == [200, 429, 200, 200, 200, 429]
 
 
 def test_call__peer_beyond_its_rate__another_is_still_let_in() -> None:
