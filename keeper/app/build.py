@@ -82,7 +82,7 @@ def build(config: Config) -> Keeper:
         closers=[pool.close, close_engine],
     )
     _add_roles(config, made)
-    made.notices = _notices(config, made)
+    made.notices = notices_of(config, made)
     _add_duties(made)
     _add_questions(config, made)
     return made
@@ -124,7 +124,7 @@ def _add_roles(config: Config, keeper: Keeper) -> None:
         keeper.liquidator = Liquidator(desk, keeper.sender, mandate, keeper.metrics)
 
 
-def _notices(config: Config, keeper: Keeper) -> Notices | None:
+def notices_of(config: Config, keeper: Keeper) -> Notices | None:
     """Margin-call notices, where somebody has subscribed."""
     found = Subscriptions.load(config.notices.subscriptions)
     if not found.accounts:

@@ -118,8 +118,8 @@ PARTS = [
     "hunter2secret",
     "Zk3JqX9f0bT7yLmN2pQ8",
     "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
-    KEY,
-    KEY.upper(),
+    HEX_KEY,
+    HEX_KEY.upper(),
     PASSWORD,
 ]
 
