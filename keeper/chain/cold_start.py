@@ -13,7 +13,6 @@ from keeper.chain.index_reader import IndexReader
 from keeper.chain.node import CallError
 from keeper.observability.logs import logger
 from keeper.store import index_store, snapshot_file
-from keeper.store.index_store import AccountRow
 from keeper.store.snapshot_file import Header, SnapshotError
 
 FINAL_BLOCKS = 64  # behind the head: no reorg takes back what a snapshot says
@@ -77,7 +76,7 @@ def _check_chain(protocol: Protocol, path: Path, header: Header) -> None:
 
 def _check_accounts(connection: Connection, protocol: Protocol, path: Path, header: Header) -> None:
     """Every account's cash, counters, number of legs and book hash, at the snapshot's block."""
-    rows = index_store.accounts_at(connection, header.block)
+    rows = index_store.summaries(connection)
     try:
         count = protocol.account_count(header.hash)
         found = protocol.summaries(header.hash, [row.account for row in rows])
@@ -89,10 +88,7 @@ def _check_accounts(connection: Connection, protocol: Protocol, path: Path, head
     if count != len(rows):
         raise SnapshotError(f"snapshot {path} has {len(rows)} accounts, the chain {count}")
     for row, theirs in zip(rows, found, strict=True):
-        if _summary(row) != theirs:
-            difference = _summary(row).difference(theirs)
+        ours = Summary.of(row.legs, row.cash, row.added_im, row.added_mark, row.book_hash)
+        if ours != theirs:
+            difference = ours.difference(theirs)
             raise SnapshotError(f"snapshot {path}: account {row.account} is not the chain's: {difference}")
-
-
-def _summary(row: AccountRow) -> Summary:
-    return Summary.of(len(row.positions), row.cash, row.added_im, row.added_mark, row.book_hash)

@@ -13,7 +13,18 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from keeper.store.upgrade import SchemaError, upgrade
 
 _BUSY_SECONDS = 5
-_BUSY_WORDS = ("is locked", "connection", "terminat", "shutting down", "starting up", "deadlock")
+_CACHE_KIB = 65_536  # of pages; the default of two megabytes makes a large index slow to fill
+# A process that was stopped in the middle of a transaction must not hold up the others for ever
+_SERVER_OPTIONS = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s"
+_BUSY_WORDS = (
+    "is locked",
+    "lock timeout",
+    "connection",
+    "terminat",
+    "shutting down",
+    "starting up",
+    "deadlock",
+)
 _ADVICE = {
     "disk is full": "make room on its disk",
     "No space left": "make room on its disk",
@@ -135,7 +146,8 @@ def shown(url: str) -> str:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)  # a server that was away is asked anew
+        # a server that was away is asked anew
+        return create_engine(url, pool_pre_ping=True, connect_args={"options": _SERVER_OPTIONS})
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -143,6 +155,7 @@ def _engine(url: str) -> Engine:
         connection.isolation_level = None  # SQLAlchemy's BEGIN below, not the driver's
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:

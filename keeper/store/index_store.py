@@ -72,6 +72,18 @@ class AccountRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountSummary:
+    """What the chain states of an account in a few words; WAD."""
+
+    account: int
+    legs: int
+    cash: int
+    added_im: int
+    added_mark: int
+    book_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ListingRow:
     """Terms of a collateral token in one block; haircuts in basis points, cap in the token's decimals.
     `since` and `until`, unix seconds, are of its delisting, 0: none; what does not count is only kept for its
@@ -207,6 +219,21 @@ def accounts_at(
     return found
 
 
+def summaries(connection: Connection) -> list[AccountSummary]:
+    """What the chain states of each account, as of the head; ascending."""
+    held = position_version
+    legs = select(held.c.account, func.count()).where(held.c.valid_to.is_(None), held.c.quantity != "0")
+    counts = {account: count for account, count in connection.execute(legs.group_by(held.c.account))}
+    a = account_version.c
+    query = select(a.account, a.cash, a.added_im, a.added_mark, a.book_hash).where(a.valid_to.is_(None))
+    return [
+        AccountSummary(
+            account, counts.get(account, 0), int(cash), int(im), int(mark), bytes.fromhex(book[2:])
+        )
+        for account, cash, im, mark, book in connection.execute(query.order_by(a.account))
+    ]
+
+
 def accounts_changed(connection: Connection, after: int, until: int) -> list[int]:
     """Accounts that changed in blocks after < b <= until, ascending."""
     tables = (account_version, position_version, collateral_version)
@@ -225,7 +252,7 @@ def _accounts_where(
     collateral = _pairs(connection, collateral_version, "token_index", "balance", where)
     query = select(account_version).where(*where(account_version)).order_by(account_version.c.account)
     return [
-        _account_row(dict(row._mapping), positions.get(row.account, []), collateral.get(row.account, []))
+        _account_row(row, positions.get(row.account, []), collateral.get(row.account, []))
         for row in connection.execute(query)
     ]
 
@@ -247,19 +274,21 @@ def _pairs(
 
 
 def _account_row(
-    row: Mapping[str, Any], positions: list[tuple[int, int]], collateral: list[tuple[int, int]]
+    row: Row[Any], positions: list[tuple[int, int]], collateral: list[tuple[int, int]]
 ) -> AccountRow:
+    positions.sort()
+    collateral.sort()
     return AccountRow(
-        row["account"],
-        row["owner"],
-        int(row["cash"]),
-        int(row["added_im"]),
-        int(row["added_mark"]),
-        bytes.fromhex(row["book_hash"][2:]),
-        tuple(sorted(positions)),
-        tuple(sorted(collateral)),
-        row["frozen"] == "1",
-        int(row["tier"]),
-        int(row["underlying"]),
-        int(row["expiry"]),
+        row.account,
+        row.owner,
+        int(row.cash),
+        int(row.added_im),
+        int(row.added_mark),
+        bytes.fromhex(row.book_hash[2:]),
+        tuple(positions),
+        tuple(collateral),
+        row.frozen == "1",
+        int(row.tier),
+        int(row.underlying),
+        int(row.expiry),
     )

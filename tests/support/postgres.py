@@ -12,7 +12,6 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
-import pytest
 
 _USER = "postgres"
 _STARTED_SECONDS = 30
@@ -88,6 +87,8 @@ def server() -> Server:
     """The server of this process's tests; skips the test where none can run."""
     reason = missing()
     if reason:
+        import pytest  # measurements use this module too
+
         pytest.skip(reason)
     started = Server()
     atexit.register(started.stop)
