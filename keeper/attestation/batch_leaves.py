@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from keeper.attestation.accounts import Accounts
-from keeper.attestation.charges import breakdown_hashes
+from keeper.attestation.charges import breakdown_hashes, pledge_hashes
 from keeper.attestation.hashing import Bytes, Integers
 from keeper.attestation.leaves import WORDS, Leaves
 from keeper.attestation.report import RiskTables, margin_leaf
+from keeper.attestation.typed_data import MarginLeaf
 from keeper.risk.batch import batch_margins
 from keeper.risk.batch_margins import BatchMargins
+from keeper.risk.batch_pledge import pledged
 from keeper.risk.batch_table import BatchTable, batch_table
 from keeper.risk.books import arranged
 from keeper.risk.methodology import Methodology
@@ -94,7 +97,11 @@ def figures_of(accounts: Accounts, tables: BatchTables) -> Figures:
         max_added=now.max_added.least(then.max_added),
         breakdown=breakdown_hashes(effective),
     )
-    return _with_collateral(found, accounts, tables.source) if accounts.collateral else found
+    if not accounts.collateral:
+        return found
+    if posted is effective:
+        found = found._replace(maintenance_posted=found.maintenance.copy())
+    return _with_collateral(found, accounts, tables)
 
 
 def joined(parts: Sequence[Figures]) -> Figures:
@@ -115,21 +122,49 @@ def joined(parts: Sequence[Figures]) -> Figures:
     )
 
 
-def _with_collateral(found: Figures, accounts: Accounts, tables: RiskTables) -> Figures:
-    """Those of accounts that hold coins, one by one: which of them to pledge is searched for each."""
-    if tables.posted is tables.effective:
-        found = found._replace(maintenance_posted=found.maintenance.copy())
-    for account in accounts.collateral:
-        position = accounts.find(account)
-        assert position is not None
-        leaf, _ = margin_leaf(accounts[position], tables)
-        found.initial.put(position, leaf.initial_margin)
-        found.maintenance.put(position, leaf.maintenance_margin)
-        found.maintenance_posted.put(position, leaf.maintenance_posted)
-        found.marginal[position] = leaf.marginal
-        found.max_added.put(position, leaf.max_added_im)
-        found.breakdown[position] = np.frombuffer(leaf.breakdown_hash, dtype=np.uint8)
+def _with_collateral(found: Figures, accounts: Accounts, tables: BatchTables) -> Figures:
+    """With those of the accounts that hold coins: which of them to pledge is searched for each."""
+    rows = np.flatnonzero(np.isin(accounts.ids, np.array(sorted(accounts.collateral), dtype=np.int64)))
+    holders = accounts.take(rows)
+    own = _of_holders(holders, tables)
+    for name in ("initial", "maintenance", "maintenance_posted", "max_added"):
+        target, source = getattr(found, name), getattr(own, name)
+        target.high[rows], target.low[rows] = source.high, source.low
+    found.marginal[rows], found.breakdown[rows] = own.marginal, own.breakdown
     return found
+
+
+def _of_holders(holders: Accounts, tables: BatchTables) -> Figures:
+    """Figures of accounts that all hold coins."""
+    effective = _margins(holders, tables.effective)
+    posted = effective if tables.posted is tables.effective else _margins(holders, tables.posted)
+    coins = [holders.collateral[account] for account in holders.ids.tolist()]
+    now = pledged(effective, coins)
+    then = now if posted is effective else pledged(posted, coins)
+    bounds = [state.levels for state in (*now.states, *then.states)]
+    found = Figures(
+        mark=effective.marks,
+        initial=now.initial,
+        maintenance=now.maintenance,
+        mark_posted=posted.marks,
+        maintenance_posted=then.maintenance.copy(),
+        marginal=np.max([bound.marginal for bound in bounds], axis=0),
+        max_added=reduce(Wide.least, (bound.max_added for bound in bounds)),
+        breakdown=breakdown_hashes(now.states[0], pledge_hashes(coins, now)),
+    )
+    for position in np.flatnonzero(now.undecided | then.undecided).tolist():
+        _put_one(found, position, margin_leaf(holders[position], tables.source)[0])
+    return found
+
+
+def _put_one(found: Figures, position: int, leaf: MarginLeaf) -> None:
+    """The figures of one account from its leaf."""
+    found.initial.put(position, leaf.initial_margin)
+    found.maintenance.put(position, leaf.maintenance_margin)
+    found.maintenance_posted.put(position, leaf.maintenance_posted)
+    found.marginal[position] = leaf.marginal
+    found.max_added.put(position, leaf.max_added_im)
+    found.breakdown[position] = np.frombuffer(leaf.breakdown_hash, dtype=np.uint8)
 
 
 def _margins(accounts: Accounts, table: BatchTable) -> BatchMargins:

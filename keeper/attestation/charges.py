@@ -15,6 +15,9 @@ from eth_utils.crypto import keccak
 
 from keeper.attestation.hashing import Bytes, keccak_rows
 from keeper.risk.batch_margins import BatchMargins
+from keeper.risk.batch_pledge import Pledged
+from keeper.risk.collateral import Collateral
+from keeper.units.constants import PRICE_UNIT
 
 # of a breakdown, in the order of the type: where `Margin.breakdown` has them
 CHARGES: Mapping[str, tuple[str, ...]] = {
@@ -50,24 +53,37 @@ def breakdown_hash(breakdown: Mapping[str, Any]) -> bytes:
         (token["index"], token["pledged_initial"], token["pledged_maintenance"])
         for token in breakdown["collateral"]
     ]
-    pledges = keccak(b"".join(_word(value) for row in rows for value in row))
+    pledges = _pledge_hash(rows)
     return keccak(TYPEHASH + b"".join(_word(charge) for charge in charges_of(breakdown)) + pledges)
 
 
-def breakdown_hashes(found: BatchMargins, pledges: Mapping[int, bytes] | None = None) -> Bytes:
+def breakdown_hashes(found: BatchMargins, pledges: Sequence[bytes] | None = None) -> Bytes:
     """The hashes of many accounts, shape (n, 32).
 
     Args:
-        pledges: hash of the pledges by account's position, where it holds collateral.
+        pledges: hash of each account's pledges; none hold collateral when left out.
     """
     words = np.zeros((len(found), len(CHARGES) + 2, _WORD), dtype=np.uint8)
     words[:, 0] = np.frombuffer(TYPEHASH, dtype=np.uint8)
     for place, charge in enumerate(_columns(found), start=1):
         words[:, place, -8:] = charge.astype(">i8").view(np.uint8).reshape(-1, 8)
-    words[:, -1] = np.frombuffer(NO_PLEDGES, dtype=np.uint8)
-    for account, pledged in (pledges or {}).items():
-        words[account, -1] = np.frombuffer(pledged, dtype=np.uint8)
+    content = NO_PLEDGES * len(found) if pledges is None else b"".join(pledges)
+    words[:, -1] = np.frombuffer(content, dtype=np.uint8).reshape(-1, _WORD)
     return keccak_rows(words.reshape(len(found), (len(CHARGES) + 2) * _WORD))
+
+
+def pledge_hashes(collateral: Sequence[Sequence[Collateral]], found: Pledged) -> list[bytes]:
+    """Hash of each account's pledges."""
+    amounts = (found.coins.astype(object) * PRICE_UNIT).T.tolist()
+    hashes = []
+    for account, held in enumerate(collateral):
+        rows = amounts[found.indptr[account] : found.indptr[account + 1]]
+        hashes.append(_pledge_hash([(one.index, *row) for one, row in zip(held, rows, strict=True)]))
+    return hashes
+
+
+def _pledge_hash(rows: Sequence[Sequence[int | str]]) -> bytes:
+    return keccak(b"".join(_word(value) for row in rows for value in row))
 
 
 def _columns(found: BatchMargins) -> Sequence[Any]:

@@ -8,6 +8,8 @@ Collateral is not in it: an account that holds coins needs `keeper.risk.margin.a
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +66,30 @@ def batch_margins(
     found = BatchMargins(table, books, multipliers, scanned, greeks, shortfalls, addons, marks)
     found.recompute(np.flatnonzero(~kept | greeks.undecided | addons.undecided))
     return found
+
+
+def margins_of_positions(found: BatchMargins, positions: Positions) -> BatchMargins:
+    """The same accounts with other positions; add-ons and marks stay: coins beside a book do not enter them.
+
+    Nothing is recomputed: `recomputed` are the accounts that need integers of any length.
+    """
+    table, size = found.table, len(found)
+    kept = np.zeros(size, dtype=np.bool_)
+    scanned = scan_result(table, size, detail=False)
+    greeks = _greeks_result(size, len(table.underlyings))
+    losses, risk = np.zeros((size, len(table.tail.whole)), dtype=np.int64), np.zeros(size, dtype=np.int64)
+    share = float(table.source.methodology.scan.offset_ppm)
+
+    def block(span: Span) -> None:
+        fits(positions, table.peaks, span, kept)
+        scan(positions, table.cells, table.layout, share, span, scanned)
+        shortfall(positions, table.history, table.tail, span, losses, risk)
+        charge_greeks(positions, table.units, table.weights, span, greeks)
+
+    in_blocks(block, size, None)
+    unsure = np.flatnonzero(~kept | greeks.undecided).tolist()
+    changed: dict[str, Any] = {"scan": scanned, "greeks": greeks, "shortfalls": Shortfalls(losses, risk)}
+    return replace(found, **changed, recomputed=unsure)
 
 
 def scan_result(table: BatchTable, size: int, *, detail: bool) -> ScanResult:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from keeper.risk.batch_blocks import in_blocks
+from keeper.risk.batch_table import BatchTable
 from keeper.risk.compiled import Array, compiled
 from keeper.risk.compiled_marks import LIMB_BITS
 from keeper.risk.concentration import Position, reach, threshold, weight_ppm
@@ -85,21 +86,25 @@ def marks_of(found: "BatchMargins", threads: int | None = None) -> Wide:
 
 def levels_of_all(found: "BatchMargins", threads: int | None = None) -> LevelResult:
     """Margins and bounds of all accounts."""
-    size, methodology = len(found), found.table.source.methodology
+    size = len(found)
     wide = [zeros(size) for _ in range(4)]
     result = LevelResult(
         wide[0], wide[1], wide[2], np.zeros(size, np.uint64), wide[3], np.zeros(size, np.bool_)
     )
-    factor = PPM + depeg(found.table.source.market.settlement_price, methodology)
-    held = [u.underlying for u in found.table.source.market.underlyings]
-    order = np.array([held.index(u) for u in found.table.underlyings], dtype=np.int64)
-    rates = _rates(methodology, factor, [held[i] for i in order])
+    rates, most = rates_of(found.table)
     charges = (found.core, found.addons.liquidity, found.multipliers, found.greeks.net)
-    most = _most_core(methodology, factor, int(found.multipliers.max(initial=PPM)))
     in_blocks(lambda span: _levels(charges, rates, most, span, result), size, threads)
     for account in np.flatnonzero(result.undecided).tolist():
-        _put_exact(found, account, factor - PPM, result)
+        _put_exact(found, account, result)
     return result
+
+
+def rates_of(table: BatchTable) -> tuple[Rates, int]:
+    """Parameters, and the largest core margin, quanta, whose margins fit."""
+    methodology = table.source.methodology
+    factor = PPM + depeg(table.source.market.settlement_price, methodology)
+    most = _most_core(methodology, factor, max(methodology.tiers_ppm))
+    return _rates(methodology, factor, list(table.underlyings)), most
 
 
 def _rates(methodology: Methodology, factor: int, underlyings: list[int]) -> Rates:
@@ -137,9 +142,10 @@ def _most_core(methodology: Methodology, factor: int, multiplier: int) -> int:
     return int(min(2**_MARGIN_BITS // (2 * share), 2**62))
 
 
-def _put_exact(found: "BatchMargins", account: int, rise: int, out: LevelResult) -> None:
+def _put_exact(found: "BatchMargins", account: int, out: LevelResult) -> None:
     """The numbers of one account by integers of any length."""
     table = found.table.source
+    rise = depeg(table.market.settlement_price, table.methodology)
     methodology, quantum = table.methodology, table.methodology.quantum_e8 * PRICE_UNIT
     core, multiplier = int(found.core[account]) * quantum, int(found.multipliers[account])
     levels = Levels(methodology, multiplier, rise, int(found.addons.liquidity[account]) * quantum)
@@ -184,14 +190,10 @@ def _levels(charges: _Charges, rates: Rates, most: int, span: tuple[int, int], o
         if not is_calm or cores[account] > most or liquidity[account] > most:
             out.undecided[account] = True
             continue
-        quanta = np.uint64(cores[account])
-        core = times((_ZERO, quanta), rates.quantum)
-        spread = times((_ZERO, np.uint64(liquidity[account])), rates.quantum)
+        core = times((_ZERO, np.uint64(cores[account])), rates.quantum)
         size = _size(core, rates)
-        factor = rates.per_hundred * np.uint64(multipliers[account])
-        scaled = over_up(times((_ZERO, quanta), factor), np.uint64(100))
-        initial = plus(plus(scaled, spread), size)
-        maintenance = _maintenance(core, size, spread, initial, rates)
+        initial = margin(cores[account], liquidity[account], multipliers[account], rates, 0)
+        maintenance = margin(cores[account], liquidity[account], multipliers[account], rates, 1)
         out.size.high[account], out.size.low[account] = size
         out.initial.high[account], out.initial.low[account] = initial
         out.maintenance.high[account], out.maintenance.low[account] = maintenance
@@ -201,8 +203,16 @@ def _levels(charges: _Charges, rates: Rates, most: int, span: tuple[int, int], o
 
 
 @compiled
-def _maintenance(core: Number, size: Number, spread: Number, initial: Number, rates: Rates) -> Number:
-    """As `Levels.maintenance`."""
+def margin(quanta: int, liquidity: int, multiplier: int, rates: Rates, level: int) -> Number:
+    """Margin of a core margin and a liquidity in quanta: the initial one (0) or the maintenance one (1)."""
+    core = times((_ZERO, np.uint64(quanta)), rates.quantum)
+    spread = times((_ZERO, np.uint64(liquidity)), rates.quantum)
+    size = _size(core, rates)
+    factor = rates.per_hundred * np.uint64(multiplier)
+    scaled = over_up(times((_ZERO, np.uint64(quanta)), factor), np.uint64(100))
+    initial = plus(plus(scaled, spread), size)
+    if level == 0:
+        return initial
     sized = over_up(times(plus(core, size), rates.of_core), _PPM)
     total = plus(sized, over_up(times(spread, rates.of_liquidity), _PPM))
     of_initial = over_up(times(initial, rates.of_initial), _PPM)
