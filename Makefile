@@ -6,7 +6,7 @@ PYTHON ?=
 CONTRACTS = $(shell git ls-files --cached --others --exclude-standard 'contracts/*.vy' 'contracts/*.vyi')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage lint format bench gas devnet clean
+.PHONY: help setup demo test coverage lint format bench gas devnet network clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -46,6 +46,9 @@ gas: setup  ## measure transactions on anvil and rewrite tests/snapshots/gas.jso
 
 devnet: setup  ## a local chain on port 8545 with the protocol deployed on it
 	@python -m scripts.devnet
+
+network: setup  ## every keeper as a process of its own, with PostgreSQL and Prometheus where they are installed
+	@plimsoll topology run keeper/operations/topology.toml
 
 clean:  ## everything that setup, tests and demo have made
 	rm -rf .venv .build build dist node_modules .node .hypothesis .mypy_cache .pytest_cache .ruff_cache \

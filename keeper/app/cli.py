@@ -1,5 +1,5 @@
-"""`plimsoll`: the keeper's process (init, run, once, check, status) and the risk commands. Bad input ends in
-one sentence and exit code 1; nothing is sent."""
+"""`plimsoll`: the keeper's process (init, run, once, check, status), what operators ask of it, and the risk
+commands. Bad input ends in one sentence and exit code 1; nothing is sent."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def main() -> None:
 def init(
     folder: Annotated[Path, typer.Argument(help="Where configuration and keystore go.")],
     role: Annotated[
-        list[str], typer.Option(help="proposer, settler, liquidator, attester or api; repeatable.")
+        list[str], typer.Option(help="proposer, settler, liquidator, attester, api or canary; repeatable.")
     ],
     deployment: Annotated[Path, typer.Option(help="deployments/<chain id>.json")],
     rpc: Annotated[
@@ -96,7 +96,12 @@ def init(
         bool, typer.Option(help="Weak key derivation, quick to open: development only.")
     ] = False,
 ) -> None:
-    """Write a configuration and a new encrypted keystore; existing files are left alone."""
+    """Write a configuration and a new encrypted keystore; existing files are left alone.
+
+    Example: plimsoll init attester --role attester --deployment deployments/31337.json --venue bybit
+
+    Example: plimsoll init proposer --role proposer --deployment deployments/31337.json --attester http://10.0.0.7:8600
+    """
     from keeper.app.config import ConfigError, load
     from keeper.chain.keys import create_keystore
 
@@ -125,7 +130,12 @@ def init(
 
 @app.command()
 def run(config: ConfigOption) -> None:
-    """Run this process until SIGTERM."""
+    """Run this process until SIGTERM, which ends it within ten seconds; exit code 1 if it ends by itself.
+
+    A keeper of any roles, or a canary. `/live`, `/ready`, `/status` and `/metrics` are served at its port.
+
+    Example: plimsoll run -c plimsoll.toml
+    """
     from keeper.app import process
 
     process.run(_process(config))
@@ -133,7 +143,10 @@ def run(config: ConfigOption) -> None:
 
 @app.command()
 def once(config: ConfigOption) -> None:
-    """One tick of every duty, then exit; 1 if a duty could not be done."""
+    """One tick of every duty, then exit; 1 if a duty could not be done.
+
+    Example: plimsoll once -c plimsoll.toml
+    """
     keeper = _keeper(config)
     try:
         reason = keeper.tick()
@@ -177,7 +190,10 @@ def status(
     url: Annotated[str, typer.Option(help="Address of a running keeper.")] = "http://127.0.0.1:8600",
     as_json: Annotated[bool, typer.Option("--json", help="The whole answer.")] = False,
 ) -> None:
-    """What a running process says about itself."""
+    """What a running process says about itself.
+
+    Example: plimsoll status --url http://127.0.0.1:8611
+    """
     import httpx
 
     from keeper.network.client import get_json
