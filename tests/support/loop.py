@@ -46,17 +46,20 @@ class Opening:
 
 
 class Loop:
-    """A deployed protocol with its keeper processes, each known by one of `NAMES`."""
+    """A deployed protocol with its keeper processes, each known by one of `names`."""
+
+    names: tuple[str, ...] = NAMES
+    start_seconds = 60.0
 
     def __init__(self, devnet: Devnet, folder: Path, opening: Opening) -> None:
         self.devnet, self.folder = devnet, folder
         self.backend = Web3Backend(Web3(HTTPProvider(devnet.url)), DEPLOYER_KEY)
         self.signers = {
             name: create_keystore(folder / name / "keystore.json", folder / name / "password.txt", light=True)
-            for name in NAMES
+            for name in self.names
         }
         self.deployment = self._deploy(opening)
-        self.ports = {name: free_port() for name in NAMES}
+        self.ports = {name: free_port() for name in self.names}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.liquidators_account = 0
         self._fills = 0
@@ -76,7 +79,7 @@ class Loop:
         )
         deployment = deploy(self.backend, parameters)
         write_record(deployment, self.devnet.chain_id, 0, self.folder, verified=False)
-        for name in ("proposer", "liquidator"):
+        for name in (name for name in self.names if name not in ATTESTERS):
             self.devnet.rpc("anvil_setBalance", self.signers[name].address, hex(10**20))
         return deployment
 
@@ -137,7 +140,7 @@ class Loop:
         for name in names:
             self._launch(name)
         for name in names:
-            assert self.wait(lambda name=name: self._is_ready(name), 60), self.logs()
+            assert self.wait(lambda name=name: self._is_ready(name), self.start_seconds), self.logs()
 
     def _launch(self, name: str) -> None:
         path = self.folder / name / "plimsoll.toml"

@@ -1,0 +1,252 @@
+"""One running network, and one thing wrong at a time: it goes on while it is wrong, whoever was struck
+catches up afterwards, and nothing was lost or done twice."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.chaos.checks import assert_index, assert_safe
+from tests.chaos.network import EXPIRY, FUTURE, PROPOSERS, Network, network
+from tests.chaos.wire import Exchange, delayed
+from tests.support.faults import (
+    Changed,
+    Drip,
+    Fault,
+    Garbage,
+    Hang,
+    Latency,
+    LyingSend,
+    Refused,
+    Reset,
+    Stale,
+    Status,
+    Truncated,
+    duplicate_logs,
+    missing_logs,
+    null_receipts,
+    reordered_logs,
+    syncing,
+    wrong_chain,
+)
+from tests.support.loop import ATTESTERS
+
+STRUCK = ("proposer", "attester2")
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    with network(tmp_path_factory.mktemp("network")) as found:
+        yield found
+        for name in PROPOSERS:
+            assert found.processes[name].poll() is None, found.logs()
+        assert_index(found)
+
+
+def recovered(net: Network, *names: str) -> None:
+    """Epochs come, the struck follow the head, and all that must hold holds."""
+    assert net.advances(), net.logs()
+    for name in names:
+        assert net.follows(name), f"{name}: {net.status(name)}\n{net.logs()}"
+    assert_safe(net)
+
+
+RPC_FAULTS: dict[str, Callable[[], tuple[Fault, ...]]] = {
+    "connection reset": lambda: (Reset(),),
+    "no answer": lambda: (Hang(),),
+    "late": lambda: (Latency(seconds=0.3, share=0.5),),
+    "500 and 429": lambda: (Status(code=500, share=0.4), Status(code=429, share=0.4, seed=1)),
+    "half an answer": lambda: (Truncated(share=0.6),),
+    "no JSON": lambda: (Garbage(share=0.6), Garbage(body=b"{}", share=0.3, seed=1)),
+    "byte by byte": lambda: (Drip(share=0.3),),
+    "stale": lambda: (Stale(behind=50),),
+    "syncing": lambda: (syncing(),),
+    "another chain": lambda: (wrong_chain(1),),
+    "transactions swallowed": lambda: (LyingSend(),),
+    "no receipts": lambda: (null_receipts(),),
+    "no estimates": lambda: (Refused(("eth_estimateGas",), message="internal error"),),
+    "estimates too low": lambda: (
+        Changed(("eth_estimateGas",), change=lambda _p, gas: hex(int(gas, 16) // 2)),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RPC_FAULTS)
+def test_node_of_one_keeper_each__fails__the_others_go_on_and_it_returns(net: Network, case: str) -> None:
+    faults = {name: RPC_FAULTS[case]() for name in STRUCK}
+    with ExitStack() as stack:
+        for name in STRUCK:
+            stack.enter_context(net.proxies[name].fault(*faults[name]))
+        assert net.advances(), f"{case}: the others have their own nodes\n{net.logs()}"
+    struck = [fault.hits for found in faults.values() for fault in found]
+    assert any(struck) or case in ("transactions swallowed", "no receipts"), "nothing was struck"
+    recovered(net, *STRUCK)
+
+
+LOG_FAULTS = {"missing": missing_logs, "twice": duplicate_logs, "in another order": reordered_logs}
+
+
+@pytest.mark.parametrize("case", LOG_FAULTS)
+def test_logs__wrong__nothing_of_them_is_kept(net: Network, case: str) -> None:
+    """An attester whose node does not give the chain's events signs nothing, or ends for its supervisor."""
+    with net.proxies["attester2"].fault(LOG_FAULTS[case]()):
+        net.open_account(7 * 10**6)
+        assert net.advances(), net.logs()
+    if net.processes["attester2"].poll() is not None:
+        net.restart("attester2")
+    recovered(net, "attester2")
+    assert_index(net, "attester2")
+
+
+def test_nodes_of_everybody__gone_for_a_while__no_epoch_then_epochs(net: Network) -> None:
+    number = net.number()
+    for proxy in net.proxies.values():
+        proxy.down()
+    net.tick()
+    assert not net.wait(lambda: net.number() > number, 2)
+    for proxy in net.proxies.values():
+        proxy.up()
+    recovered(net, *net.names)
+
+
+def test_base_fee__a_hundredfold_then_blocks_without_room__posted_once_it_fits(net: Network) -> None:
+    net.devnet.rpc("anvil_setNextBlockBaseFeePerGas", hex(100 * 10**9))
+    net.tick()
+    assert net.advances(), net.logs()
+    limit = net.devnet.rpc("eth_getBlockByNumber", "latest", False)["gasLimit"]
+    net.devnet.rpc("evm_setBlockGasLimit", hex(60_000))
+    number = net.number()
+    for _ in range(3):
+        net.tick()
+    assert net.number() == number, "no block has room for an epoch"
+    net.devnet.rpc("evm_setBlockGasLimit", limit)
+    net.devnet.rpc("anvil_setNextBlockBaseFeePerGas", "0x0")
+    recovered(net, *PROPOSERS)
+
+
+# Attesters
+
+
+def test_attesters__one_stands_still__two_go_on_then_none_signs_alone(net: Network) -> None:
+    net.pause("attester0")
+    assert net.advances(2), net.logs()
+    net.pause("attester1")
+    number = net.number()
+    for _ in range(3):
+        net.tick()
+        assert not net.wait(lambda: net.number() > number, 1), "one signature is not enough"
+    net.resume("attester0", "attester1")
+    recovered(net, "attester0", "attester1")
+
+
+def of_another_epoch(exchange: Exchange) -> Exchange:
+    """A valid signature of the same member, over what it was not asked for now."""
+    return exchange.with_answer(digest="0x" + "11" * 32) if exchange.status == 200 else exchange
+
+
+def changed(**fields: object) -> Callable[[Exchange], Exchange]:
+    return lambda exchange: exchange.with_answer(200, **fields) if exchange.status == 200 else exchange
+
+
+HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+BAD_ANSWERS: dict[str, Callable[[Exchange], Exchange]] = {
+    "high s": changed(vs=str(HALF_ORDER + 1)),
+    "no point": changed(r="0x" + "ff" * 32),
+    "zero": changed(r="0x" + "00" * 32, vs="0"),
+    "63 bytes": changed(r="0x" + "ab" * 31),
+    "256 bits too many": changed(vs=str(2**257)),
+    "negative": changed(vs="-1"),
+    "nothing": lambda exchange: exchange.with_answer(200, r=None),
+    "later than anybody waits": delayed(5),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ANSWERS)
+def test_answer_of_one_attester__bad__the_other_two_make_the_quorum(net: Network, case: str) -> None:
+    with net.wires["attester1"].spoiled(BAD_ANSWERS[case]):
+        assert net.advances(), f"{case}\n{net.logs()}"
+    assert_safe(net)
+
+
+def test_answers_of_two_attesters__of_old_epochs__no_epoch_until_they_are_right(net: Network) -> None:
+    old = net.wires["attester0"].exchanges[0], net.wires["attester1"].exchanges[0]
+    number = net.number()
+    with (
+        net.wires["attester0"].spoiled(lambda _exchange: old[0]),
+        net.wires["attester1"].spoiled(lambda _exchange: old[1]),
+    ):
+        for _ in range(3):
+            net.tick()
+            assert not net.wait(lambda: net.number() > number, 1)
+        told = [net.status(name)["proposer"] for name in PROPOSERS]
+    assert any("another digest" in text for found in told for text in found["refusals"].values()), told
+    assert sum(len(net.kept(name, "SELECT * FROM evidence WHERE kind = 'dissent'")) for name in PROPOSERS)
+    recovered(net)
+
+
+# Clocks and blocks
+
+
+@pytest.mark.parametrize("seconds", [-600, -60, 60, 600])
+def test_clock_of_one_attester__wrong__it_signs_nothing_and_says_why(net: Network, seconds: int) -> None:
+    before = sum(found[0] == net.signers["attester2"].address for found in net.wires["attester2"].signed)
+    net.shift_clock("attester2", seconds)
+    try:
+        assert net.advances(), net.logs()
+        after = sum(found[0] == net.signers["attester2"].address for found in net.wires["attester2"].signed)
+        assert after == before
+        assert net.wires["attester2"].exchanges[-1].status in (401, 409)
+    finally:
+        net.shift_clock("attester2", 0)
+    recovered(net, "attester2")
+
+
+def test_clocks__steps_of_seconds_back_and_forth__nobody_minds(net: Network) -> None:
+    for seconds in (5, -5, 1, -1):
+        for name in net.names:
+            net.shift_clock(name, seconds if name in ATTESTERS else 0)
+        assert net.advances(), net.logs()
+    for name in net.names:
+        net.shift_clock(name, 0)
+    recovered(net, *net.names)
+
+
+def test_blocks__empty_ones_then_an_hour_later_then_a_burst__epochs_go_on(net: Network) -> None:
+    for _ in range(20):
+        net.devnet.rpc("evm_mine")
+    net.pass_time(3_600, 1)
+    assert net.advances(), net.logs()
+    net.pass_time(80 * 60, 1)
+    net.devnet.rpc("anvil_mine", hex(100), hex(1))
+    recovered(net, *net.names)
+
+
+# Operations
+
+
+def test_proposer__its_coins_are_gone__says_so_and_the_other_posts(net: Network) -> None:
+    net.devnet.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+    address = net.signers["proposer"].address
+    balance = net.devnet.rpc("eth_getBalance", address, "latest")
+    net.devnet.rpc("anvil_setBalance", address, "0x0")
+    assert net.advances(2, 2 * 14), net.logs()
+    net.devnet.rpc("anvil_setBalance", address, balance)
+    net.devnet.rpc("anvil_setNextBlockBaseFeePerGas", "0x0")
+    recovered(net)
+
+
+def test_traffic__trades_and_deposits_while_nodes_stumble__all_counted_once(net: Network) -> None:
+    stumbling = [Status(code=503, share=0.2, seed=i) for i in range(len(net.names))]
+    for name, fault in zip(net.names, stumbling, strict=True):
+        net.proxies[name].add(fault)
+    opened = net.open_account(9 * 10**6)
+    assert net.advances(), net.logs()
+    for name, fault in zip(net.names, stumbling, strict=True):
+        net.proxies[name].remove(fault)
+    recovered(net, *net.names)
+    assert net.serves_latest(), net.logs()
+    net.trade(1, 2, FUTURE)
+    recovered(net, *net.names)
+    assert net.position(1, FUTURE) == -net.position(2, FUTURE) == 10**18
+    leaf = net.get(f"/v1/epochs/{net.number()}/accounts/{opened}")["leaf"]
+    assert int(leaf["account"]) == opened and net.time() < EXPIRY
