@@ -30,9 +30,6 @@ class Wide(NamedTuple):
     high: Words
     low: Words
 
-    def __len__(self) -> int:
-        return len(self.low)
-
     def integers(self) -> list[int]:
         """As Python's."""
         pairs = zip(self.high.view(np.int64).tolist(), self.low.tolist(), strict=True)
@@ -63,7 +60,7 @@ class Wide(NamedTuple):
 
     def bytes_of(self) -> npt.NDArray[np.uint8]:
         """As 32 bytes each, big-endian with the sign in front: shape (n, 32)."""
-        words = np.empty((len(self), 4), dtype=">u8")
+        words = np.empty((len(self.low), 4), dtype=">u8")
         words[:, 0] = words[:, 1] = np.uint64(0) - (self.high >> _SIGN)
         words[:, 2], words[:, 3] = self.high, self.low
         return words.view(np.uint8).reshape(-1, 32)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tests.benchmarks.harness import ROOT, Context, Row, flat
 
-MODULES = ("machine", "greeks", "implied_vol", "portfolio", "index")
+MODULES = ("machine", "greeks", "implied_vol", "portfolio", "index", "epochs")
 OUTPUT = ROOT / "build/bench.json"
 
 
