@@ -1,8 +1,6 @@
 """Transactions of a keeper on a real chain: each intent has at most one effect, and none is left behind."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +12,13 @@ from keeper.store import transaction_store as store
 from keeper.store.database import Database
 from keeper.store.transaction_store import State
 from scripts._devnet import Devnet, start_anvil
+from tests.support import postgres
 from tests.support.fault_proxy import FaultProxy
 from tests.support.faults import DroppedTransactions, GethPool, LyingSend, Refused, null_receipts
 from tests.support.sending import COUNTER, GWEI, REVERTER, TARGET, USD, Bench
 
 ORACLE, LIQUIDATE, HOUSEKEEPING = Lane
+ON_BOTH = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -28,21 +28,26 @@ def devnet() -> Iterator[Devnet]:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database, made only once."""
-    path = tmp_path_factory.mktemp("template") / "tx.sqlite"
-    Database(f"sqlite:///{path}").close()
-    return path
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One for all tests: to make a new one takes longer than most of them."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('sender')}/tx.sqlite"
+    else:
+        url = postgres.server().create()  # skips where this machine has none
+    made = Database(url)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def bench(devnet: Devnet, template: Path, tmp_path: Path) -> Iterator[Bench]:
-    shutil.copy(template, tmp_path / "tx.sqlite")
+def bench(devnet: Devnet, database: Database) -> Iterator[Bench]:
     snapshot = devnet.rpc("evm_snapshot")
-    made = Bench(devnet, tmp_path)
+    made = Bench(devnet, database)
     made.base_fee(0)
     yield made
-    made.database.close()
+    with database.begin() as connection:
+        for table in ("intent", "attempt", "gas_ledger", "lease"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608
     devnet.rpc("anvil_dropAllTransactions")
     devnet.rpc("evm_revert", snapshot)
 
@@ -55,6 +60,7 @@ def geth(devnet: Devnet) -> Iterator[Node]:
         yield Node(proxy.url)
 
 
+@ON_BOTH
 def test_submit__mined__confirmed_then_final_and_booked_once(bench: Bench) -> None:
     sender = bench.sender(final_blocks=3)
     assert bench.submit(sender, 1).state == State.BROADCAST
@@ -93,6 +99,7 @@ def test_dry_run__says_what_and_sends_nothing(bench: Bench) -> None:
 # Fees
 
 
+@ON_BOTH
 def test_stuck__replaced_by_geths_rule_and_mined_once(bench: Bench, geth: Node) -> None:
     bench.base_fee(10)
     sender = bench.sender(geth, tip=GWEI, replace_after_blocks=2)
@@ -161,6 +168,7 @@ def test_budget_of_attempts_spent__stays_in_flight_at_its_last_price(bench: Benc
     assert bench.count(1) == 1
 
 
+@ON_BOTH
 def test_gas_of_the_day_spent__waits_for_tomorrow(bench: Bench) -> None:
     bench.base_fee(10)
     sender = bench.sender(gas_per_day=(("housekeeping", 1_200_000 * GWEI),))
@@ -242,6 +250,7 @@ def test_receipts_withheld__not_taken_for_lost(bench: Bench) -> None:
     assert bench.count(1) == 1
 
 
+@ON_BOTH
 def test_hole_below_ours__filled_at_start(bench: Bench) -> None:
     sender = bench.sender()
     for counter in (1, 2, 3):
@@ -330,6 +339,7 @@ def test_node_in_trouble__tried_again_after_a_while_then_dropped(bench: Bench) -
         assert bench.nonce() == 0
 
 
+@ON_BOTH
 def test_mined_and_reverted__the_next_of_its_kind_waits_longer_each_time(bench: Bench) -> None:
     sender = bench.sender(cooldown_seconds=30)
     gaps = []
@@ -405,6 +415,7 @@ def test_relay__alone_at_first_then_everybody(bench: Bench) -> None:
         assert bench.count(1) == bench.count(2) == 1
 
 
+@ON_BOTH
 def test_two_processes_one_key__the_second_waits_and_takes_over(bench: Bench) -> None:
     first, second = bench.sender(lease_seconds=1), bench.sender(lease_seconds=1)
     bench.submit(first, 1)
@@ -421,6 +432,7 @@ def test_two_processes_one_key__the_second_waits_and_takes_over(bench: Bench) ->
     assert [bench.count(n) for n in (1, 2, 3)] == [1, 1, 1] and bench.nonce() == 3
 
 
+@ON_BOTH
 def test_holder_was_asleep__writes_and_sends_nothing_any_more(bench: Bench) -> None:
     slow, fresh = bench.sender(lease_seconds=1000), bench.sender(lease_seconds=1)
     bench.submit(slow, 1)
@@ -438,6 +450,7 @@ def test_holder_was_asleep__writes_and_sends_nothing_any_more(bench: Bench) -> N
 # Reorgs
 
 
+@ON_BOTH
 def test_block_reorged_away__sent_again_and_what_waits_behind_it_is_mined(bench: Bench) -> None:
     sender = bench.sender()
     bench.submit(sender, 1)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from scripts._devnet import Devnet, start_anvil
-from tests.support.crashing_sender import run
+from tests.support.crashing_sender import database_in, run
 from tests.support.sending import Bench
 
 STEP = max(1, 3 // int(os.environ.get("CRASH_CAMPAIGN", "1")))
@@ -33,7 +33,7 @@ def devnet() -> Iterator[Devnet]:
 def template(devnet: Devnet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database, so that it is made only once."""
     folder = tmp_path_factory.mktemp("template")
-    bench = Bench(devnet, folder)
+    bench = Bench(devnet, database_in(folder))
     bench.base_fee(10)
     bench.mine()
     bench.database.close()
@@ -50,7 +50,7 @@ def test_killed_at_its_edges__at_most_one_effect_and_nothing_left(
         folder = tmp_path / str(edge)
         shutil.copytree(template, folder)
         survived = _killed_at(devnet, folder, scenario, edge)
-        _recover(Bench(devnet, folder), scenario, edge)
+        _recover(Bench(devnet, database_in(folder)), scenario, edge)
         shutil.rmtree(folder)
         devnet.rpc("anvil_dropAllTransactions")
         devnet.rpc("evm_revert", snapshot)

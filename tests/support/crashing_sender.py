@@ -33,12 +33,17 @@ class Edges:
 def run(url: str, chain_id: int, folder: str, scenario: str, fatal: int, done: Any) -> None:
     """The scenario up to its fatal edge; `done` (a queue) is told the number of edges if it survives."""
     edges = Edges(fatal)
-    bench = Bench(Devnet(url, chain_id, None), Path(folder))  # type: ignore[arg-type]
+    bench = Bench(Devnet(url, chain_id, None), database_in(Path(folder)))  # type: ignore[arg-type]
     bench.database.begin = _crossing(edges, bench.database)  # type: ignore[method-assign]
     node = Node(url)
     node.send = _sending(edges, node.send)  # type: ignore[method-assign]
     SCENARIOS[scenario](bench, node)
     done.put(edges.passed)
+
+
+def database_in(folder: Path) -> Database:
+    """The one in a folder, a new one if there is none."""
+    return Database(f"sqlite:///{folder}/tx.sqlite")
 
 
 def _crossing(edges: Edges, database: Database) -> Callable[[], Any]:

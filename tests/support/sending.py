@@ -2,7 +2,6 @@
 shows."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from eth_account import Account
@@ -39,12 +38,10 @@ def word(number: int) -> str:
 class Bench:
     """A chain that mines when told, its counters, and senders over one database."""
 
-    def __init__(self, devnet: Devnet, folder: Path) -> None:
-        """Over the database in the folder, a new one if there is none."""
-        self.devnet, self.folder = devnet, folder
+    def __init__(self, devnet: Devnet, database: Database) -> None:
+        self.devnet, self.database = devnet, database
         self.metrics = Metrics()
         self.signers: dict[int, LocalSigner] = {}
-        self.database = Database(f"sqlite:///{folder}/tx.sqlite")
         devnet.rpc("evm_setAutomine", False)
         devnet.rpc("anvil_setCode", TARGET, COUNTER)
 
@@ -60,14 +57,13 @@ class Bench:
         lanes: Mapping[Lane, int] | None = None,
         relay: Relay | None = None,
         lease_seconds: float = 30,
-        database: Database | None = None,
         **policy: Any,
     ) -> Sender:
         """One process's sender; `lanes` names a key for each, by default the first for all."""
         signers = {lane: self.signer((lanes or {}).get(lane, 0)) for lane in Lane}
         return Sender(
             rpc or Node(self.devnet.url),
-            database or self.database,
+            self.database,
             signers,
             self.devnet.chain_id,
             Policy(**policy),
