@@ -48,7 +48,7 @@ class Running:
     def get(self, path: str) -> httpx.Response:
         return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=5)
 
-    def wait(self, condition: Callable[[], bool], seconds: float = 60) -> bool:
+    def wait(self, condition: Callable[[], bool], seconds: float = 180) -> bool:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -162,7 +162,7 @@ def test_run__a_loop_hangs__live_says_which_and_sigterm_still_ends_it_in_time(
         assert api.wait(api.is_("/live", 503), 20)
         assert "loop duties silent for" in api.get("/live").json()["reason"]
         code, seconds = api.end()
-    assert seconds < 11 and code in (0, 1)
+    assert code in (0, 1) and seconds < 15, "nine seconds, and what a loaded machine adds"
 
 
 def test_run__port_is_taken__one_sentence_and_nothing_done(api: Running) -> None:
