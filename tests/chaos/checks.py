@@ -29,7 +29,7 @@ def assert_one_effect(network: Network, name: str) -> None:
     """Every mined transaction was in the journal before; at most one of each intent; what the journal calls
     done is on the chain."""
     attempts = dict(network.kept(name, "SELECT hash, intent FROM attempt"))
-    mined = _mined_by(network, network.signers[name].address)
+    mined = [hash for hash, _, _ in mined_by(network, network.signers[name].address)]
     unknown = [hash for hash in mined if hash not in attempts]
     assert not unknown, f"{name} has sent what it has not kept: {unknown}"
     effects = Counter(attempts[hash] for hash in mined)
@@ -39,12 +39,14 @@ def assert_one_effect(network: Network, name: str) -> None:
     assert not lost or not network.follows(name), f"{name} takes for done what is not: {lost}"
 
 
-def _mined_by(network: Network, address: str) -> list[str]:
-    """Hashes of an address's transactions on the chain as it is."""
+def mined_by(network: Network, address: str) -> list[tuple[str, int, bool]]:
+    """An address's transactions on the chain as it is: hash, block, whether it succeeded."""
     head = int(network.devnet.rpc("eth_blockNumber"), 16)
     blocks = (network.devnet.rpc("eth_getBlockByNumber", hex(n), True) for n in range(head + 1))
     own = address.lower()
-    return [tx["hash"] for block in blocks for tx in block["transactions"] if tx["from"].lower() == own]
+    hashes = [tx["hash"] for block in blocks for tx in block["transactions"] if tx["from"].lower() == own]
+    receipts = (network.devnet.rpc("eth_getTransactionReceipt", hash) for hash in hashes)
+    return [(r["transactionHash"], int(r["blockNumber"], 16), r["status"] == "0x1") for r in receipts]
 
 
 def assert_one_digest(network: Network, name: str) -> None:

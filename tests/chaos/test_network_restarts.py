@@ -7,12 +7,11 @@ CHAOS_REORG_DEPTHS=1,2,4,8,16,32,64 takes back more blocks than the suite does.
 import os
 import random
 import signal
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.checks import assert_index, assert_safe
+from tests.chaos.checks import assert_index, assert_safe, mined_by
 from tests.chaos.network import FUTURE, PROPOSERS, Network, network
 from tests.support.loop import ATTESTERS, USDC
 
@@ -105,7 +104,7 @@ def test_start__second_instance_of_a_proposer__refuses_and_the_first_goes_on(net
     net.processes["proposer"] = first
     try:
         assert second.wait(net.start_seconds) != 0
-    except subprocess.TimeoutExpired:
+    except TimeoutError:
         second.send_signal(signal.SIGKILL)
         raise
     assert "cannot be served" in (net.folder / "proposer.log").read_text()
@@ -120,3 +119,17 @@ def test_all_down__for_a_day__start_again_over_what_they_left(net: Network) -> N
     net.start()
     recovered(net)
     assert_index(net)
+
+
+def test_proposers__both_due_at_the_same_block__one_epoch_and_the_other_pays_nothing(net: Network) -> None:
+    recovered(net)
+    before = int(net.devnet.rpc("eth_blockNumber"), 16)
+    for _ in range(3):
+        number = net.number()
+        net.pass_time(60, 1)  # both have waited long enough
+        assert net.wait(lambda number=number: net.number() > number, 60), net.logs()
+        net.wait(lambda: False, 1)
+    recovered(net)
+    for name in PROPOSERS:
+        for hash, block, succeeded in mined_by(net, net.signers[name].address):
+            assert succeeded or block <= before, f"{name}: {hash} reverted"
