@@ -43,7 +43,7 @@ class Budget:
 
     errors: int = 2
     first_seconds: float = 0.25
-    last_seconds: float = 10.0
+    last_seconds: float = 5.0
 
 
 class Endpoint:

@@ -10,7 +10,7 @@ from eth_abi.abi import decode
 from web3.providers.rpc import HTTPProvider
 from web3.types import RPCEndpoint
 
-from keeper.chain.transport import Session
+from keeper.chain.transport import Session, TransportError
 
 _BATCH = 100
 _ERROR_SELECTOR = "0x08c379a0"  # Error(string)
@@ -150,7 +150,7 @@ class Node(Rpc):
         try:
             response = self._provider.make_request(RPCEndpoint(method), list(parameters))
         except Exception as error:  # connection, HTTP and decoding errors alike
-            raise NodeError(f"node {self.url} does not answer: {type(error).__name__}") from error
+            raise NodeError(f"node {self.url} does not answer: {_why(error)}") from error
         return self._result(response)
 
     def batch(self, requests: Sequence[Request]) -> list[Any]:
@@ -165,7 +165,7 @@ class Node(Rpc):
                 responses = self._provider.make_batch_request(part)
                 ordered = sorted(cast(list[Any], responses), key=lambda response: int(response["id"]))
             except Exception as error:
-                raise NodeError(f"node {self.url} does not answer: {type(error).__name__}") from error
+                raise NodeError(f"node {self.url} does not answer: {_why(error)}") from error
             if len(ordered) != len(part):
                 raise NodeError(f"node {self.url} gave an incomplete answer to a batch")
             results.extend(self._result(response) for response in ordered)
@@ -204,6 +204,11 @@ def block_ref(raw: Any) -> BlockRef:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise NodeError("a node answered with something that is not a block") from None
+
+
+def _why(error: Exception) -> str:
+    """Never the error's own text, which may show the whole URL, but for those of ours."""
+    return str(error) if isinstance(error, TransportError) else type(error).__name__
 
 
 def _shown(url: str) -> str:

@@ -6,8 +6,9 @@ import http.client
 import ssl
 import threading
 import time
+from base64 import b64encode
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 _CLOSED = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
 _Connection = http.client.HTTPConnection
@@ -75,7 +76,7 @@ class Session:
         self, method: str, url: str, data: bytes | None, timeout: float, headers: dict[str, str]
     ) -> Answer:
         parts = urlsplit(url)
-        request = (method, _target(parts), data, headers)
+        request = (method, _target(parts), data, headers | _credentials(parts))
         kept = self._connections().pop(parts.netloc, None)
         if kept is not None:
             try:
@@ -135,6 +136,14 @@ class Session:
                 parts.hostname, parts.port, timeout=timeout, context=self._context
             )
         return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+
+
+def _credentials(parts: SplitResult) -> dict[str, str]:
+    """The header of a user and password in the address."""
+    if parts.username is None:
+        return {}
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Authorization": "Basic " + b64encode(pair.encode()).decode()}
 
 
 def _target(parts: SplitResult) -> str:

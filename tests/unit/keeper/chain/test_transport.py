@@ -1,6 +1,7 @@
 """The kept connections, against a server in this process."""
 
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,11 +20,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.peers.append(self.client_address)  # type: ignore[attr-defined]
+        self.server.credentials = self.headers["Authorization"]  # type: ignore[attr-defined]
         if self.path == "/rpc":
             body = b'{"jsonrpc": "2.0", "id": 0, "result": "0x7a69"}'
         if self.path == "/slow":
             self.server.released.wait(5)  # type: ignore[attr-defined]
-        self.send_response(500 if self.path == "/fail" else 200)
+        self.send_response(500 if self.path.startswith("/fail") else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         with suppress(BrokenPipeError):  # whom it was slow for has gone
@@ -101,6 +103,11 @@ def test_node__through_web3__asks_and_decodes(server: ThreadingHTTPServer) -> No
     assert Node(_url(server, "/rpc")).chain_id() == 31_337
 
 
-def test_node__http_error__node_error(server: ThreadingHTTPServer) -> None:
-    with pytest.raises(NodeError, match="does not answer: TransportError"):
-        Node(_url(server, "/fail")).chain_id()
+def test_node__error_status__said_without_what_may_be_secret(server: ThreadingHTTPServer) -> None:
+    url = _url(server, "/fail").replace("http://", "http://user:hunter2@") + "?key=0123456789"
+    node = Node(url)
+    with pytest.raises(NodeError, match="does not answer: HTTP status 500") as failed:
+        node.chain_id()
+    assert node.url == _url(server, "") and node.url in str(failed.value)
+    assert "hunter2" not in str(failed.value) and "0123456789" not in str(failed.value)
+    assert server.credentials == "Basic " + b64encode(b"user:hunter2").decode()  # type: ignore[attr-defined]
