@@ -75,7 +75,7 @@ class Proposer:
         self._pending = ""  # intent of the epoch on its way
         self._failed_at = ("", 0.0)  # block and moment: an attempt on the same block waits a little
         self._watched: Watched | None = None
-        self._checked = ""  # block at which health was looked at last
+        self._crossed: tuple[str, str | None] = ("", None)  # block, what was found in it
         self._due_since = (-1, 0)  # latest epoch, chain time at which its successor was first due
         self.status = ProposerStatus()
         self._metrics.set(names.EPOCH_HEARTBEAT, trigger.heartbeat_seconds)
@@ -83,8 +83,11 @@ class Proposer:
     def tick(self) -> str | None:
         """Post an epoch if one is due. Returns the reason, None if nothing was due. Failures are kept in
         `status`."""
-        if self._is_pending() or (self._lease is not None and not self._lease.acquire()):
+        if self._is_pending():
+            self._takes_lease()
             return None
+        if self._lease is not None and self._lease.held:
+            self._lease.release()
         try:
             view = self._desk.view()
             if self._is_too_soon(view):
@@ -103,6 +106,10 @@ class Proposer:
     def report(self, request: ReportRequest) -> ReportAnswer:
         """Signed reports after an action. Raises Refusal or Unavailable."""
         return self._reports.report(request)
+
+    def _takes_lease(self) -> bool:
+        """Held from the look at the chain until the post is mined or dead; free for the others in between."""
+        return self._lease is None or self._lease.acquire()
 
     def _is_too_soon(self, view: ChainView) -> bool:
         block, moment = self._failed_at
@@ -125,7 +132,9 @@ class Proposer:
     def _propose(self, view: ChainView) -> str | None:
         observation = self._desk.observe_market(view.block.timestamp, view.priced_expiries())
         due = self._due(view, observation)
-        if due is None or not self._is_turn(view, due):
+        if due is None or not self._is_turn(view, due) or not self._takes_lease():
+            return None
+        if not self._is_still_latest(view.header.number):  # whoever acts has looked at the chain just now
             return None
         status = "failed"
         try:
@@ -149,27 +158,26 @@ class Proposer:
     def _crossing(self, view: ChainView, observation: Observation, latest: EpochStatement) -> str | None:
         """An account that crosses a level under the market as it is now; looked for once a block."""
         levels = self._trigger.health_levels
-        if self._checked == view.block.hash:
-            return None
-        self._checked = view.block.hash
+        if self._crossed[0] == view.block.hash:
+            return self._crossed[1]
         if self._watched is None or self._watched.epoch != latest.epoch.number:
             self._watched = watched_of(view, latest, levels)
         try:
             market = self._market(view, observation)
-            return crossing(view, self._watched, market, self._desk.methodology, levels)
+            found = crossing(view, self._watched, market, self._desk.methodology, levels)
         except (ValueError, LookupError, OverflowError) as error:
             logger("propose").warning("health", reason=str(error))
-            return None
+            found = None
+        self._crossed = (view.block.hash, found)
+        return found
 
     def _is_turn(self, view: ChainView, due: Due) -> bool:
-        """Back-ups wait for those before them; whoever acts has looked at the chain just now."""
+        """Back-ups wait for those before them."""
         number, now = view.header.number, view.block.timestamp
         if self._due_since[0] != number:
             self._due_since = (number, min(due.since, now))
         self.status.stage = self._rota.stage(number)
-        if not self._rota.is_turn(number, now - self._due_since[1]):
-            return False
-        return self._is_still_latest(number)
+        return self._rota.is_turn(number, now - self._due_since[1])
 
     def _is_still_latest(self, number: int) -> bool:
         """Nobody else has posted the epoch after `number` by now."""

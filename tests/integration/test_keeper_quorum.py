@@ -1,14 +1,18 @@
 """Proposers in turn, and a change of the attester set, on a real chain: epochs go on."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from keeper.app.process import Keeper
 from keeper.chain.keys import signer_of
-from keeper.jobs.rota import order
+from keeper.jobs.propose import Proposer
+from keeper.jobs.rota import Rota, order
 from keeper.network.client import Gathered
+from keeper.sources.source import Observation
+from keeper.store.lease import PROPOSER, Lease
 from tests.support.keepers import PROPOSER_KEY, Room, Town, town
 from tests.support.keys import key_of
 
@@ -126,6 +130,46 @@ def test_tick__two_at_once__one_post_and_the_other_dies_for_free(
     assert duty.desk.protocol.node.nonce(duty.signer.address) == nonce, "it cost nothing"
     posted = number(place)
     assert posted == backup.desk.view().header.number > before
+
+
+def test_tick__two_processes_over_one_database__one_of_them_at_a_time(
+    place: Town, proposers: dict[str, Keeper]
+) -> None:
+    """The same key and the same database: while one gathers, the other does not even ask."""
+    duty, _ = in_turn(place, proposers)
+    first, desk = duty.proposer, duty.desk
+    grow_old(place, HEARTBEAT + STAGE_SECONDS)
+    own = Rota(duty.signer.address, list(PROPOSERS), STAGE_SECONDS)
+    lease = Lease(duty.database, PROPOSER, "another process", 60)
+    asked = first._attesters
+    second = Proposer(desk, duty.database, asked, duty.sender, first._trigger, own, lease)
+    before, found = number(place), []
+    first._attesters = Slow(asked, lambda: found.append((len(asked.asked), second.tick(), len(asked.asked))))
+    try:
+        assert first.tick() is not None
+    finally:
+        first._attesters = asked
+    duty.tick()
+    duty.tick()
+    ((earlier, reason, later),) = found
+    assert reason is None and earlier == later and second.status.last_error == ""
+    assert number(place) > before and not first._lease.held, "free again for whoever comes next"
+
+
+def test_tick__market_data_is_old__no_epoch_gets_a_new_time(
+    place: Town, proposers: dict[str, Keeper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duty, _ = in_turn(place, proposers)
+    before = number(place)
+    grow_old(place, HEARTBEAT + STAGE_SECONDS)
+    seen = duty.desk.observe_market
+
+    def old(now: int, listed: dict[int, list[int]]) -> Observation:
+        return replace(seen(now, listed), age=duty.desk.tolerance.max_age_seconds + 1)
+
+    monkeypatch.setattr(duty.desk, "observe_market", old)
+    assert duty.tick() is None and number(place) == before
+    assert duty.proposer.status.last_error == "no epoch: the market data is 3601 seconds old"
 
 
 def test_tick__set_changes_by_timelock__epochs_go_on_under_the_new_one(
