@@ -51,9 +51,9 @@ def build(config: Config) -> Keeper:
     sources = open_sources(source, pool, protocol.symbols(pool.head().hash), methodology)
     lease = Lease(database, INDEX, holder_at(keeper.name, config.api.port), keeper.lease_seconds)
     index = Index(protocol, database, lease, metrics)
-    if config.chain.snapshot is not None:
-        start_from(index, protocol, config.chain.snapshot)
-    books = Books(index)
+    snapshot = config.chain.snapshot
+    start = None if snapshot is None else start_from(index, protocol, snapshot)
+    books = Books(index, checked=start.block if start else None)
     engine, close_engine = open_engine(config.engine, metrics)
     desk = Desk(
         protocol=protocol,

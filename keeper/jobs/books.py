@@ -47,8 +47,12 @@ class _Step:
 class Books:
     """The accounts of one index. Safe to share between threads."""
 
-    def __init__(self, index: IndexReader, check: BookCheck | None = None) -> None:
+    def __init__(
+        self, index: IndexReader, check: BookCheck | None = None, checked: int | None = None
+    ) -> None:
+        """`checked`: a block at which the index has been compared with the chain account by account."""
         self._index = index
+        self._checked = checked
         self.check = check or BookCheck()
         self._lock = threading.Lock()
         self._steps: deque[_Step] = deque(maxlen=_KEPT)
@@ -100,7 +104,11 @@ class Books:
         self._listings = self._listed(block)
         self._accounts = accounts_of(self._rows.values(), self._listings)
         self._steps.append(_Step(block.number, block.hash, frozenset()))
-        self.check.changed(list(self._rows))
+        unchecked = (
+            list(self._rows) if self._checked is None else self._index.changed(self._checked, block.number)
+        )
+        self._checked = None  # the next time it is for a reason
+        self.check.changed(unchecked)
         return self._census(block)
 
     def _follow(self, number: int, hash: str, changed: set[int]) -> None:

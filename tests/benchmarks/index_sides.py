@@ -29,7 +29,7 @@ from tests.support.history import ADDRESSES, History
 _ACCOUNTS, _TRADES = 5_000, 30_000  # 100,000 logs
 _RUN = 250  # blocks, 10,000 logs: what the index's pace settles at
 _REPEATS = 5
-_CROWD, _LEGS = 100_000, 10
+_CROWD, _LEGS = 100_000, 3
 _READY_SECONDS = 300
 
 

@@ -29,6 +29,7 @@ from keeper.units.constants import (
     CHANGE_UNCOUNTED_FILL,
     WAD,
 )
+from tests.support import postgres
 
 EXPIRY = 1_743_552_000
 CALL = Instrument(1, EXPIRY, 3_000 * 10**8, Kind.CALL).pack()
@@ -143,9 +144,10 @@ def transfer(seller: Account, buyer: Account, sold: Share) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def chain(tmp_path: Path) -> Chain:
-    found = Chain(Database(f"sqlite:///{tmp_path}/index.sqlite"))
+@pytest.fixture(params=["sqlite", "postgresql"])
+def chain(request: pytest.FixtureRequest, tmp_path: Path) -> Chain:
+    is_server = request.param == "postgresql"
+    found = Chain(Database(postgres.server().create() if is_server else f"sqlite:///{tmp_path}/index.sqlite"))
     found.emit(VAULT, "CollateralListed", token=WETH, collateral=TERMS)
     return found
 

@@ -224,3 +224,14 @@ def test_check__account_missing__told() -> None:
     rows = {n: account(n, n) for n in range(1, 4)}
     with pytest.raises(ObservationError, match="other accounts than the 3 indexed"):
         run(BookCheck(), Lens(rows | {4: account(4)}), rows)
+
+
+def test_at__compared_with_the_chain_at_a_block__only_what_changed_since_is_due(chain: Chain) -> None:
+    before = chain.blocks[-1][0].number
+    after = chain.mine(_2=account(2, 9))
+    books = Books(chain, checked=before)
+    require_right(books, chain, after)
+    assert books.check._due == {2}
+    afresh = Books(chain)
+    require_right(afresh, chain, after)
+    assert afresh.check._due == set(afresh.at(after).rows)
