@@ -162,10 +162,11 @@ def adopt(connection: Connection, sender: str) -> None:
 
 
 def next_nonce(connection: Connection, sender: str, mined: int) -> int:
-    """The nonce to reserve: after everything mined and everything of ours that is still on its way."""
+    """The nonce to reserve: after everything mined, everything of ours that is on its way, and everything of
+    ours that was mined: after a reorg that nobody has noticed yet it is on its way again."""
     own = connection.execute(
         select(func.max(intent.c.nonce)).where(
-            intent.c.state.in_(IN_FLIGHT), intent.c.sender == sender, intent.c.nonce.is_not(None)
+            intent.c.state.in_(IN_FLIGHT + MINED), intent.c.sender == sender, intent.c.nonce.is_not(None)
         )
     ).scalar()
     return mined if own is None else max(mined, int(own) + 1)

@@ -1,5 +1,6 @@
 """Transactions of a keeper on a real chain: each intent has at most one effect, and none is left behind."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -465,6 +466,20 @@ def test_block_reorged_away__sent_again_and_what_waits_behind_it_is_mined(bench:
     first, second = sender.find("epoch:1"), sender.find("epoch:2")
     assert first is not None and second is not None
     assert (first.nonce, second.nonce, first.attempts) == (0, 1, 1), "the same bytes, no second payment"
+
+
+def test_submit__reorg_not_noticed_yet__takes_no_nonce_that_is_needed_again(bench: Bench) -> None:
+    sender = bench.sender()
+    for counter in (1, 2):
+        bench.submit(sender, counter)
+    bench.mine()
+    sender.advance()
+    bench.devnet.rpc("anvil_rollback", 1)
+    time.sleep(0.3)  # so that the chain is looked at again
+    assert bench.submit(sender, 3).nonce == 2
+    bench.settle(sender)
+    assert [bench.count(n) for n in (1, 2, 3)] == [1, 1, 1]
+    assert bench.metrics.value(TX_ERRORS, lane="oracle", cause="foreign_nonce") == 0
 
 
 @pytest.mark.parametrize("depth", [1, 2, 8, 40])
