@@ -19,7 +19,7 @@ from tests.support.crowd import Crowd, instruments_of
 from tests.support.keepers import _KEYS, GENESIS, PROPOSER_KEY, USDC, Town, create_keystore, start_anvil
 
 EXPIRIES = [GENESIS + days * 86_400 for days in (7, 14, 21, 28)]
-_START_SECONDS = 300
+_START_SECONDS = 1_200
 _POLL_SECONDS = 0.02
 
 
