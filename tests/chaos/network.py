@@ -10,8 +10,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from keeper.markets.instrument import Instrument, Kind
 from scripts._devnet import Devnet, start_anvil
 from tests.chaos.keeper_process import KeeperProcess
@@ -80,7 +78,7 @@ class Network(Loop):
             f"[source]\nvenues={_list(venues)}\nspot_bps=200\nforward_bps=200\n"
             f"[api]\nport={self.ports[name]}\n"
             f"[proposer]\nattesters={_list([wire.url for wire in self.wires.values()])}\n"
-            f"proposers={_list(addresses)}\nstage_seconds=10\nheartbeat_seconds=30\nattester_seconds=4\n"
+            f"proposers={_list(addresses)}\nstage_seconds=10\nheartbeat_seconds=30\nattester_seconds=8\n"
             f"[network]\nproposers={_list(addresses)}\n[attester]\nkeepers={_list(keepers)}\n"
         )
 
@@ -109,7 +107,7 @@ class Network(Loop):
 
     def status(self, name: str) -> Any:
         """/status of a process, whether it is ready or not."""
-        return httpx.get(self.url(name) + "/status", timeout=30).json()
+        return self.client.get(self.url(name) + "/status", timeout=30).json()
 
     # Time
 

@@ -1,6 +1,7 @@
 """One running network, and one thing wrong at a time: it goes on while it is wrong, whoever was struck
 catches up afterwards, and nothing was lost or done twice."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -52,13 +53,19 @@ def recovered(net: Network, *names: str) -> None:
 
 
 RPC_FAULTS: dict[str, Callable[[], tuple[Fault, ...]]] = {
-    "connection reset": lambda: (Reset(),),
     "no answer": lambda: (Hang(),),
-    "late": lambda: (Latency(seconds=0.3, share=0.5),),
-    "500 and 429": lambda: (Status(code=500, share=0.4), Status(code=429, share=0.4, seed=1)),
-    "half an answer": lambda: (Truncated(share=0.6),),
-    "no JSON": lambda: (Garbage(share=0.6), Garbage(body=b"{}", share=0.3, seed=1)),
-    "byte by byte": lambda: (Drip(share=0.3),),
+    "stumbling": lambda: (
+        Reset(share=0.3),
+        Status(code=500, share=0.3, seed=1),
+        Status(code=429, share=0.3, seed=2),
+        Latency(seconds=0.3, share=0.3, seed=3),
+    ),
+    "nonsense": lambda: (
+        Truncated(share=0.4),
+        Garbage(share=0.4, seed=1),
+        Garbage(body=b"{}", share=0.3, seed=2),
+        Drip(share=0.2, seed=3),
+    ),
     "stale": lambda: (Stale(behind=50),),
     "syncing": lambda: (syncing(),),
     "another chain": lambda: (wrong_chain(1),),
@@ -139,41 +146,53 @@ def test_attesters__one_stands_still__two_go_on_then_none_signs_alone(net: Netwo
     recovered(net, "attester0", "attester1")
 
 
-def of_another_epoch(exchange: Exchange) -> Exchange:
-    """A valid signature of the same member, over what it was not asked for now."""
-    return exchange.with_answer(digest="0x" + "11" * 32) if exchange.status == 200 else exchange
-
-
-def changed(**fields: object) -> Callable[[Exchange], Exchange]:
-    return lambda exchange: exchange.with_answer(200, **fields) if exchange.status == 200 else exchange
-
-
 HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
-BAD_ANSWERS: dict[str, Callable[[Exchange], Exchange]] = {
-    "high s": changed(vs=str(HALF_ORDER + 1)),
-    "no point": changed(r="0x" + "ff" * 32),
-    "zero": changed(r="0x" + "00" * 32, vs="0"),
-    "63 bytes": changed(r="0x" + "ab" * 31),
-    "256 bits too many": changed(vs=str(2**257)),
-    "negative": changed(vs="-1"),
-    "nothing": lambda exchange: exchange.with_answer(200, r=None),
-    "later than anybody waits": delayed(5),
-}
+MALFORMED: tuple[dict[str, object], ...] = (
+    {"vs": str(HALF_ORDER + 1)},  # the mirrored one
+    {"r": "0x" + "ff" * 32},  # no point of the curve
+    {"r": "0x" + "00" * 32, "vs": "0"},
+    {"r": "0x" + "ab" * 31},
+    {"vs": str(2**257)},
+    {"vs": "-1"},
+    {"r": None},
+    {"signer": "0x" + "00" * 20, "vs": str(2**255)},
+)
 
 
-@pytest.mark.parametrize("case", BAD_ANSWERS)
-def test_answer_of_one_attester__bad__the_other_two_make_the_quorum(net: Network, case: str) -> None:
-    with net.wires["attester1"].spoiled(BAD_ANSWERS[case]):
-        assert net.advances(), f"{case}\n{net.logs()}"
-    assert_safe(net)
+def malformed() -> Callable[[Exchange], Exchange]:
+    """Each of them in turn."""
+    turns = itertools.cycle(MALFORMED)
+    return lambda found: found.with_answer(200, **next(turns)) if found.status == 200 else found
+
+
+def test_answers_of_one_attester__malformed__the_other_two_make_the_quorum(net: Network) -> None:
+    seen = len(net.wires["attester1"].exchanges)
+    with net.wires["attester1"].spoiled(malformed()):
+        assert net.advances(4), net.logs()
+    assert len(net.wires["attester1"].exchanges) > seen
+    recovered(net)
+
+
+def test_answers_of_one_attester__later_than_anybody_waits__the_other_two_make_the_quorum(
+    net: Network,
+) -> None:
+    with net.wires["attester1"].spoiled(delayed(10)):
+        assert net.advances(), net.logs()
+    recovered(net)
+
+
+def of_another_epoch(exchange: Exchange, old: Exchange) -> Exchange:
+    """A valid signature of the same member, over what it was not asked for now."""
+    return old if exchange.status == 200 else exchange
 
 
 def test_answers_of_two_attesters__of_old_epochs__no_epoch_until_they_are_right(net: Network) -> None:
-    old = net.wires["attester0"].exchanges[0], net.wires["attester1"].exchanges[0]
+    names = "attester0", "attester1"
+    old = [next(x for x in net.wires[name].exchanges if x.status == 200) for name in names]
     number = net.number()
     with (
-        net.wires["attester0"].spoiled(lambda _exchange: old[0]),
-        net.wires["attester1"].spoiled(lambda _exchange: old[1]),
+        net.wires["attester0"].spoiled(lambda found: of_another_epoch(found, old[0])),
+        net.wires["attester1"].spoiled(lambda found: of_another_epoch(found, old[1])),
     ):
         for _ in range(3):
             net.tick()
@@ -187,7 +206,7 @@ def test_answers_of_two_attesters__of_old_epochs__no_epoch_until_they_are_right(
 # Clocks and blocks
 
 
-@pytest.mark.parametrize("seconds", [-600, -60, 60, 600])
+@pytest.mark.parametrize("seconds", [-600, 60])
 def test_clock_of_one_attester__wrong__it_signs_nothing_and_says_why(net: Network, seconds: int) -> None:
     before = sum(found[0] == net.signers["attester2"].address for found in net.wires["attester2"].signed)
     net.shift_clock("attester2", seconds)

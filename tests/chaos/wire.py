@@ -12,7 +12,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -109,11 +109,12 @@ class Wire:
                 except httpx.HTTPError:
                     self.close_connection = True
                     return
-                self.send_response(exchange.status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(exchange.answered)))
-                self.end_headers()
-                self.wfile.write(exchange.answered)
+                with suppress(OSError):  # whoever asked has gone
+                    self.send_response(exchange.status)
+                    self.send_header("content-type", "application/json")
+                    self.send_header("content-length", str(len(exchange.answered)))
+                    self.end_headers()
+                    self.wfile.write(exchange.answered)
 
             def log_message(self, *_: Any) -> None:
                 """Nothing."""

@@ -53,6 +53,7 @@ class Loop:
 
     def __init__(self, devnet: Devnet, folder: Path, opening: Opening) -> None:
         self.devnet, self.folder = devnet, folder
+        self.client = httpx.Client(timeout=10)  # one: making it costs more than asking
         self.backend = Web3Backend(Web3(HTTPProvider(devnet.url)), DEPLOYER_KEY)
         self.signers = {
             name: create_keystore(folder / name / "keystore.json", folder / name / "password.txt", light=True)
@@ -177,7 +178,7 @@ class Loop:
 
     def _is_ready(self, name: str) -> bool:
         try:
-            return httpx.get(self.url(name) + "/ready", timeout=1).status_code == 200
+            return self.client.get(self.url(name) + "/ready", timeout=1).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -201,7 +202,7 @@ class Loop:
 
     def get(self, path: str, name: str = "proposer") -> Any:
         """What a process answers."""
-        response = httpx.get(self.url(name) + path, timeout=5)
+        response = self.client.get(self.url(name) + path)
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -233,7 +234,7 @@ class Loop:
         while time.monotonic() < deadline:
             if condition():
                 return True
-            time.sleep(0.02)
+            time.sleep(0.05)
         return False
 
     def number(self) -> int:
@@ -252,7 +253,7 @@ class Loop:
         return self.wait(lambda: self._served() == number, seconds)
 
     def _served(self) -> int:
-        response = httpx.get(self.url("proposer") + "/v1/epochs/latest", timeout=10)
+        response = self.client.get(self.url("proposer") + "/v1/epochs/latest")
         return int(response.json()["number"]) if response.status_code == 200 else 0
 
 
