@@ -1,6 +1,7 @@
 """A deployed protocol on anvil, and keepers built from real configuration files, run in this process."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -232,7 +233,13 @@ class Town:
         """Time passes and one more epoch is posted; its number."""
         self.pass_time()
         assert proposer.tick() is not None, proposer.proposer.status.last_error or proposer.problem
-        proposer.tick()
+        deadline = time.monotonic() + 30  # the node mines at once what it is sent, but answers before that
+        while time.monotonic() < deadline:
+            proposer.tick()
+            if proposer.desk.statements.latest() and not proposer.sender.unresolved():
+                break
+            time.sleep(0.02)
+        proposer.desk.view()
         return int(self.backend.call(self.deployment["RiskOracle"], "header")[0])
 
     def trade(

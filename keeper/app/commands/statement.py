@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from keeper.jobs.journal import Entry, Statement
 
+_WIDTH = 160
 _COLUMNS = (
     "time",
     "block",
@@ -133,8 +134,10 @@ def _print(found: "Statement", rows: list[dict[str, str]], compared: list[dict[s
 
     from keeper.portfolio.moments import iso_text
 
-    console = Console()
-    table = Table(title=f"Account {found.account}, {iso_text(found.since)} to {iso_text(found.until)}")
+    console = Console(width=_WIDTH)  # a terminal wraps what it cannot show: no digit is left out
+    since = iso_text(found.since) if found.since else "its opening"
+    console.print(f"account {found.account}, {since} to {iso_text(found.until)}", highlight=False)
+    table = Table()
     for name in ("time (UTC)", "what", "instrument"):
         table.add_column(name, no_wrap=True)
     for name in ("quantity", "price", "amount", "balance"):
