@@ -158,9 +158,10 @@ def _add_duties(keeper: Keeper) -> None:
 def _add_questions(config: Config, keeper: Keeper) -> None:
     node, deployment = keeper.desk.protocol.node, keeper.desk.protocol.deployment
     settings, metrics, ready = config.operations, keeper.metrics, keeper.readiness
-    if config.sends and keeper.signer is not None:
-        question = gas_float(node, keeper.signer.address, settings, metrics)
-        ready.add("gas", question, _ASK_SECONDS)
+    payers = sorted(set(keeper.sender.addresses.values())) if keeper.sender is not None else []
+    for address in payers:
+        name = "gas" if len(payers) == 1 else f"gas of {address}"
+        ready.add(name, gas_float(node, address, settings, metrics), _ASK_SECONDS)
     ready.add("clock", clock_skew(node, deployment.chain_id, settings, metrics), _ASK_SECONDS)
     ready.add("disk", disk_space(config.keeper.database, settings, metrics), _ASK_SECONDS)
     if keeper.proposer is not None:

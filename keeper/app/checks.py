@@ -157,14 +157,22 @@ class Checks:
         return f"{found[0]} is attester {members.index(found[0])}"
 
     def _check_balance(self) -> str:
-        signer = self._opened()
-        balance, least = self._node.balance(signer.address), self._config.operations.minimum_balance
-        if balance == 0:
-            raise RuntimeError(f"{signer.address} has no coins to pay for gas")
-        text = f"{signer.address} holds {balance / 10**18:.4f} coins"
-        if balance < least * 10**18:
-            raise RuntimeError(f"{text}, less than operations.minimum_balance of {least:g}")
-        return text
+        """Of every key that pays for transactions: the process's and those of lanes."""
+        least, lines = self._config.operations.minimum_balance, []
+        for address in self._payers():
+            balance = self._node.balance(address)
+            if balance == 0:
+                raise RuntimeError(f"{address} has no coins to pay for gas")
+            lines.append(f"{address} holds {balance / 10**18:.4f} coins")
+            if balance < least * 10**18:
+                raise RuntimeError(f"{lines[-1]}, less than operations.minimum_balance of {least:g}")
+        return "; ".join(lines)
+
+    def _payers(self) -> list[str]:
+        lanes = self._config.transactions.lanes.by_name().values()
+        keys = [lane.key for lane in lanes if lane.key is not None]
+        own = [self._opened().address] if len(keys) < len(lanes) else []
+        return list(dict.fromkeys([*own, *(open_signer(key).address for key in keys)]))
 
     def _check_account(self) -> str:
         """The liquidator's own: it is there, and the key may act for it."""
