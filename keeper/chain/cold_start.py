@@ -17,6 +17,7 @@ from keeper.store.snapshot_file import Header, SnapshotError
 
 FINAL_BLOCKS = 64  # behind the head: no reorg takes back what a snapshot says
 HISTORY_BLOCKS = 7_200  # a day of Ethereum's blocks
+_ACCOUNTS = 4_096  # compared at a time: a node must answer before the timeout
 
 
 def digest_of(deployment: Deployment) -> str:
@@ -77,9 +78,12 @@ def _check_chain(protocol: Protocol, path: Path, header: Header) -> None:
 def _check_accounts(connection: Connection, protocol: Protocol, path: Path, header: Header) -> None:
     """Every account's cash, counters, number of legs and book hash, at the snapshot's block."""
     rows = index_store.summaries(connection)
+    ids = [row.account for row in rows]
+    found: list[Summary] = []
     try:
         count = protocol.account_count(header.hash)
-        found = protocol.summaries(header.hash, [row.account for row in rows])
+        for start in range(0, len(ids), _ACCOUNTS):
+            found += protocol.summaries(header.hash, ids[start : start + _ACCOUNTS])
     except CallError as error:
         raise SnapshotError(
             f"snapshot {path}: the node does not answer for block {header.block} ({error.reason}): ask an"

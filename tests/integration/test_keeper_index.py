@@ -193,7 +193,7 @@ def test_insurance_flows__staked__indexed(place: Town, proposer: Keeper) -> None
 
 def test_collateral__deposited__balance_and_hash_are_the_chain_s(place: Town, proposer: Keeper) -> None:
     account = place.accounts[0]
-    place.deposit(account, 3 * 10**18, "WETH")
+    put_up_collateral(place, proposer)
     head = proposer.desk.sync()
     row = next(r for r in proposer.desk.index.accounts(head.number) if r.account == account)
     assert row.collateral == ((1, 3 * 10**18),)
@@ -351,8 +351,7 @@ def test_sync__node_gives_an_event_twice__refused(place: Town, proposer: Keeper,
 def test_sync__node_changes_a_trade__refused_where_the_chain_next_states_the_book(
     place: Town, proposer: Keeper, tmp_path: Path, word: int
 ) -> None:
-    place.post_epoch(proposer)
-    place.deposit(place.accounts[0], 10**18, "WETH")
+    put_up_collateral(place, proposer)
     head = proposer.desk.sync()
     (trade, *_) = proposer.desk.index.events("Clearinghouse", "PositionChanged", head.number)
 
@@ -397,6 +396,13 @@ def test_sync__nothing_in_common_with_the_node__halts(place: Town, proposer: Kee
         connection.exec_driver_sql("UPDATE block SET hash = '0x00'")
     with pytest.raises(IndexingError, match="no common block with node"):
         index.sync()
+
+
+def put_up_collateral(place: Town, keeper: Keeper) -> None:
+    """The first account's ether, once: the event states the book's hash."""
+    account, head = place.accounts[0], keeper.desk.sync()
+    if not keeper.desk.index.accounts(head.number, [account])[0].collateral:
+        place.deposit(account, 3 * 10**18, "WETH")
 
 
 def dropping(keeper: Keeper, name: str, seq: int) -> Callable[[Logs], Logs]:
