@@ -38,7 +38,7 @@ def reserve(desk: Desk, intent: Intent) -> None:
     cap = desk.policy.cap(intent.value_at_risk, gas)
     fees = first_fees(desk.round.head.base_fee, desk.policy.tip, cap)
     if fees is None:
-        return desk.note(intent, f"too dear: worth {cap} wei per gas at most", "too_dear")
+        return desk.note(intent, "too dear: gas costs more than it is worth", "too_dear")
     if not _is_affordable(desk, intent, gas * fees.max_fee, flying):
         return desk.note(intent, f"gas budget of lane {intent.lane} is spent for today", "gas_budget")
     with desk.begin() as connection:
