@@ -23,7 +23,7 @@ FUTURE = Instrument(2, EXPIRY, 0, Kind.FUTURE).pack()
 PROPOSERS = ("proposer", "standby")
 RECOVERY_TICKS = 14  # of ten seconds: three minutes is the age at which the oracle goes stale
 TICK_SECONDS = 10  # of chain time
-_PATIENCE = float(os.environ.get("CHAOS_PATIENCE", "10"))  # seconds of ours that a tick may take
+PATIENCE = float(os.environ.get("CHAOS_PATIENCE", "10"))  # seconds of ours that a tick may take
 
 
 class Network(Loop):
@@ -31,7 +31,7 @@ class Network(Loop):
 
     names = (*ATTESTERS, *PROPOSERS)
     proposers = PROPOSERS
-    start_seconds = 360.0
+    start_seconds = 36 * PATIENCE
 
     def __init__(self, devnet: Devnet, folder: Path, opening: Opening, stack: ExitStack) -> None:
         super().__init__(devnet, folder, opening)
@@ -55,7 +55,7 @@ class Network(Loop):
         for name in names:
             self._launch(name)
         deadline = time.monotonic() + self.start_seconds
-        while not self.wait(lambda: all(self._is_ready(name) for name in names), _PATIENCE):
+        while not self.wait(lambda: all(self._is_ready(name) for name in names), PATIENCE):
             assert time.monotonic() < deadline, self.logs()
             self.tick()
 
@@ -74,11 +74,11 @@ class Network(Loop):
         return (
             f'[keeper]\nroles={_list(roles)}\nkeystore="keystore.json"\npassword_file="password.txt"\n'
             f'tick_seconds=0.1\n[chain]\nrpc="{proxy.url}"\nwebsocket="{proxy.websocket_url}"\n'
-            f'timeout_seconds=2\ndeployment="../{self.devnet.chain_id}.json"\n'
+            f'timeout_seconds={PATIENCE / 4}\ndeployment="../{self.devnet.chain_id}.json"\n'
             f"[source]\nvenues={_list(venues)}\nspot_bps=200\nforward_bps=200\n"
             f"[api]\nport={self.ports[name]}\n"
             f"[proposer]\nattesters={_list([wire.url for wire in self.wires.values()])}\n"
-            f"proposers={_list(addresses)}\nstage_seconds=10\nheartbeat_seconds=30\nattester_seconds=8\n"
+            f"proposers={_list(addresses)}\nstage_seconds=10\nheartbeat_seconds=30\nattester_seconds={PATIENCE}\n"
             f"[network]\nproposers={_list(addresses)}\n[attester]\nkeepers={_list(keepers)}\n"
         )
 
@@ -120,13 +120,13 @@ class Network(Loop):
         wanted = self.number() + epochs
         for _ in range(ticks):
             self.tick()
-            if self.wait(lambda: self.number() >= wanted, _PATIENCE):
+            if self.wait(lambda: self.number() >= wanted, PATIENCE):
                 return True
         return False
 
     def follows(self, name: str) -> bool:
         """Whether a process is ready and has indexed the head, in time."""
-        return self.wait(lambda: self._is_ready(name) and self._has_seen_the_head(name), 15 * _PATIENCE)
+        return self.wait(lambda: self._is_ready(name) and self._has_seen_the_head(name), 15 * PATIENCE)
 
     def _has_seen_the_head(self, name: str) -> bool:
         head = self.devnet.rpc("eth_getBlockByNumber", "latest", False)["hash"]

@@ -27,7 +27,7 @@ from keeper.units.constants import WAD
 from scripts._devnet import start_anvil
 from scripts._protocol import AuctionTerms
 from tests.chaos.checks import assert_index, assert_safe
-from tests.chaos.network import Network
+from tests.chaos.network import PATIENCE, Network
 from tests.support.faults import Fault, Garbage, Latency, Reset, Stale, Status, Truncated
 from tests.support.loop import ATTESTERS, MINIMUM_RETURN, USDC, Opening
 
@@ -38,7 +38,7 @@ BLOCK_SECONDS = 20
 STEP_BLOCKS = 3  # between two looks of the driver
 EXPIRY_SECONDS = 2_700  # from genesis to the first expiry
 _CROWD = 6
-_WAIT = 60.0  # of ours, for what must happen before the next block
+_WAIT = 6 * PATIENCE  # seconds of ours, for what must happen before the next block
 
 
 class Town(Network):
@@ -135,7 +135,7 @@ class Soak:
         before = self.town.number()
         for _ in range(20):
             self.town.pass_time(STEP_BLOCKS * BLOCK_SECONDS, STEP_BLOCKS)
-            if self.town.wait(lambda: self.town.number() > before, 6):
+            if self.town.wait(lambda: self.town.number() > before, PATIENCE):
                 self.outcome.epochs += 1
                 return
         self.outcome.stalls += 1
