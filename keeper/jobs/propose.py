@@ -31,9 +31,10 @@ from keeper.sources.source import Observation, market_of
 from keeper.store import statement_store
 from keeper.store.database import Database
 from keeper.store.lease import Lease
-from keeper.store.transaction_store import SUCCEEDED, UNRESOLVED
+from keeper.store.transaction_store import SUCCEEDED, UNRESOLVED, State
 
 _RETRY_SECONDS = 1.0
+_MAX_RETRY_SECONDS = 60.0
 
 
 @dataclass
@@ -73,7 +74,8 @@ class Proposer:
         self._metrics = metrics or Metrics()
         self._reports = Reports(desk, attesters)
         self._pending = ""  # intent of the epoch on its way
-        self._failed_at = ("", 0.0)  # block and moment: an attempt on the same block waits a little
+        self._failed_at = ("", 0.0)  # block, and moment until which no other attempt is made on it
+        self._failures = 0  # in a row on that block
         self._watched: Watched | None = None
         self._crossed: tuple[str, str | None] = ("", None)  # block, what was found in it
         self._due_since = (-1, 0)  # latest epoch, chain time at which its successor was first due
@@ -95,7 +97,7 @@ class Proposer:
             try:
                 return self._propose(view)
             except (NodeError, Unavailable, Refusal):
-                self._failed_at = (view.block.hash, time.monotonic())
+                self._put_off(view)
                 raise
         except (NodeError, Unavailable, Refusal) as error:
             if str(error) != self.status.last_error:
@@ -112,8 +114,14 @@ class Proposer:
         return self._lease is None or self._lease.acquire()
 
     def _is_too_soon(self, view: ChainView) -> bool:
-        block, moment = self._failed_at
-        return view.block.hash == block and time.monotonic() < moment + _RETRY_SECONDS
+        block, until = self._failed_at
+        return view.block.hash == block and time.monotonic() < until
+
+    def _put_off(self, view: ChainView) -> None:
+        """On the same block what failed fails again, most likely: each attempt waits twice as long."""
+        self._failures = self._failures + 1 if view.block.hash == self._failed_at[0] else 0
+        wait = min(_RETRY_SECONDS * 2**self._failures, _MAX_RETRY_SECONDS)
+        self._failed_at = (view.block.hash, time.monotonic() + wait)
 
     def _is_pending(self) -> bool:
         """An epoch that is still on its way keeps the next one back."""
@@ -257,6 +265,8 @@ class Proposer:
             intent_id, "epoch", target, calldata, now, value_at_risk=worth, deadline=deadline
         )
         logger("propose").info("epoch", number=number, state=intent.state, error=intent.error)
+        if intent.state == State.DROPPED:
+            raise Refusal(f"epoch {number}: {intent.error}")
         self._pending = intent_id
         self.status.last_error = intent.error
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from keeper.app.process import Keeper
 from keeper.chain.keys import signer_of
+from keeper.jobs import propose
 from keeper.jobs.propose import Proposer
 from keeper.jobs.rota import Rota, order
 from keeper.network.client import Gathered
@@ -63,7 +65,7 @@ def number(place: Town) -> int:
 def grow_old(place: Town, age: int) -> None:
     """The latest epoch is `age` seconds old; a node's clock also runs by itself while keepers compute."""
     posted = int(place.backend.call(place.deployment["RiskOracle"], "header")[2])
-    place.pass_time(posted + age - place.time())
+    place.pass_time(max(posted + age - place.time(), 4))
 
 
 def in_turn(place: Town, proposers: dict[str, Keeper]) -> list[Keeper]:
@@ -154,6 +156,25 @@ def test_tick__two_processes_over_one_database__one_of_them_at_a_time(
     ((earlier, reason, later),) = found
     assert reason is None and earlier == later and second.status.last_error == ""
     assert number(place) > before and not first._lease.held, "free again for whoever comes next"
+
+
+def test_tick__fails_on_one_block__attempts_grow_rare_until_the_next(
+    place: Town, proposers: dict[str, Keeper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt uses up a number and the attesters' time."""
+    post(place, proposers)
+    duty, _ = in_turn(place, proposers)
+    grow_old(place, HEARTBEAT + STAGE_SECONDS)
+    moment, nobody = [0.0], Room()
+    monkeypatch.setattr(propose, "time", SimpleNamespace(monotonic=lambda: moment[0]))
+    monkeypatch.setattr(duty.proposer, "_attesters", nobody)
+    for second in range(200):
+        moment[0] = float(second)
+        assert duty.proposer.tick() is None
+    assert len(nobody.asked) == 9, "after 0, 1, 3, 7, 15, 31, 63, 123 and 183 seconds"
+    place.pass_time(4, 1)
+    duty.proposer.tick()
+    assert len(nobody.asked) == 10, "another block, another attempt"
 
 
 def test_tick__market_data_is_old__no_epoch_gets_a_new_time(
