@@ -87,6 +87,7 @@ def folder(place: Town, tmp_path: Path, run: Run) -> Folder:
     found = Folder(place, tmp_path / "k")
     found.path.mkdir()
     (found.path / "password.txt").write_text(PASSWORD + "\n")
+    (found.path / "password.txt").chmod(0o600)
     made = run(
         "init", found.path, "--role", "proposer", "--role", "settler", "--deployment", deployment,
         "--rpc", place.devnet.url, "--attester", NOBODY, "--light", "--port", free_port(),
@@ -122,7 +123,8 @@ def test_init__then_check__every_line_is_ok(folder: Folder, run: Run) -> None:
     found = run("check", "-c", folder.toml)
     assert found.code == 0, found.out
     names = [line.split()[1] for line in found.out.splitlines()]
-    assert names == ["deployment", "node", "contracts", "methodology", "key", "clock", "source"]
+    expected = "deployment node contracts interfaces methodology key balance source database clock disk"
+    assert names == expected.split()
     assert all(line.startswith("ok ") for line in found.out.splitlines())
     assert "threshold 2 of 3" in found.out and address_for(PROPOSER_KEY) in found.out
     assert nothing_sent(folder.place)
@@ -302,10 +304,10 @@ def test_once__node_of_another_chain__both_ids_named(folder: Folder, run: Run) -
         folder.edit(r"^rpc = .*", f'rpc = "{other.url}"')
         found = run("once", "-c", folder.toml)
         assert is_one_sentence(found), found
-        assert "is on chain 4242, the deployment on 31337" in found.err
+        assert "is on chain 4242, not 31337 as the deployment" in found.err
         checked = run("check", "-c", folder.toml)
         assert checked.code == 1
-        assert "FAIL node         node is on chain 4242, the deployment on 31337" in checked.out
+        assert "is on chain 4242, the deployment on 31337" in checked.out
 
 
 @pytest.mark.parametrize("contract", ["RiskOracle", "Clearinghouse", "Markets", "Exchange", "AttesterQuorum"])
@@ -388,7 +390,7 @@ def test_once__duties_that_contradict_each_other__all_in_one_sentence(folder: Fo
     found = run("once", "-c", folder.toml)
     assert is_one_sentence(found), found
     for name in (
-        "keeper.keystore: needed",
+        "keeper: name a keystore",
         "keeper.roles: an attester runs",
         "chain.rpc: must",
         "is not a URL",
@@ -407,7 +409,7 @@ def test_once__no_toml__one_sentence(folder: Folder, run: Run, content: str) -> 
 def test_check__node_down__every_other_line_is_still_there(folder: Folder, run: Run) -> None:
     folder.edit(r"^rpc = .*", f'rpc = "{NOBODY}"')
     found = run("check", "-c", folder.toml)
-    assert found.code == 1 and len(found.out.splitlines()) == 7 and not found.err
+    assert found.code == 1 and len(found.out.splitlines()) == 11 and not found.err
     assert (
         found.out.startswith("ok   deployment") and f"FAIL node         node {NOBODY} does not" in found.out
     )
