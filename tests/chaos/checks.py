@@ -10,7 +10,7 @@ from keeper.chain.index import Index
 from keeper.chain.node import Node
 from keeper.store.database import Database
 from keeper.store.schema import OF_A_BLOCK, VERSIONED
-from tests.chaos.network import Network
+from tests.chaos.network import PATIENCE, Network
 from tests.support.loop import ATTESTERS
 
 _TABLES = tuple(table.name for table in (*VERSIONED, *OF_A_BLOCK))
@@ -28,15 +28,24 @@ def assert_safe(network: Network) -> None:
 def assert_one_effect(network: Network, name: str) -> None:
     """Every mined transaction was in the journal before; at most one of each intent; what the journal calls
     done is on the chain."""
-    attempts = dict(network.kept(name, "SELECT hash, intent FROM attempt"))
+    effects = _effects(network, name)
+    assert all(count == 1 for count in effects.values()), effects
+    assert network.wait(lambda: not _lost(network, name), 6 * PATIENCE), _lost(network, name)
+
+
+def _effects(network: Network, name: str) -> Counter[str]:
+    """Mined transactions by intent."""
     mined = [hash for hash, _, _ in mined_by(network, network.signers[name].address)]
+    attempts = dict(network.kept(name, "SELECT hash, intent FROM attempt"))  # read after the chain
     unknown = [hash for hash in mined if hash not in attempts]
     assert not unknown, f"{name} has sent what it has not kept: {unknown}"
-    effects = Counter(attempts[hash] for hash in mined)
-    assert all(count == 1 for count in effects.values()), effects
+    return Counter(attempts[hash] for hash in mined)
+
+
+def _lost(network: Network, name: str) -> set[str]:
+    """Intents that it takes for done and that are not on the chain."""
     done = network.kept(name, "SELECT id FROM intent WHERE state IN ('confirmed', 'final')")
-    lost = {id for (id,) in done} - set(effects)
-    assert not lost or not network.follows(name), f"{name} takes for done what is not: {lost}"
+    return {id for (id,) in done} - set(_effects(network, name))
 
 
 def mined_by(network: Network, address: str) -> list[tuple[str, int, bool]]:

@@ -82,6 +82,18 @@ class Network(Loop):
             f"[network]\nproposers={_list(addresses)}\n[attester]\nkeepers={_list(keepers)}\n"
         )
 
+    def stop(self) -> None:
+        """Ends all that run: politely, and then not."""
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(PATIENCE)
+            except TimeoutError:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+        self.processes.clear()
+
     def pause(self, *names: str) -> None:
         """They stand still, with all connections open."""
         for name in names:
