@@ -210,13 +210,24 @@ def accounts_at(
     connection: Connection, number: int, accounts: Sequence[int] | None = None
 ) -> list[AccountRow]:
     """Every account as it was in block `number`, or some of them, ascending."""
+    top = connection.execute(select(func.max(block.c.number))).scalar()
+    holds = _is_open if top is not None and number >= top else _holding_in(number)
     if accounts is None:
-        return _accounts_where(connection, lambda table: [valid(table, number)])
+        return _accounts_where(connection, lambda table: [holds(table)])
     found: list[AccountRow] = []
     asked = sorted(set(accounts))
     for start in range(0, len(asked), _MANY):
-        found += _some_accounts(connection, number, asked[start : start + _MANY])
+        found += _some_accounts(connection, holds, asked[start : start + _MANY])
     return found
+
+
+def _is_open(table: Table) -> ColumnElement[bool]:
+    """Holds at the head: an index of its own leads to these, however long the history is."""
+    return table.c.valid_to.is_(None)
+
+
+def _holding_in(number: int) -> Callable[[Table], ColumnElement[bool]]:
+    return lambda table: valid(table, number)
 
 
 def summaries(connection: Connection) -> list[AccountSummary]:
@@ -241,8 +252,10 @@ def accounts_changed(connection: Connection, after: int, until: int) -> list[int
     return sorted(int(account) for account in connection.execute(union(*parts)).scalars())
 
 
-def _some_accounts(connection: Connection, number: int, accounts: Sequence[int]) -> list[AccountRow]:
-    return _accounts_where(connection, lambda t: [valid(t, number), t.c.account.in_(accounts)])
+def _some_accounts(
+    connection: Connection, holds: Callable[[Table], ColumnElement[bool]], accounts: Sequence[int]
+) -> list[AccountRow]:
+    return _accounts_where(connection, lambda t: [holds(t), t.c.account.in_(accounts)])
 
 
 def _accounts_where(
@@ -267,9 +280,14 @@ def _pairs(
     """(key, value) pairs by account, without zeros."""
     query = select(table.c.account, table.c[key], table.c[value]).where(*where(table))
     found: dict[int, list[tuple[int, int]]] = {}
+    keys: dict[Any, int] = {}  # few, and each held many times
     for account, name, text in connection.execute(query):
-        if text != "0":
-            found.setdefault(account, []).append((int(name), int(text)))
+        if text == "0":
+            continue
+        number = keys.get(name)
+        if number is None:
+            number = keys[name] = int(name)
+        found.setdefault(account, []).append((number, int(text)))
     return found
 
 
