@@ -4,6 +4,7 @@ import atexit
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -48,7 +49,7 @@ class Server:
 
     def stop(self) -> None:
         """End it and remove all it had."""
-        self._process.terminate()
+        self._process.send_signal(signal.SIGINT)  # does not wait for sessions, as SIGTERM would
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
