@@ -21,6 +21,7 @@ def server_of(app: Any, host: str, port: int, limits: Limits = Limits()) -> uvic
         port=port,
         http=protocol_of(limits),
         ws="none",
+        log_config=None,  # its errors take the way of all lines: nothing secret passes there
         log_level="warning",
         access_log=False,
         proxy_headers=False,  # an address that a client claims is no address

