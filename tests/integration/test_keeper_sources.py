@@ -12,8 +12,8 @@ from keeper.app.checks import Checks
 from keeper.app.cli import app
 from keeper.app.config import load
 from keeper.app.process import Keeper
-from keeper.observability.names import ANOMALIES
 from keeper.network.server import Unavailable
+from keeper.observability.names import ANOMALIES
 from keeper.sources.verdicts import Verdict
 from keeper.store.anomaly_store import kept_findings
 from scripts._protocol import Contract
