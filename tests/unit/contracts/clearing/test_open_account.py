@@ -50,7 +50,12 @@ def test_open_isolated__anyone__says_to_what(house, underlying, expiry):
     account = house.clearing.open_isolated(owner, underlying, expiry)
 
     (event,) = events(house.clearing, "AccountOpened")
-    assert (event.account, event.owner, event.underlying, event.expiry) == (account, owner, underlying, expiry)
+    assert (event.account, event.owner, event.underlying, event.expiry) == (
+        account,
+        owner,
+        underlying,
+        expiry,
+    )
     stored = house.clearing.account(account)
     assert (stored.owner, stored.underlying, stored.expiry, stored.legCount) == (owner, underlying, expiry, 0)
 

@@ -160,7 +160,9 @@ def test_trade__expired_leg__headroom_and_report_revert(pair):
 
 def test_settle__long_legs__leave_the_open_interest_of_the_underlying(pair):
     house, later = pair.house, call(2_000, LATER)
-    house.hold(pair.maker, pair.taker, Deal(CALL, 2 * WAD), Deal(PUT, -3 * WAD), Deal(later, 5 * WAD, counted=False))
+    house.hold(
+        pair.maker, pair.taker, Deal(CALL, 2 * WAD), Deal(PUT, -3 * WAD), Deal(later, 5 * WAD, counted=False)
+    )
     assert house.clearing.open_interest(1) == 10 * WAD
     expire(house)
 

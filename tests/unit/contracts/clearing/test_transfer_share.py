@@ -16,6 +16,7 @@ from tests.support.clearing import (
     EXPIRY,
     FUTURE,
     HEADROOM,
+    NO_LIMITS,
     PERP,
     PUT,
     USDC,
@@ -132,7 +133,7 @@ def test_transfer_share__fraction__both_sides_as_the_keeper_counts(sale, fractio
     for state, wanted in zip(after, expected, strict=True):
         assert plain(state) == plain(wanted)
     record = sale.house.record(sale.buyer)
-    assert (record.linear, record.expiry) == (linear + share.linear, EXPIRY)
+    assert (record.linear, record.expiry) == (linear + share.linear // c.PRICE_UNIT * c.PRICE_UNIT, EXPIRY)
     assert sum(state.cash for state in after) == seller.cash + buyer.cash + payout
     assert (event.seller, event.buyer, event.fraction) == (sale.seller, sale.buyer, fraction)
     assert (event.price, event.payout) == (price, payout)
@@ -240,12 +241,11 @@ def test_transfer_share__seller__needs_a_new_leaf(sale):
 def test_transfer_share__funding__becomes_cash_on_both_sides_first(sale):
     """Longs have paid 30 per unit since: 30 from the seller's perp, 15 to the buyer's half a unit short."""
     house = sale.house
-    house.clearing.inject_function(
-        "@external\ndef set_funding_index(underlying: uint256, index: int256):\n"
-        "    positions._funding_index[underlying] = index",
-        force=True,
-    )
-    house.clearing.inject.set_funding_index(1, 30 * WAD)
+    funding = boa.env.generate_address("funding")
+    house.clearing.set_funding(funding, sender=house.contracts.owner)
+    house.clearing.set_funding_rate(1, 3 * WAD // 100, sender=funding)
+    boa.env.evm.patch.timestamp += 1_000
+    assert house.clearing.funding_index(1) == 30 * WAD
     seller, buyer = sale.states()
     paid = replace(seller, cash=seller.cash - 30 * WAD), replace(buyer, cash=buyer.cash + 15 * WAD)
     fraction = WAD // 2
@@ -380,7 +380,9 @@ def largest(pair):
         house.refresh(pair.taker)
         for first in range(start, start + 64, c.MAX_ORDER_LEGS):
             legs = BOOK[first : first + c.MAX_ORDER_LEGS]
-            values = (pair.maker, pair.taker, [(i, WAD // 10, WAD) for i in legs], 0, 0, bytes(32))
+            fills = [(i, WAD // 10, WAD, WAD, NO_LIMITS) for i in legs]
+            owners = house.owners[pair.maker], house.owners[pair.taker]
+            values = (pair.maker, pair.taker, fills, 0, 0, *owners, bytes(32))
             shown = house.statement(instruments=legs)
             side = HEADROOM.evidence()
             house.clearing.trade(values, side, side, shown, sender=module)
