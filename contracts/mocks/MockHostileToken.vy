@@ -77,9 +77,7 @@ def rebase(holder: address, amount: uint256):
 
 
 @external
-def permit(
-    owner: address, spender: address, amount: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32
-):
+def permit(owner: address, spender: address, amount: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32):
     """
     @notice Says yes to anything, and allows nothing: calls back in mode 6, reverts in mode 4.
     """

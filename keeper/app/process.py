@@ -9,7 +9,7 @@ from typing import Any
 from keeper.app.config import Config
 from keeper.app.sources import Sources, open_sources, rules_of
 from keeper.chain import deployment as deployments
-from keeper.chain.contracts import Protocol
+from keeper.chain.contracts import BOUNTIES, Protocol
 from keeper.chain.index import Index, IndexingError
 from keeper.chain.keys import Signer, open_keystore
 from keeper.chain.node import Node, NodeError
@@ -24,6 +24,7 @@ from keeper.jobs.observe import ObservationError
 from keeper.jobs.propose import Proposer
 from keeper.jobs.settle import Settler
 from keeper.jobs.statements import Statements
+from keeper.jobs.upkeep import Upkeep
 from keeper.jobs.watch import Watch
 from keeper.network.client import Attesters
 from keeper.network.server import Refusal, Unavailable, create_app
@@ -49,6 +50,7 @@ class Keeper:
     attester: Attester | None = None
     proposer: Proposer | None = None
     settler: Settler | None = None
+    upkeep: Upkeep | None = None
     liquidator: Liquidator | None = None
     follower: Follower | None = None
     attesters: Attesters | None = None
@@ -70,6 +72,8 @@ class Keeper:
                 self.settler.tick(self.desk.view())
             if self.follower is not None:
                 self.follower.tick(self.desk.view())
+            if self.upkeep is not None:
+                self.upkeep.tick(self.desk.view())
             if self.liquidator is not None:
                 self.liquidator.tick(self.desk.view())
             if self.attester is not None or self.proposer is None:
@@ -109,6 +113,8 @@ class Keeper:
             }
         if self.settler is not None:
             found["settler"] = {"finalized": self.settler.finalized, "settled": self.settler.settled}
+        if self.upkeep is not None:
+            found["upkeep"] = self.upkeep.status()
         if self.liquidator is not None:
             found["liquidator"] = self.liquidator.status()
         if self.sender is not None:
@@ -171,13 +177,15 @@ def _with_roles(config: Config, keeper: Keeper) -> Keeper:
         limits = config.transactions
         policy = Policy(limits.max_attempts, limits.replace_after_blocks, limits.tip_wei, limits.max_fee_wei)
         chain_id = desk.protocol.deployment.chain_id
-        keeper.sender = Sender(desk.protocol.node, keeper.database, signer, chain_id, policy)
+        bounties = desk.protocol.deployment.addresses.get(BOUNTIES, "")
+        keeper.sender = Sender(desk.protocol.node, keeper.database, signer, chain_id, policy, bounties)
     if config.has("proposer") and keeper.sender is not None:
         keeper.attesters = Attesters(tuple(url.rstrip("/") for url in config.proposer.attesters))
         trigger = Trigger(config.proposer.heartbeat_seconds, config.proposer.deviation_bps)
         keeper.proposer = Proposer(desk, keeper.attesters, keeper.sender, trigger)
     if config.has("settler") and keeper.sender is not None:
         keeper.settler = Settler(desk.protocol, keeper.sender)
+        keeper.upkeep = Upkeep(desk, keeper.sender)
     if config.has("liquidator") and keeper.sender is not None:
         mandate = Mandate(config.liquidator.account, config.liquidator.minimum_return_wad)
         if keeper.attester is None and keeper.proposer is None:

@@ -23,6 +23,8 @@ VAULT = "Vault"
 AUCTION_HOUSE = "AuctionHouse"
 COLLATERAL_SALE = "CollateralSale"
 INSURANCE_FUND = "InsuranceFund"
+FUNDING = "Funding"
+BOUNTIES = "Bounties"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,18 @@
 queued -> simulated -> signed (nonce reserved) -> broadcast -> confirmed | reverted | lost;
 dropped when refused. What a reorg undoes is broadcast again: its nonce must not hold up those after it.
 Fees are wei. A stuck transaction is replaced under its nonce with both fees at least 12.5 % higher.
+A call that the bounties pay for goes by way of them while they do: they pass it on as it is.
 """
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from eth_account import Account
 
+from keeper.chain import abi_codec
 from keeper.chain.keys import Signer
 from keeper.chain.node import BlockRef, CallError, Node, NodeError
 from keeper.store import transaction_store as store
@@ -20,6 +23,7 @@ from keeper.store.transaction_store import Attempt, Intent, State
 
 _GAS_MARGIN = (5, 4)  # of the estimate
 _REORG_BLOCKS = 64  # deeper than that, what is mined stays mined
+_PAID = ("post_epoch", "finalize_settlement", "settle", "flag", "note_debt", "update")  # by the bounties
 _LOST_BLOCKS = 2  # after so many, no receipt means that something else was mined
 
 
@@ -58,18 +62,30 @@ def replacement_fees(previous: Fees, base_fee: int, policy: Policy) -> Fees | No
 class Sender:
     """Transactions of one key. Only one process may use a key; inside it the lock serialises."""
 
-    def __init__(self, node: Node, database: Database, signer: Signer, chain_id: int, policy: Policy) -> None:
+    def __init__(
+        self,
+        node: Node,
+        database: Database,
+        signer: Signer,
+        chain_id: int,
+        policy: Policy,
+        bounties: str = "",
+    ) -> None:
+        """`bounties`: address of what pays for some calls; empty: nobody does."""
         self._node = node
         self._database = database
         self._signer = signer
         self._chain_id = chain_id
         self._policy = policy
+        self._bounties = bounties
         self._lock = threading.Lock()
         self._checked: BlockRef | None = None  # head at which mined transactions were last looked for
 
     def submit(self, id: str, kind: str, target: str, calldata: str, now: int) -> Intent:
         """Queue an intent (once per id) and take it as far as it goes without waiting."""
         with self._lock:
+            if self.find(id) is None:
+                target = self._payer(calldata) or target
             with self._database.begin() as connection:
                 store.add(connection, id, kind, target, calldata, now)
             self._advance(self._find(id))
@@ -92,6 +108,17 @@ class Sender:
         """Number of intents by state."""
         with self._database.begin() as connection:
             return store.counts(connection)
+
+    def _payer(self, calldata: str) -> str:
+        """The bounties, if they take a call now: they refuse one that they would not pay for."""
+        if not self._bounties or calldata[:10] not in _paid_selectors():
+            return ""
+        call = {"from": self._signer.address, "to": self._bounties, "data": calldata}
+        try:
+            self._node.request("eth_call", call, "pending")
+        except CallError:
+            return ""
+        return self._bounties
 
     def _find(self, id: str) -> Intent:
         found = self.find(id)
@@ -262,6 +289,12 @@ class Sender:
 
     def _call(self, intent: Intent) -> dict[str, str]:
         return {"from": self._signer.address, "to": intent.target, "data": intent.calldata}
+
+
+@cache
+def _paid_selectors() -> frozenset[str]:
+    functions = abi_codec.load("Bounties").functions
+    return frozenset("0x" + functions[name].selector.hex() for name in _PAID)
 
 
 def _is_known(reason: str) -> bool:

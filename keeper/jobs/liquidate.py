@@ -144,7 +144,8 @@ class Liquidator:
         for number in due.conversions:
             book = [instrument for instrument, _ in situation.rows[number].positions]
             calldata = self._desk.protocol.calldata(COLLATERAL_SALE, "start_conversion", number, book)
-            sent += self._submit(f"convert:{number}:{view.header.number}", "convert", calldata, view)
+            id = f"convert:{number}:{view.header.number}"
+            sent += self._submit(id, "convert", COLLATERAL_SALE, calldata, view)
         for bid in due.bids:
             if any(intent.kind == "bid" for intent in self._sender.unresolved()):
                 break  # it changes what we can carry
@@ -156,7 +157,7 @@ class Liquidator:
     def _submit_claim(self, view: ChainView, kind: str, id: str, claim: LeafClaim) -> int:
         shown = encode_claim(claim.values())
         calldata = self._desk.protocol.calldata(AUCTION_HOUSE, kind, claim.account, shown)
-        return self._submit(id, kind, calldata, view)
+        return self._submit(id, kind, AUCTION_HOUSE, calldata, view)
 
     def _submit_bid(self, view: ChainView, situation: Situation, bid: Bid) -> int:
         own, seller = situation.rows[situation.bidder], situation.rows[bid.account]
@@ -179,12 +180,13 @@ class Liquidator:
             encode_statement(epoch=statement.epoch.number),
         )
         period = view.block.timestamp // _RETRY_SECONDS
-        return self._submit(f"bid:{bid.account}:{statement.epoch.number}:{period}", "bid", calldata, view)
+        id = f"bid:{bid.account}:{statement.epoch.number}:{period}"
+        return self._submit(id, "bid", AUCTION_HOUSE, calldata, view)
 
-    def _submit(self, id: str, kind: str, calldata: str, view: ChainView) -> int:
+    def _submit(self, id: str, kind: str, contract: str, calldata: str, view: ChainView) -> int:
         if self._sender.find(id) is not None:
             return 0
-        target = self._desk.protocol.deployment.addresses[AUCTION_HOUSE]
+        target = self._desk.protocol.deployment.addresses[contract]
         intent = self._sender.submit(id, kind, target, calldata, view.block.timestamp)
         if intent.state == State.DROPPED:
             self.last_error = f"{id}: {intent.error}"

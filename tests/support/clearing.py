@@ -120,7 +120,8 @@ def deploy(decimals: int = 6, token_name: str = "MockToken") -> Contracts:
     patch.timestamp, patch.prev_hashes = GENESIS, [BLOCK_HASH] * 256
     owner, guardian = (boa.env.generate_address(name) for name in ("owner", "guardian"))
     with boa.env.prank(owner):
-        module = source("mocks/MockToken").deploy(18).address  # any contract: it acts by being named the sender
+        # any contract: it acts by being named the sender
+        module = source("mocks/MockToken").deploy(18).address
         token = source(f"mocks/{token_name}").deploy(decimals)
         markets = source("markets/Markets").deploy()
         markets.list_underlying(SPEC, NO_CAPS)

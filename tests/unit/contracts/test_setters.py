@@ -1,4 +1,4 @@
-"""Every function that only an owner may call refuses strangers and what is out of range, and says what it did.
+"""Every function that only an owner may call refuses strangers and bad values, and says what it did.
 
 Walks the ABIs, so a new setter without an entry here fails.
 """

@@ -93,7 +93,9 @@ def test_posted_value__spot_outside_its_band__counts_what_was_posted(contracts, 
     ],
 )
 def test_linear_band__perp_and_future__by_hand(valuer, instrument, expected):
-    """2 % of basis; the future has seven days at 20 % a year on top: 2.3836 %, rounded outwards to 1e-8. Leverage 100."""
+    """2 % of basis; the future has seven days at 20 % a year on top: 2.3836 %, rounded outwards to 1e-8.
+    Leverage 100.
+    """
     assert valuer.linear_band(instrument) == expected
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from eth_utils.crypto import keccak
 
+from keeper.chain import abi_codec
 from keeper.chain.keys import signer_of
 from keeper.chain.node import BlockRef, CallError
 from keeper.chain.transactions import Fees, Policy, Sender, first_fees, replacement_fees
@@ -13,7 +14,9 @@ from keeper.store.database import Database
 from keeper.store.transaction_store import State
 
 GWEI = 10**9
-TARGET = "0x" + "11" * 20
+TARGET, BOUNTIES = "0x" + "11" * 20, "0x" + "22" * 20
+SETTLE = abi_codec.load("Clearinghouse").functions["settle"].encode(1, [2])
+BID = "0x" + abi_codec.load("AuctionHouse").functions["bid"].selector.hex()
 
 
 class FakeNode:
@@ -27,6 +30,8 @@ class FakeNode:
         self.receipts: dict[str, dict[str, str]] = {}
         self.known = True
         self.revert = ""
+        self.refusing: list[str] = []  # contracts
+        self.called: list[str] = []  # contracts, in simulation
 
     def head(self) -> BlockRef:
         return BlockRef(self.number, "0x1", "0x0", 1_000, 10 * GWEI)
@@ -35,8 +40,10 @@ class FakeNode:
         return self.mined if number is None or number >= self.mined_at else 0
 
     def request(self, method: str, *parameters: Any) -> Any:
-        if method == "eth_call" and self.revert:
-            raise CallError(self.revert)
+        if method == "eth_call":
+            self.called.append(parameters[0]["to"])
+            if self.revert or parameters[0]["to"] in self.refusing:
+                raise CallError(self.revert)
         if method == "eth_sendRawTransaction":
             self.sent.append(parameters[0])
         if method == "eth_getTransactionReceipt":
@@ -123,3 +130,44 @@ def test_submit__second_intent__takes_the_next_nonce(sender: Sender) -> None:
     first = sender.submit("a", "epoch", TARGET, "0x00", 1)
     second = sender.submit("b", "epoch", TARGET, "0x00", 2)
     assert (first.nonce, second.nonce) == (0, 1)
+
+
+def _with_bounties(sender: Sender) -> Sender:
+    return Sender(sender._node, sender._database, sender._signer, 31337, Policy(), BOUNTIES)
+
+
+def test_submit__call_that_is_paid_for__by_way_of_the_bounties(sender: Sender, node: FakeNode) -> None:
+    intent = _with_bounties(sender).submit("settle:1", "settle", TARGET, SETTLE, 1)
+    assert (intent.target, intent.calldata, intent.state) == (BOUNTIES, SETTLE, State.BROADCAST)
+
+
+def test_submit__not_worth_a_reward__straight_to_the_contract(sender: Sender, node: FakeNode) -> None:
+    node.refusing = [BOUNTIES]
+    intent = _with_bounties(sender).submit("settle:1", "settle", TARGET, SETTLE, 1)
+    assert (intent.target, intent.state, node.called) == (TARGET, State.BROADCAST, [BOUNTIES, TARGET])
+
+
+@pytest.mark.parametrize("calldata", [BID, "0x00"])
+def test_submit__call_without_a_bounty__bounties_are_not_asked(
+    sender: Sender, node: FakeNode, calldata: str
+) -> None:
+    intent = _with_bounties(sender).submit("bid:1", "bid", TARGET, calldata, 1)
+    assert (intent.target, node.called) == (TARGET, [TARGET])
+
+
+@pytest.mark.parametrize(
+    ("contract", "function"),
+    [
+        ("RiskOracle", "post_epoch"),
+        ("RiskOracle", "finalize_settlement"),
+        ("Clearinghouse", "settle"),
+        ("AuctionHouse", "flag"),
+        ("CollateralSale", "note_debt"),
+        ("Funding", "update"),
+    ],
+)
+def test_submit__what_a_keeper_does_for_all__has_a_bounty(
+    sender: Sender, node: FakeNode, contract: str, function: str
+) -> None:
+    calldata = "0x" + abi_codec.load(contract).functions[function].selector.hex()
+    assert _with_bounties(sender).submit("a", "a", TARGET, calldata, 1).target == BOUNTIES

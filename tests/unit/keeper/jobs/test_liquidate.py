@@ -18,7 +18,7 @@ from keeper.store.transaction_store import UNRESOLVED, Intent, State
 from keeper.units.constants import WAD, WAY_LEAF
 from tests.unit.keeper.jobs.stage import BIDDER, CALL, EPOCH, NOW, PUT, SPOT, TERMS, Stage, Told, auction
 
-HOUSE = "0x" + "aa" * 20
+HOUSE, SALE = "0x" + "aa" * 20, "0x" + "ab" * 20
 MANDATE = Mandate(BIDDER, 3 * WAD // 100)
 
 
@@ -68,7 +68,7 @@ class Place:
             ),
             protocol=SimpleNamespace(
                 calldata=lambda *arguments: arguments,
-                deployment=SimpleNamespace(addresses={"AuctionHouse": HOUSE}),
+                deployment=SimpleNamespace(addresses={"AuctionHouse": HOUSE, "CollateralSale": SALE}),
             ),
         )
         found = Liquidator(desk, self.outbox, MANDATE, self.metrics)  # type: ignore[arg-type]
@@ -223,6 +223,7 @@ def test_tick__collateral_behind_missing_cash__put_on_sale(place: Place) -> None
 
     sale = place.outbox.intents[f"convert:2:{EPOCH}"]
     assert sale.calldata == ("CollateralSale", "start_conversion", 2, [CALL])
+    assert sale.target == SALE
 
 
 def test_tick__perps_held__funding_is_asked_for(place: Place) -> None:
