@@ -398,39 +398,53 @@ def _move_legs(share: IClearinghouse.Share, instruments: DynArray[uint256, MAX_L
     self._realise_funding(share.buyer)
     seller: uint256 = accounts._identity[share.seller]
     buyer: uint256 = accounts._identity[share.buyer]
-    book: DynArray[uint256, MAX_LEGS] = positions._book(
-        share.seller, instruments, (seller >> accounts.LEGS_SHIFT) & accounts.LEGS_MASK
-    )
-    unit: int256 = convert(c.PRICE_UNIT, int256)
+    assert len(instruments) == (seller >> accounts.LEGS_SHIFT) & accounts.LEGS_MASK, "positions: book incomplete"
+    fraction: int256 = convert(share.fraction, int256)
+    is_whole: bool = share.fraction == c.WAD
     grown: int256 = 0
     underlying: uint256 = 0
+    previous: uint256 = 0
     moved: DynArray[uint256, MAX_LEGS] = []
-    for word: uint256 in book:
-        instrument: uint128 = ins._instrument_of(word)
-        held: int256 = ins._quantity_of(word)
-        quantity: int256 = held
-        if share.fraction != c.WAD:
-            quantity = held * convert(share.fraction, int256) // SIGNED_WAD // unit * unit
-        if quantity == 0:
-            continue
-        if ins._underlying(instrument) != underlying:
+    # one walk, as there may be 128 legs: what `positions._book` checks is checked here
+    for key: uint256 in instruments:
+        assert key > previous, "positions: book not ascending"
+        previous = key
+        word: uint256 = positions._positions[(share.seller << 128) | key]
+        quantity: int256 = convert(convert(word << 128, bytes32), int256) >> 128
+        assert quantity != 0, "positions: leg not held"
+        if not is_whole:
+            # towards zero; below 2**97 * 2**60
+            quantity = unsafe_mul(unsafe_div(unsafe_mul(quantity, fraction), WAD_UNITS), QUANTITY_UNIT)
+            if quantity == 0:
+                continue
+        if key >> ins.UNDERLYING_SHIFT != underlying:
             if grown != 0:
                 positions._add_interest(underlying, grown, positions.UNLIMITED)
                 grown = 0
-            underlying = ins._underlying(instrument)
+            underlying = key >> ins.UNDERLYING_SHIFT
+        part: uint256 = convert(convert(quantity, bytes32), uint256) & positions.LOW_128
+        # the seller has been touched: its entry index, above the quantity, is the index now
+        index: uint256 = word & ~positions.LOW_128
+        rest: uint256 = 0
+        if not is_whole:
+            rest = index | (unsafe_sub(word, part) & positions.LOW_128)
+        positions._positions[(share.seller << 128) | key] = rest
         old: int256 = 0
-        accrued: int256 = 0
-        seller, old, accrued = positions._set_leg(share.seller, seller, instrument, -quantity, max_value(uint256))
-        growth: int256 = positions._growth(held, held - quantity)
-        buyer, old, accrued = positions._set_leg(share.buyer, buyer, instrument, quantity, max_value(uint256))
-        growth += positions._growth(old, old + quantity)
-        if growth != 0 and ins._kind(instrument) == c.PERP:
-            positions._add_interest(convert(instrument, uint256), growth, positions.UNLIMITED)
-        grown += growth
-        moved.append(ins._word(instrument, quantity))
+        new: int256 = 0
+        buyer, old, new = positions._receive(share.buyer, buyer, key, quantity, index)
+        # long positions: what the buyer has more than the seller has less
+        growth: int256 = unsafe_sub(unsafe_sub(max(new, 0), max(old, 0)), max(quantity, 0))
+        if growth != 0:
+            if key & ins.KIND_MASK == c.PERP:
+                positions._add_interest(key, growth, positions.UNLIMITED)
+            grown += growth
+        moved.append((key << 128) | part)
+    # the last is the largest: none of them reaches into the keys of another account
+    assert previous <= positions.LOW_128, "positions: no instrument"
     if grown != 0:
         positions._add_interest(underlying, grown, positions.UNLIMITED)
-    accounts._identity[share.seller] = seller
+    if is_whole:
+        accounts._identity[share.seller] = seller & ~accounts.BOOK_MASK
     accounts._identity[share.buyer] = buyer
     return moved
 

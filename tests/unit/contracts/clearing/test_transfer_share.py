@@ -295,10 +295,35 @@ def test_transfer_share__anyone_else__reverts(sale):
             sale.house.vault.transfer_share(sale.seller, sale.buyer, WAD, sender=sender)
 
 
-@pytest.mark.parametrize("book", [[], [PERP], [CALL, PERP, PUT, FUTURE]])
-def test_transfer_share__not_the_whole_book__reverts(sale, book):
-    with boa.reverts():
+@pytest.mark.parametrize(
+    ("book", "reason"),
+    [
+        ([], "book incomplete"),
+        ([PERP], "book incomplete"),
+        ([CALL, PERP, PUT, FUTURE], "book not ascending"),
+        (sorted([CALL, PERP, PUT, call(990)]), "leg not held"),
+    ],
+)
+def test_transfer_share__not_the_whole_book__reverts(sale, book, reason):
+    with boa.reverts(f"positions: {reason}"):
         sale.house.clearing.transfer_share(values(sale.share(WAD)), book, sender=sale.auctions)
+
+
+def test_transfer_share__key_beyond_an_instrument__reverts(sale):
+    """It would name a leg of another account, or one of the seller's a second time."""
+    assert sale.seller & 1  # so the bit above the instrument names the seller's own leg
+    *others, last = sorted([CALL, PERP, PUT, FUTURE])
+    beyond = last | 1 << 128
+    sale.house.clearing.eval(f"positions._positions[{sale.buyer << 128 | beyond}] = {WAD}")
+    with boa.reverts("positions: no instrument"):
+        sale.house.clearing.transfer_share(values(sale.share(WAD)), [*others, beyond], sender=sale.auctions)
+
+
+def test_transfer_share__buyer_beyond_the_largest_position__reverts(sale):
+    house, quantity = sale.house, 2**96 // 10**10 * 10**10
+    house.clearing.eval(f"positions._positions[{sale.buyer << 128 | CALL}] = {quantity}")
+    with boa.reverts("clearing: position too large"):
+        sale.move(sale.share(WAD))
 
 
 def test_transfer_share__collateral_beyond_everything__reverts(sale):
