@@ -13,7 +13,9 @@ from keeper.analysis.report_data import (
     AuctionHistory,
     Bid,
     Check,
+    FeeHistory,
     FundHistory,
+    FundingHistory,
     ReportData,
     Smile,
     SpotHistory,
@@ -58,7 +60,10 @@ class _Page(HTMLParser):
 
 
 def _account(name: str, equity: tuple[float, ...] = (10.0, 4.0, 8.0)) -> AccountHistory:
-    return AccountHistory(name, _TIMES, equity, (6.0, 6.0, 6.0), (5.0, 5.0, 5.0), state="liquidated in part")
+    margins = (6.0, 6.0, 6.0), (5.0, 5.0, 5.0)
+    return AccountHistory(
+        name, _TIMES, equity, *margins, state="liquidated in part", funding=-12.3, fees=4_567.8
+    )
 
 
 def _data() -> ReportData:
@@ -85,6 +90,8 @@ def _data() -> ReportData:
         sources={"venues": "recorded"},
         caveat="A model, not a record.",
         moments={_TIMES[2]: "settlement"},
+        funding=(FundingHistory("ETH", _TIMES[:2], (0.001, -0.002), (0.0005, -0.0015)),),
+        fees=FeeHistory(_TIMES, (1.0, 2.0, 2.0), (0.0, 0.0, 0.5)),
     )
 
 
