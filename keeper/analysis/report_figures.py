@@ -143,14 +143,14 @@ def fund_figure(fund: FundHistory) -> Figure:
 
 
 def funding_figure(funding: FundingHistory) -> Figure:
-    """Premium and funding of one underlying's perp."""
+    """Premium and funding of one underlying's perp, basis points of the spot."""
     times = _stamps(funding.times)
+    premiums, rates = ([share * 10_000 for share in row] for row in (funding.premiums, funding.rates))
     traces = [
-        _line("premium", times, funding.premiums, "--muted", width=1.2),
-        _line("funding of 8 hours", times, funding.rates, "--equity", width=2, step=True),
+        _line("premium", times, premiums, "--muted", width=1.2),
+        _line("funding of 8 hours", times, rates, "--equity", width=2, step=True),
     ]
-    axis = {"title": {"text": f"{funding.symbol} perp, share of spot"}, "tickformat": ".2%"}
-    return _figure(traces, {"yaxis": axis})
+    return _figure(traces, {"yaxis": {"title": {"text": f"{funding.symbol} perp, basis points"}}})
 
 
 def fee_figure(fees: FeeHistory) -> Figure:

@@ -159,7 +159,8 @@ def _row(account: AccountHistory) -> str:
 
 def _whole(value: float) -> str:
     """Whole dollars, without a sign before a zero."""
-    return f"{round(value) or 0:,d}"
+    text = f"{value:,.0f}"
+    return "0" if text == "-0" else text
 
 
 def _cover(account: AccountHistory) -> str:
