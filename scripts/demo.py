@@ -103,7 +103,7 @@ def _required(report: dict[str, Any]) -> dict[str, bool]:
         "fewer than 2 liquidations": report["liquidations"] >= 2,
         "no liquidation in part": report["partial"] >= 1,
         "a fully collateralised account was liquidated": report["fully_collateralised_liquidated"] == 0,
-        "no funding was paid": report["funding_updates"] >= 100 and report["funding"] > 0,
+        "fewer than 100 funding updates": report["funding_updates"] >= 100,
         "value was not conserved": report["conserved"],
     }
 
