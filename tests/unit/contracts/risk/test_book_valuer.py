@@ -2,7 +2,20 @@ import boa
 import pytest
 
 from keeper.clearing import collateral
-from tests.support.clearing import CALL, EXPIRY, FUTURE, PERP, PUT, SPOT, WAD, call, put, source
+from tests.support.clearing import (
+    CALL,
+    EXPIRY,
+    FUTURE,
+    NO_CAPS,
+    PERP,
+    PUT,
+    SPEC,
+    SPOT,
+    WAD,
+    call,
+    put,
+    source,
+)
 from tests.support.house import House, words
 
 NO_BOUND = -(2**255)
@@ -112,3 +125,11 @@ def word(listing, balance):
     """A collateral word of a standing: what the vault says of a token, and the balance."""
     spec = (listing.index << 48 | listing.underlying << 32) | (listing.initial_haircut << 16)
     return (spec | listing.maintenance_haircut) << 192 | balance
+
+
+def test_linear_band__underlying_without_a_spot__reverts(contracts, valuer):
+    with boa.env.prank(contracts.owner):
+        contracts.markets.list_underlying(("BTC", *SPEC[1:]), NO_CAPS)
+
+    with boa.reverts("valuer: no spot"):
+        valuer.linear_band(2 << 112)
