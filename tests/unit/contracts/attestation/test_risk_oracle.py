@@ -396,6 +396,25 @@ def test_set_bands__out_of_range__is_refused_and_at_listing_too(feed, bands, rea
     assert feed.oracle.underlying_count() == 2
 
 
+def test_set_bands__unknown_underlying__is_refused(feed):
+    for underlying in (0, 3, 33):
+        with boa.reverts("oracle: unknown underlying"):
+            feed.oracle.set_bands(underlying, (200, 500, 1_000))
+
+
+@pytest.mark.parametrize("spot", [0, 2**56])
+def test_add_underlying__price_out_of_range__is_refused(feed, spot):
+    with boa.reverts("oracle: price out of range"):
+        feed.oracle.add_underlying(spot, (200, 500, 1_000))
+
+
+def test_add_underlying__more_than_32__is_refused(feed):
+    for number in range(3, 33):
+        assert feed.oracle.add_underlying(2**56 - 1, (200, 500, 1_000)) == number
+    with boa.reverts("oracle: too many underlyings"):
+        feed.oracle.add_underlying(USD, (200, 500, 1_000))
+
+
 def test_set_bands__widest__are_kept(feed):
     widest = (1_575, 3_175, 3_175)
     feed.oracle.set_bands(1, widest)
