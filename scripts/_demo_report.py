@@ -164,6 +164,12 @@ def _states(history: History, auctions: Sequence[Auction]) -> dict[int, str]:
     return states
 
 
+def _funding_note(report: Mapping[str, Any]) -> str:
+    """The recorded spots are closes of perps, so that a perp is marked at its spot and pays nothing."""
+    why = "" if report["funding"] else ": perps are marked at the recorded spot"
+    return f"in {report['funding_updates']} updates{why}"
+
+
 def _tiles(report: Mapping[str, Any]) -> list[Tile]:
     covered = report["bad_debt"] - report["socialised"]
     protected = report["fully_collateralised_liquidated"]
@@ -174,7 +180,7 @@ def _tiles(report: Mapping[str, Any]) -> list[Tile]:
         Tile("Fully collateralised", f"{protected} liquidated", "no price can flag them"),
         Tile("Bad debt", f"{report['bad_debt']:,.0f} USD", f"{covered:,.0f} paid by the insurance fund"),
         Tile("Losses shared by all", f"{report['socialised']:,.0f} USD"),
-        Tile("Funding", f"{report['funding']:,.0f} USD", f"of perps, in {report['funding_updates']} updates"),
+        Tile("Funding", f"{report['funding']:,.0f} USD", _funding_note(report)),
         Tile("Fees", f"{report['fees']:,.0f} USD", "of trades and debts"),
         Tile("Legs settled", str(report["settled_legs"]), "8 April, at the on-chain average"),
         Tile("Value conserved", "yes" if report["conserved"] else "no", "to the wei, checked on chain"),
