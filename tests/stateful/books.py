@@ -88,7 +88,7 @@ def changed(account, market, change):
 
 
 def _settled(account, market):
-    """Every leg of an expiry that is over, told as one change: a unit of the latest expiry that pays it all."""
+    """Every leg of an expiry that is over, as one change: a unit of the latest expiry that pays it all."""
     legs = {i: Instrument.unpack(i) for i in account.positions}
     done = {i: leg for i, leg in legs.items() if market.is_over(leg)}
     payoffs = {i: margins.payoff(leg, market.forward(leg)) for i, leg in done.items()}
