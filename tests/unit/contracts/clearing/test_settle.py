@@ -129,6 +129,20 @@ def test_settle__wrong_book__reverts(pair, book, reason):
         house.clearing.settle(pair.maker, book)
 
 
+def test_settle__key_beyond_an_instrument__reverts(pair):
+    """It would name a leg of another account, or one of the account's own a second time."""
+    house, later = pair.house, call(2_000, LATER)
+    assert pair.maker & 1  # so the bit above the instrument names the account's own leg
+    house.hold(pair.maker, pair.taker, Deal(CALL), Deal(later, counted=False))
+    expire(house)
+
+    with boa.reverts("positions: no instrument"):
+        house.clearing.settle(pair.maker, [CALL, later | 1 << 128])
+    with boa.reverts():
+        house.clearing.settle(pair.maker, [CALL, CALL | 1 << 128])
+    house.clearing.settle(pair.maker, [CALL, later])
+
+
 def test_withdraw__expired_leg__reverts_until_settled(pair):
     house = pair.house
     house.hold(pair.maker, pair.taker, Deal(CALL))
