@@ -208,6 +208,7 @@ def post_epoch(
                 pinned = 0
 
         # what was signed names the block by its hash here: one that a reorganisation removed had another
+
     struct_hash: bytes32 = keccak256(
         abi_encode(
             typed_data.EPOCH_TYPEHASH,
