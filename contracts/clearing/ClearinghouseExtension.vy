@@ -326,9 +326,10 @@ def set_gate(gate: IMarginGate, oracle: IRiskOracle):
 def set_auction_house(auction_house: address):
     """
     @notice Names who liquidates. Only the owner, and not while the house so far auctions anything: nobody else could end
-            that.
+            that. The new one is asked as well: a house that cannot answer could never be replaced.
     """
     roles._check_owner()
+    assert staticcall IAuctionHouse(auction_house).open_auctions() == 0, "clearing: open auctions"
     if state.auction_house != empty(address):
         assert staticcall IAuctionHouse(state.auction_house).open_auctions() == 0, "clearing: open auctions"
     state.auction_house = auction_house

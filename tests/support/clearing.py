@@ -114,6 +114,11 @@ def source(name: str) -> Any:
     return boa.load_partial(f"contracts/{name}.vy")
 
 
+def auction_house() -> str:
+    """Address of a contract that the Clearinghouse takes for its auction house; tests call in its name."""
+    return str(source("mocks/MockAuctionHouse").deploy().address)
+
+
 def deploy(decimals: int = 6, token_name: str = "MockToken") -> Contracts:
     """Everything wired at GENESIS; call inside an anchor."""
     patch = boa.env.evm.patch

@@ -2,7 +2,7 @@ import boa
 import pytest
 
 from keeper.units import constants as c
-from tests.support.clearing import CALL, PUT, USDC, WAD, Deal, Side, deploy, source
+from tests.support.clearing import CALL, PUT, USDC, WAD, Deal, Side, auction_house, deploy, source
 from tests.support.halves import Halves
 from tests.support.house import events
 
@@ -93,7 +93,6 @@ def test_set_gate__owner__is_recorded(house):
     ("contract", "function", "event", "field"),
     [
         ("clearing", "set_funding", "FundingSet", "funding"),
-        ("clearing", "set_auction_house", "AuctionHouseSet", "auctionHouse"),
         ("clearing", "set_risk_manager", "RiskManagerSet", "riskManager"),
     ],
 )
@@ -106,6 +105,35 @@ def test_set_contract__owner__is_recorded(house, contract, function, event, fiel
     seq = target.totals().seq if contract == "clearing" else target.seq()
     assert (getattr(told, field), told.seq) == (OTHER, seq)
     assert getattr(target, function.removeprefix("set_"))() == OTHER
+
+
+def test_set_auction_house__owner__is_recorded(house):
+    auctions = auction_house()
+
+    house.clearing.set_auction_house(auctions, sender=house.contracts.owner)
+
+    (told,) = events(house.clearing, "AuctionHouseSet")
+    assert (told.auctionHouse, told.seq) == (auctions, house.clearing.totals().seq)
+    assert house.clearing.auction_house() == auctions
+
+
+def test_set_auction_house__while_one_auctions__reverts(house):
+    owner, busy, idle = house.contracts.owner, auction_house(), auction_house()
+    open_auctions = source("mocks/MockAuctionHouse").at(busy).set_open
+    open_auctions(1)
+    with boa.reverts("clearing: open auctions"):
+        house.clearing.set_auction_house(busy, sender=owner)
+    open_auctions(0)
+    house.clearing.set_auction_house(busy, sender=owner)
+    open_auctions(1)
+    with boa.reverts("clearing: open auctions"):
+        house.clearing.set_auction_house(idle, sender=owner)
+
+
+@pytest.mark.parametrize("account", [ZERO, OTHER])
+def test_set_auction_house__that_cannot_answer__reverts(house, account):
+    with boa.reverts():
+        house.clearing.set_auction_house(account, sender=house.contracts.owner)
 
 
 @pytest.mark.parametrize("account", [ZERO, OTHER])

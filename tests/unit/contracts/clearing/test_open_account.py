@@ -2,7 +2,19 @@ import boa
 import pytest
 
 from keeper.units import constants as c
-from tests.support.clearing import CALL, EXPIRY, FUTURE, GENESIS, LATER, PERP, USDC, WAD, Deal, call
+from tests.support.clearing import (
+    CALL,
+    EXPIRY,
+    FUTURE,
+    GENESIS,
+    LATER,
+    PERP,
+    USDC,
+    WAD,
+    Deal,
+    auction_house,
+    call,
+)
 from tests.support.house import events
 
 NOBODY = "0x" + "00" * 20
@@ -183,7 +195,7 @@ def test_transfer_account__not_the_owner_or_to_nobody__reverts(house):
 
 
 def test_transfer_account__in_auction__reverts(house):
-    account, auctions = house.open("maker"), boa.env.generate_address()
+    account, auctions = house.open("maker"), auction_house()
     house.clearing.set_auction_house(auctions, sender=house.contracts.owner)
     house.clearing.set_frozen(account, True, sender=auctions)
 

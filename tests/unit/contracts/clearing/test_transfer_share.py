@@ -23,6 +23,7 @@ from tests.support.clearing import (
     WAD,
     Deal,
     Side,
+    auction_house,
     call,
     put,
 )
@@ -95,7 +96,7 @@ def values(share: Share) -> tuple[int, ...]:
 def sale(pair):
     """The seller is long a perp and calls and short puts and a future; the buyer is short a perp."""
     house, owner = pair.house, pair.house.contracts.owner
-    buyer, auctions = house.open("buyer", 50_000), boa.env.generate_address("auction house")
+    buyer, auctions = house.open("buyer", 50_000), auction_house()
     house.clearing.set_auction_house(auctions, sender=owner)
     coins = list_coin(house), list_coin(house, 8)
     bring(house, pair.maker, coins[0], WAD + 1)
@@ -322,8 +323,9 @@ def test_transfer_share__key_beyond_an_instrument__reverts(sale):
 def test_transfer_share__buyer_beyond_the_largest_position__reverts(sale):
     house, quantity = sale.house, 2**96 // 10**10 * 10**10
     house.clearing.eval(f"positions._positions[{sale.buyer << 128 | CALL}] = {quantity}")
+    book = house.book(sale.seller)
     with boa.reverts("clearing: position too large"):
-        sale.move(sale.share(WAD))
+        house.clearing.transfer_share(values(sale.share(WAD)), book, sender=sale.auctions)
 
 
 def test_transfer_share__collateral_beyond_everything__reverts(sale):
@@ -390,7 +392,7 @@ BOOK = sorted([call(k) for k in STRIKES] + [put(k) for k in STRIKES])
 def largest(pair):
     """The seller is long a little of every option, and in auction."""
     house, module = pair.house, pair.house.contracts.module
-    auctions, buyer = boa.env.generate_address("auction house"), house.open("buyer", 10_000)
+    auctions, buyer = auction_house(), house.open("buyer", 10_000)
     house.clearing.set_auction_house(auctions, sender=house.contracts.owner)
     house.known |= set(BOOK)
     leaves = [InstrumentLeaf(i, WAD, 0, 0, 0, 0) for i in BOOK]
