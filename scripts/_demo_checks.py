@@ -1,16 +1,17 @@
 """What the demo reads back from the chain: conservation to the wei, gas, what was settled and liquidated."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keeper.chain.contracts import CLEARINGHOUSE, Call, Protocol
+from keeper.chain.contracts import CLEARINGHOUSE, COLLATERAL_SALE, Call, Protocol
 from keeper.units.constants import WAD
 from scripts._demo_auctions import Auction
 from scripts._demo_desk import TOKEN_UNIT, Desk
 from scripts._demo_network import COLLATERAL
 from scripts._demo_replay import Replay
 
+ZERO_SUM = "3 what longs paid in funding is what shorts received"
 _TOKEN_TO_WAD = WAD // TOKEN_UNIT
 _SETTLED = ("Clearinghouse", "AccountSettled")
 _CASH_EVENTS = (
@@ -18,6 +19,7 @@ _CASH_EVENTS = (
     _SETTLED,
     ("Clearinghouse", "ShareTransferred"),
     ("Clearinghouse", "FundingRateSet"),
+    ("Vault", "InterestCharged"),
     ("Vault", "Deposited"),
     ("Vault", "Withdrawn"),
 )
@@ -30,8 +32,18 @@ _GAS_EVENTS = {
 }
 
 
-def conserved(desk: Desk, protocol: Protocol) -> dict[str, Any]:
-    """Invariants by name, each with whether it holds and the numbers behind it."""
+def replay(desk: Desk) -> tuple[Replay, list[Any]]:
+    """Everything that moved cash, followed from the first block; and its events."""
+    found, events = Replay(_TOKEN_TO_WAD), _events(desk, _CASH_EVENTS)
+    found.follow(events, {e["blockNumber"]: desk.time_of(e["blockNumber"]) for e in events})
+    return found, events
+
+
+def conserved(desk: Desk, protocol: Protocol, followed: Replay, events: Sequence[Any]) -> dict[str, Any]:
+    """Invariants by name, each with whether it holds and the numbers behind it.
+
+    followed, events: of `replay`.
+    """
     at = protocol.node.head().hash
     totals = protocol.structs(at, [Call(CLEARINGHOUSE, "totals")])[0]
     accounts = range(1, totals["accounts"] + 1)
@@ -42,18 +54,18 @@ def conserved(desk: Desk, protocol: Protocol) -> dict[str, Any]:
     standings = protocol.structs(at, [Call(CLEARINGHOUSE, "standing", (a, False)) for a in accounts])
     liquid = sum(standing["liquid"] for standing in standings)  # cash and funding
     owed = liquid + totals["fees"] + losses["recovery"] - losses["shortfall"]
-    events = _events(desk, _CASH_EVENTS)
     changes = [e for e in events if e["event"] in ("PositionChanged", "AccountSettled")]
     open_interest = _open_interest(desk, protocol, at, accounts)
-    replay = Replay(_TOKEN_TO_WAD)
-    replay.follow(events, {e["blockNumber"]: desk.time_of(e["blockNumber"]) for e in events})
-    replayed = {a: replay.accounts[a].cash for a in accounts}
+    replayed = {a: followed.accounts[a].cash for a in accounts}
+    funding = {a: standing["liquid"] - cash[a] for a, standing in zip(accounts, standings, strict=True)}
+    debts = protocol.structs(at, [Call(COLLATERAL_SALE, "debt", (a,)) for a in accounts])
+    owing = sum(debt["drawn"] for debt in debts)
     return {
         "1 tokens held = cash + funding + fees + recovery - shortfall": {
             "holds": held == owed,
             "held": held,
             "cash": sum(cash.values()),
-            "funding": liquid - sum(cash.values()),
+            "funding": sum(funding.values()),
             "fees": totals["fees"],
             "recovery": losses["recovery"],
             "shortfall": losses["shortfall"],
@@ -66,11 +78,30 @@ def conserved(desk: Desk, protocol: Protocol) -> dict[str, Any]:
             "holds": not any(open_interest.values()),
             "instruments": len(open_interest),
         },
+        ZERO_SUM: {
+            "holds": sum(funding.values()) + sum(followed.funding.values()) == 0,
+            "paid": sum(-n for n in _both(funding, followed.funding).values() if n < 0),
+            "updates": sum(event["event"] == "FundingRateSet" for event in events),
+        },
+        "4 debts of all accounts add up to what counts against the caps": {
+            "holds": protocol.read(at, COLLATERAL_SALE, "total_debt") == owing,
+            "owed": owing,
+            "interest": sum(e["args"]["amount"] for e in events if e["event"] == "InterestCharged"),
+        },
         "9 trades, settlements and auctions conserve to the wei": {
-            "holds": _cancel(events) and not any(replay.paid.values()) and replayed == cash,
+            "holds": _cancel(events) and not any(followed.paid.values()) and replayed == cash,
             "changes": len(changes),
         },
     }
+
+
+def funding_of(protocol: Protocol, account: int, followed: Replay) -> int:
+    """What an account has received on its perps, cash or not yet, WAD."""
+    at = protocol.node.head().hash
+    state, standing = protocol.structs(
+        at, [Call(CLEARINGHOUSE, "account", (account,)), Call(CLEARINGHOUSE, "standing", (account, False))]
+    )
+    return int(standing["liquid"] - state["cash"] + followed.funding[account])
 
 
 def liquidations(desk: Desk, auctions: Sequence[Auction], fully_collateralised: set[int]) -> dict[str, Any]:
@@ -150,6 +181,10 @@ def _open_interest(desk: Desk, protocol: Protocol, at: str, accounts: range) -> 
     for (_, instrument), position in zip(pairs, found, strict=True):
         sums[instrument] += position["quantity"]
     return dict(sums)
+
+
+def _both(open_now: Mapping[int, int], realised: Mapping[int, int]) -> dict[int, int]:
+    return {account: open_now[account] + realised.get(account, 0) for account in open_now}
 
 
 def _cancel(events: Sequence[Any]) -> bool:

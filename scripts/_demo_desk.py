@@ -14,7 +14,8 @@ from keeper.attestation.evidence import NO_EVIDENCE, Evidence
 from keeper.attestation.typed_data import digest, domain_separator, sign
 from keeper.exchange.order import Leg, Order, fill_arguments, nonce_of, signature_bytes
 from keeper.markets.instrument import Instrument
-from keeper.units.constants import WAD, WAY_REDUCE_REPORT, WAY_REPORT
+from keeper.units.constants import SCOPE_TRADE, WAD, WAY_REDUCE_REPORT, WAY_REPORT
+from scripts import _demo_story as story
 from scripts import _trading as trading
 from scripts._artifacts import artifact
 from scripts._demo_network import COLLATERAL, Keepers
@@ -26,6 +27,7 @@ _TICKS = {1: WAD // 10, 2: WAD // 100}  # BTC, ETH
 _REPORTS = {"report": WAY_REPORT, "reduce-report": WAY_REDUCE_REPORT}
 _GAS = 8_400_000
 _ORDER_SECONDS = 7_200
+_DAY = 86_400
 _NO_LIMIT_FEE = 10**6 * WAD
 
 
@@ -72,10 +74,15 @@ class Desk:
         Account.enable_unaudited_hdwallet_features()
         return Trader(name, Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}"))
 
-    def fund(self, trader: Trader, dollars: int) -> None:
-        """A new account with settlement tokens from the faucet."""
-        clearing = self.contract("Clearinghouse")
-        receipt = self.send(trader, clearing.functions.open_account(trader.key.address), "open account")
+    def fund(self, trader: Trader, dollars: int, isolated: tuple[int, int] | None = None) -> None:
+        """A new account with settlement tokens from the faucet.
+
+        isolated: the underlying and the expiry that it is confined to, 0: any.
+        """
+        clearing, owner = self.contract("Clearinghouse"), trader.key.address
+        functions = clearing.functions
+        opened = functions.open_isolated(owner, *isolated) if isolated else functions.open_account(owner)
+        receipt = self.send(trader, opened, "open account")
         trader.account = clearing.events.AccountOpened().process_receipt(receipt)[0]["args"]["account"]
         self._deposit(trader, "MockToken", dollars * TOKEN_UNIT, "deposit")
 
@@ -90,10 +97,9 @@ class Desk:
         self.send(trader, fund.functions.deposit(dollars * TOKEN_UNIT, trader.key.address), "stake")
 
     def appoint(self, trader: Trader, operator: str) -> None:
-        """Lets another address act for an account."""
-        self.send(
-            trader, self.contract("Clearinghouse").functions.set_operator(trader.account, operator, True)
-        )
+        """Lets another address trade for an account, and nothing else, until the end of the story."""
+        grant = self.contract("Clearinghouse").functions.set_operator
+        self.send(trader, grant(trader.account, operator, SCOPE_TRADE, story.END + _DAY), "set operator")
 
     def fund_assets(self) -> float:
         """Assets of the insurance fund, USD."""

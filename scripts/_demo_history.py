@@ -121,15 +121,15 @@ def _worth(word: int, spots: Mapping[int, int]) -> int:
 
 
 def kept_snapshots(database: Path) -> list[Snapshot]:
-    """Every snapshot that a keeper has kept, oldest first."""
+    """Every snapshot that a keeper has kept, oldest first; without accounts, which are the index's."""
     store = Database(f"sqlite:///{database}")
     try:
         with store.begin() as connection:
             last = statement_store.highest_number(connection)
-            texts = [statement_store.kept_snapshot(connection, n) for n in range(1, last + 1)]
+            rows = [statement_store.kept_snapshot(connection, n) for n in range(1, last + 1)]
     finally:
         store.close()
-    return [Snapshot.from_json(text) for text in texts if text]
+    return [Snapshot.from_json(row.content) for row in rows if row]
 
 
 def spot_histories(snapshots: Sequence[Snapshot]) -> list[SpotHistory]:

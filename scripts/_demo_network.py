@@ -39,7 +39,7 @@ THRESHOLD = 2
 NAMES = ("attester-1", "attester-2", "attester-3", "proposer")
 LIQUIDATOR = "attester-3"  # one operator runs both
 LIQUIDATOR_ACCOUNT = 3  # the maker and the dealer open theirs before it
-_HOURLY_LIMITS = (120, 7_200, 14_400, 1)  # maxAge, staleAfter, frozenAfter in seconds, minBlocks
+_HOURLY_LIMITS = (120, 3_600, 14_400, 1)  # maxAge, staleAfter, frozenAfter in seconds, minBlocks
 COLLATERAL = Collateral("MockETH", 18, story.ETH, 1_500, 1_000, 10_000 * WAD)
 # an attester works when it is asked; its own round only keeps the index near the head
 _TICK_SECONDS = {"proposer": 0.05, LIQUIDATOR: 0.3}

@@ -78,7 +78,7 @@ class Play:
         roles = (story.MAKER, story.DEALER, story.LIQUIDATOR, *story.ROLES)
         for key, role in enumerate(roles, start=1):
             trader = self.desk.trader(role.name, key)
-            self.desk.fund(trader, role.dollars)
+            self.desk.fund(trader, role.dollars, role.isolated)
             if role.coins:
                 self.desk.pledge(trader, role.coins)
             self._remember(role, trader)

@@ -3,17 +3,21 @@
 import json
 import pkgutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from keeper.analysis.report_data import Check, ReportData, Tile
+from keeper.analysis.report_data import AccountHistory, Check, ReportData, Tile
 from keeper.analysis.report_page import render
+from keeper.units.constants import WAD
 from scripts import _demo_checks as checks
 from scripts import _demo_history as histories
+from scripts import _demo_money as money
 from scripts import _demo_story as story
 from scripts._demo_auctions import Auction, auctions_of, history_of
 from scripts._demo_history import History
+from scripts._demo_replay import Replay
 
 SOURCES = {
     "venues": "hourly perpetual closes of April 2025 at binance, bybit and hyperliquid (public domain)",
@@ -30,12 +34,13 @@ REANCHORING = (
 _MOMENTS = (story.OPENING, story.OUTAGE[1], story.END)  # whose smiles are shown
 
 
-def report_of(history: History, insurance_before: float) -> tuple[dict[str, Any], list[Auction]]:
-    """Everything of report.json but how long it took, and the auctions."""
+def report_of(history: History, insurance_before: float) -> tuple[dict[str, Any], list[Auction], Replay]:
+    """Everything of report.json but how long it took; the auctions; and all that moved cash."""
     desk, protocol = history.desk, history.protocol
     auctions = auctions_of(desk)
     quorum = desk.contract("AttesterQuorum")
-    found = checks.conserved(desk, protocol)
+    replay, events = checks.replay(desk)
+    found = checks.conserved(desk, protocol, replay, events)
     protected = {a for a, role in history.roles.items() if role.fully_collateralised}
     last = {history.roles[a].name: rows[-1][1] for a, rows in history.figures.items() if rows}
     report = {
@@ -46,6 +51,9 @@ def report_of(history: History, insurance_before: float) -> tuple[dict[str, Any]
         "trades": desk.trades,
         "settled_legs": checks.settled_legs(desk),
         **checks.liquidations(desk, auctions, protected),
+        "fees": sum(replay.fees.values()) / WAD,
+        "funding": found[checks.ZERO_SUM]["paid"] / WAD,
+        "funding_updates": found[checks.ZERO_SUM]["updates"],
         "insurance_before": insurance_before,
         "insurance_after": desk.fund_assets(),
         "conserved": all(invariant["holds"] for invariant in found.values()),
@@ -55,7 +63,7 @@ def report_of(history: History, insurance_before: float) -> tuple[dict[str, Any]
         "reanchoring": REANCHORING,
         "equity": {name: round(figures.equity, 2) for name, figures in last.items()},
     }
-    return report, auctions
+    return report, auctions, replay
 
 
 def write_page(
@@ -63,12 +71,14 @@ def write_page(
     report: Mapping[str, Any],
     history: History,
     auctions: Sequence[Auction],
+    replay: Replay,
     database: Path,
     plotly: str,
 ) -> None:
     """Writes report.html; `database` is the proposer's, which has every snapshot."""
     desk = history.desk
     snapshots = histories.kept_snapshots(database)
+    spots = histories.spot_histories(snapshots)
     terms = _terms(history)
     names = {account: role.name for account, role in history.roles.items()}
     data = ReportData(
@@ -77,8 +87,8 @@ def write_page(
         f" and signed by {report['threshold']} of {report['attesters']} attesters; every trade, settlement"
         " and liquidation is a transaction.",
         tiles=_tiles(report),
-        spots=histories.spot_histories(snapshots),
-        accounts=history.accounts(_states(history, auctions)),
+        spots=spots,
+        accounts=_accounts(history, auctions, replay),
         auctions=[history_of(auction, names[auction.account], terms) for auction in auctions],
         surfaces=histories.surfaces(),
         smiles=histories.smiles(snapshots, _MOMENTS),
@@ -92,8 +102,23 @@ def write_page(
             story.OUTAGE[1]: "and back",
             story.NEAR: "settlement",
         },
+        funding=money.funding_histories(desk, spots),
+        fees=money.fee_history(replay),
     )
     path.write_text(render(data, plotly), encoding="utf-8")
+
+
+def _accounts(history: History, auctions: Sequence[Auction], replay: Replay) -> list[AccountHistory]:
+    """With what each received in funding and paid in fees."""
+    rows = history.accounts(_states(history, auctions))
+    return [
+        replace(
+            row,
+            funding=checks.funding_of(history.protocol, account, replay) / WAD,
+            fees=replay.fees[account] / WAD,
+        )
+        for account, row in zip(history.roles, rows, strict=True)
+    ]
 
 
 def plotly_script() -> str:
@@ -139,6 +164,12 @@ def _states(history: History, auctions: Sequence[Auction]) -> dict[int, str]:
     return states
 
 
+def _funding_note(report: Mapping[str, Any]) -> str:
+    """The recorded spots are closes of perps, so that a perp is marked at its spot and pays nothing."""
+    why = "" if report["funding"] else ": perps are marked at the recorded spot"
+    return f"in {report['funding_updates']} updates{why}"
+
+
 def _tiles(report: Mapping[str, Any]) -> list[Tile]:
     covered = report["bad_debt"] - report["socialised"]
     protected = report["fully_collateralised_liquidated"]
@@ -149,6 +180,8 @@ def _tiles(report: Mapping[str, Any]) -> list[Tile]:
         Tile("Fully collateralised", f"{protected} liquidated", "no price can flag them"),
         Tile("Bad debt", f"{report['bad_debt']:,.0f} USD", f"{covered:,.0f} paid by the insurance fund"),
         Tile("Losses shared by all", f"{report['socialised']:,.0f} USD"),
+        Tile("Funding", f"{report['funding']:,.0f} USD", _funding_note(report)),
+        Tile("Fees", f"{report['fees']:,.0f} USD", "of trades and debts"),
         Tile("Legs settled", str(report["settled_legs"]), "8 April, at the on-chain average"),
         Tile("Value conserved", "yes" if report["conserved"] else "no", "to the wei, checked on chain"),
     ]

@@ -62,7 +62,9 @@ class Deal:
 
 @dataclass(frozen=True)
 class Role:
-    """An account of the demo: its deposit in dollars, its collateral in ETH, and its trades."""
+    """An account of the demo: its deposit in dollars, its collateral in ETH, its trades, and the underlying
+    and expiry that it is confined to (0: any).
+    """
 
     name: str
     dollars: int
@@ -70,6 +72,7 @@ class Role:
     coins: int = 0
     fully_collateralised: bool = False
     note: str = ""
+    isolated: tuple[int, int] | None = None
 
 
 def _book(time: int, *legs: tuple[int, float, str]) -> tuple[Deal, ...]:
@@ -93,7 +96,13 @@ ROLES = (
         _book(OPENING, (option(ETH, NEAR, 1_800, _PUT), -40, "report")),
         note="forty puts for 1,800 that settle on 8 April",
     ),
-    Role("Naked short call", 20_000, _book(OPENING, (option(ETH, NEAR, 1_900, _CALL), -20, "leaf"))),
+    Role(
+        "Naked short call",
+        20_000,
+        _book(OPENING, (option(ETH, NEAR, 1_900, _CALL), -20, "leaf")),
+        note="isolated: may hold nothing but what settles on 8 April in ETH",
+        isolated=(ETH, NEAR),
+    ),
     Role(
         "Covered call on a future",
         20_000,
@@ -132,7 +141,13 @@ ROLES = (
         fully_collateralised=True,
         note="the same puts as the naked seller, with cash for all of the strike",
     ),
-    Role("BTC long, levered", 29_500, _book(at("02 12"), (perp(BTC), 2, "report"))),
+    Role(
+        "BTC long, levered",
+        29_500,
+        _book(at("02 12"), (perp(BTC), 2, "report")),
+        note="isolated: may hold nothing but BTC",
+        isolated=(BTC, 0),
+    ),
     Role(
         "BTC long on ETH collateral",
         2_500,

@@ -122,7 +122,10 @@ def _epochs(s: Scenario) -> dict[str, int]:
 
 
 def _records(s: Scenario, pairs: dict[int, Pair]) -> dict[str, int]:
-    """Over an older record."""
+    """Over an older record of the same book: the next epoch's."""
+    for pair in pairs.values():
+        s.refresh(pair.seller)
+    s.post_epoch()
     gas = {legs: s.refresh(pair.seller) for legs, pair in pairs.items()}
     for pair in pairs.values():
         s.refresh(pair.buyer)

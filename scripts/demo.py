@@ -35,6 +35,9 @@ _SHOWN = (
     "partial",
     "bad_debt",
     "socialised",
+    "funding",
+    "funding_updates",
+    "fees",
     "insurance_before",
     "insurance_after",
     "fully_collateralised_liquidated",
@@ -83,9 +86,9 @@ def _run(out: Path, console: Console) -> dict[str, Any]:
             play = Play(desk, clock, history, shown)
             play.run()
             shown.advance("report")
-            report, auctions = reports.report_of(history, play.insurance_before)
+            report, auctions, replay = reports.report_of(history, play.insurance_before)
             database = out / "keepers" / "proposer" / "keeper.sqlite"
-            reports.write_page(out / "report.html", report, history, auctions, database, plotly)
+            reports.write_page(out / "report.html", report, history, auctions, replay, database, plotly)
     report["seconds"] = round(time.monotonic() - started, 1)
     reports.write_json(out / "report.json", report)
     return report
@@ -100,6 +103,7 @@ def _required(report: dict[str, Any]) -> dict[str, bool]:
         "fewer than 2 liquidations": report["liquidations"] >= 2,
         "no liquidation in part": report["partial"] >= 1,
         "a fully collateralised account was liquidated": report["fully_collateralised_liquidated"] == 0,
+        "fewer than 100 funding updates": report["funding_updates"] >= 100,
         "value was not conserved": report["conserved"],
     }
 

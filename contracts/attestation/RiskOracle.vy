@@ -7,8 +7,9 @@
         underlying. Outside its band a spot is not refused but followed at the band's edge, so liquidations never stop.
         The trapezoidal average of the epochs' effective spots over the last half hour settles an expiry, by anyone.
 @custom:security An epoch is bound to a block of this chain and rises strictly. What this contract knows of it - the hash
-        of its block, the effective spots - it puts in itself, so signatures over anything else fail. With every attester hostile a spot still moves no faster than its ten-minute and
-        hour bands; anchors tumble, so a rolling window sees at most three times their budget.
+        of its block, the effective spots - it puts in itself, so signatures over anything else fail. With every attester
+        hostile a spot still moves no faster than its ten-minute and hour bands; anchors tumble, so a rolling window sees
+        at most three times their budget.
         What expired under a predecessor settles at the predecessor's price, for ever.
 @custom:kill The owner replaces the quorum, which voids what the old one signed and did not post; without epochs nothing increases
         risk, while worst-case withdrawals, reductions and settlement go on.
@@ -207,7 +208,6 @@ def post_epoch(
                 pinned = 0
 
         # what was signed names the block by its hash here: one that a reorganisation removed had another
-
 
     struct_hash: bytes32 = keccak256(
         abi_encode(

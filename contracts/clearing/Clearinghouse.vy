@@ -120,7 +120,12 @@ def refresh(account: uint256, evidence: IAttestation.Evidence, statement: Bytes[
     @param statement Its epoch.
     """
     assert evidence.way == c.WAY_LEAF, "clearing: not a leaf"
-    self._store_record(account, staticcall state.gate.adopt(self, account, evidence, statement))
+    self._store_record(
+        account,
+        staticcall state.gate.adopt(
+            self, account, accounts._book_hash[account], accounts._counters[account], evidence, statement
+        ),
+    )
 
 
 # Trades

@@ -42,6 +42,9 @@ initializes: state
 
 SIGNED_WAD: constant(int256) = 10**18
 MAX_LEGS: constant(uint256) = c.MAX_LEGS
+QUANTITY_UNIT: constant(int256) = 10**10
+WAD_UNITS: constant(int256) = 10**28  # QUANTITY_UNIT of a fraction in WAD
+UNDERLYING_OF_GROUP: constant(uint256) = 40  # in an instrument without strike and kind
 UNLIMITED: constant(uint256) = max_value(uint256)  # limits of a position that has none
 
 
@@ -140,44 +143,53 @@ def settle(account: uint256, instruments: DynArray[uint256, 128]):
     @param instruments The account's whole book, ascending.
     """
     identity: uint256 = accounts._identity[account]
-    book: DynArray[uint256, MAX_LEGS] = positions._book(
-        account, instruments, (identity >> accounts.LEGS_SHIFT) & accounts.LEGS_MASK
-    )
+    assert len(instruments) == (identity >> accounts.LEGS_SHIFT) & accounts.LEGS_MASK, "positions: book incomplete"
+    own: uint256 = account << 128
     paid: int256 = 0
     accrued: int256 = 0
     linear_left: bool = False
+    previous: uint256 = 0
     group: uint256 = max_value(uint256)
     price: uint256 = 0
     expiry: uint256 = 0
     until: uint256 = 0
     growth: int256 = 0
     settled: DynArray[uint256, MAX_LEGS] = []
-    for word: uint256 in book:
-        instrument: uint128 = ins._instrument_of(word)
-        # words of one underlying and expiry lie together
-        if word >> 200 != group:
-            if word >> 240 != group >> 40 and growth != 0:
-                positions._add_interest(group >> 40, growth, 0)
+    # one walk, as there may be 128 legs: what `positions._book` checks is checked here
+    for key: uint256 in instruments:
+        assert key > previous, "positions: book not ascending"
+        previous = key
+        word: uint256 = positions._positions[own | key]
+        quantity: int256 = convert(convert(word << 128, bytes32), int256) >> 128
+        assert quantity != 0, "positions: leg not held"
+        # instruments of one underlying and expiry lie together
+        if key >> ins.EXPIRY_SHIFT != group:
+            if growth != 0 and key >> ins.UNDERLYING_SHIFT != group >> UNDERLYING_OF_GROUP:
+                positions._add_interest(group >> UNDERLYING_OF_GROUP, growth, 0)
                 growth = 0
-            group = word >> 200
-            expiry, price = self._final(ins._underlying(instrument), ins._expiry(instrument))
+            group = key >> ins.EXPIRY_SHIFT
+            expiry, price = self._final(group >> UNDERLYING_OF_GROUP, group & ins.EXPIRY_MASK)
+            if price != 0:
+                until = max(until, expiry)
+        kind: uint256 = key & ins.KIND_MASK
         if price == 0:
-            linear_left = linear_left or ins._kind(instrument) <= c.FUTURE
+            linear_left = linear_left or kind <= c.FUTURE
             continue
-        quantity: int256 = ins._quantity_of(word)
-        key: uint256 = positions._key(account, instrument)
-        if ins._kind(instrument) == c.PERP:
-            accrued += positions._accrued(positions._positions[key], positions._index(ins._underlying(instrument)))
-            identity ^= 1 << (accounts.PERPS_SHIFT + ins._underlying(instrument) - 1)
-        unit: uint256 = convert(payoff._payoff(instrument, price), uint256)
-        paid += positions._cash_of(quantity, unit)
-        growth += positions._growth(quantity, 0)
-        until = max(until, expiry)
-        positions._positions[key] = 0
-        settled.append((convert(instrument, uint256) << 128) | unit)
+        if kind == c.PERP:
+            accrued += positions._accrued(word, positions._index(group >> UNDERLYING_OF_GROUP))
+            identity ^= 1 << (accounts.PERPS_SHIFT + (group >> UNDERLYING_OF_GROUP) - 1)
+        unit: int256 = payoff._payoff(convert(key, uint128), price)
+        # both are multiples of 1e10: nothing is rounded
+        paid += quantity * unit // SIGNED_WAD
+        if quantity > 0:
+            growth = unsafe_sub(growth, quantity)
+        positions._positions[own | key] = 0
+        settled.append((key << 128) | convert(unit, uint256))
+    # the last is the largest: none of them reaches into the keys of another account
+    assert previous <= positions.LOW_128, "positions: no instrument"
     assert len(settled) != 0, "clearing: nothing to settle"
     if growth != 0:
-        positions._add_interest(group >> 40, growth, 0)
+        positions._add_interest(group >> UNDERLYING_OF_GROUP, growth, 0)
     accounts._identity[account] = identity - (len(settled) << accounts.LEGS_SHIFT)
     money: uint256 = accounts._money[account]
     received: int256 = paid + accrued
@@ -314,9 +326,10 @@ def set_gate(gate: IMarginGate, oracle: IRiskOracle):
 def set_auction_house(auction_house: address):
     """
     @notice Names who liquidates. Only the owner, and not while the house so far auctions anything: nobody else could end
-            that.
+            that. The new one is asked as well: a house that cannot answer could never be replaced.
     """
     roles._check_owner()
+    assert staticcall IAuctionHouse(auction_house).open_auctions() == 0, "clearing: open auctions"
     if state.auction_house != empty(address):
         assert staticcall IAuctionHouse(state.auction_house).open_auctions() == 0, "clearing: open auctions"
     state.auction_house = auction_house
@@ -386,39 +399,53 @@ def _move_legs(share: IClearinghouse.Share, instruments: DynArray[uint256, MAX_L
     self._realise_funding(share.buyer)
     seller: uint256 = accounts._identity[share.seller]
     buyer: uint256 = accounts._identity[share.buyer]
-    book: DynArray[uint256, MAX_LEGS] = positions._book(
-        share.seller, instruments, (seller >> accounts.LEGS_SHIFT) & accounts.LEGS_MASK
-    )
-    unit: int256 = convert(c.PRICE_UNIT, int256)
+    assert len(instruments) == (seller >> accounts.LEGS_SHIFT) & accounts.LEGS_MASK, "positions: book incomplete"
+    fraction: int256 = convert(share.fraction, int256)
+    is_whole: bool = share.fraction == c.WAD
     grown: int256 = 0
     underlying: uint256 = 0
+    previous: uint256 = 0
     moved: DynArray[uint256, MAX_LEGS] = []
-    for word: uint256 in book:
-        instrument: uint128 = ins._instrument_of(word)
-        held: int256 = ins._quantity_of(word)
-        quantity: int256 = held
-        if share.fraction != c.WAD:
-            quantity = held * convert(share.fraction, int256) // SIGNED_WAD // unit * unit
-        if quantity == 0:
-            continue
-        if ins._underlying(instrument) != underlying:
+    # one walk, as there may be 128 legs: what `positions._book` checks is checked here
+    for key: uint256 in instruments:
+        assert key > previous, "positions: book not ascending"
+        previous = key
+        word: uint256 = positions._positions[(share.seller << 128) | key]
+        quantity: int256 = convert(convert(word << 128, bytes32), int256) >> 128
+        assert quantity != 0, "positions: leg not held"
+        if not is_whole:
+            # towards zero; below 2**97 * 2**60
+            quantity = unsafe_mul(unsafe_div(unsafe_mul(quantity, fraction), WAD_UNITS), QUANTITY_UNIT)
+            if quantity == 0:
+                continue
+        if key >> ins.UNDERLYING_SHIFT != underlying:
             if grown != 0:
                 positions._add_interest(underlying, grown, positions.UNLIMITED)
                 grown = 0
-            underlying = ins._underlying(instrument)
+            underlying = key >> ins.UNDERLYING_SHIFT
+        part: uint256 = convert(convert(quantity, bytes32), uint256) & positions.LOW_128
+        # the seller has been touched: its entry index, above the quantity, is the index now
+        index: uint256 = word & ~positions.LOW_128
+        rest: uint256 = 0
+        if not is_whole:
+            rest = index | (unsafe_sub(word, part) & positions.LOW_128)
+        positions._positions[(share.seller << 128) | key] = rest
         old: int256 = 0
-        accrued: int256 = 0
-        seller, old, accrued = positions._set_leg(share.seller, seller, instrument, -quantity, max_value(uint256))
-        growth: int256 = positions._growth(held, held - quantity)
-        buyer, old, accrued = positions._set_leg(share.buyer, buyer, instrument, quantity, max_value(uint256))
-        growth += positions._growth(old, old + quantity)
-        if growth != 0 and ins._kind(instrument) == c.PERP:
-            positions._add_interest(convert(instrument, uint256), growth, positions.UNLIMITED)
-        grown += growth
-        moved.append(ins._word(instrument, quantity))
+        new: int256 = 0
+        buyer, old, new = positions._receive(share.buyer, buyer, key, quantity, index)
+        # long positions: what the buyer has more than the seller has less
+        growth: int256 = unsafe_sub(unsafe_sub(max(new, 0), max(old, 0)), max(quantity, 0))
+        if growth != 0:
+            if key & ins.KIND_MASK == c.PERP:
+                positions._add_interest(key, growth, positions.UNLIMITED)
+            grown += growth
+        moved.append((key << 128) | part)
+    # the last is the largest: none of them reaches into the keys of another account
+    assert previous <= positions.LOW_128, "positions: no instrument"
     if grown != 0:
         positions._add_interest(underlying, grown, positions.UNLIMITED)
-    accounts._identity[share.seller] = seller
+    if is_whole:
+        accounts._identity[share.seller] = seller & ~accounts.BOOK_MASK
     accounts._identity[share.buyer] = buyer
     return moved
 

@@ -22,6 +22,7 @@ LEGS_SHIFT: constant(uint256) = 160
 LEGS_MASK: constant(uint256) = 2**8 - 1
 PERPS_SHIFT: constant(uint256) = 168
 PERPS_MASK: constant(uint256) = 2**32 - 1
+BOOK_MASK: constant(uint256) = (2**40 - 1) << 160  # legs and perps
 TOKENS_SHIFT: constant(uint256) = 200
 TOKENS_MASK: constant(uint256) = 2**8 - 1
 FROZEN: constant(uint256) = 1 << 208

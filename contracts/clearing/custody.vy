@@ -99,14 +99,17 @@ def _stray(token: address) -> uint256:
 @internal
 def _receive(token: address, payer: address, amount: uint256):
     """
-    @notice Takes tokens; what arrives must be what was asked for.
+    @notice Takes tokens; what arrives must be what was asked for. Where some of what came before is gone, none is taken:
+            it would pay for what others have lost.
     """
+    held: uint256 = self._held(token)
     before: uint256 = staticcall IERC20(token).balanceOf(self)
+    assert before >= held, "custody: token has shrunk"
     assert extcall IERC20(token).transferFrom(
         payer, self, amount, default_return_value=True
     ), "custody: transfer failed"
     assert (staticcall IERC20(token).balanceOf(self) - before == amount), "custody: amount differs"
-    self._set_held(token, self._held(token) + amount)
+    self._set_held(token, held + amount)
 
 
 @internal

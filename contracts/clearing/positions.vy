@@ -127,16 +127,50 @@ def _set_leg(
     self._positions[key] = self._pack(new, index)
     if (old == 0) == (new == 0):
         return identity, old, accrued
+    return self._recounted(identity, convert(instrument, uint256), new != 0), old, accrued
+
+
+@internal
+def _receive(
+    account: uint256, identity: uint256, key: uint256, quantity: int256, index: uint256
+) -> (uint256, int256, int256):
+    """
+    @notice Adds to a position that was touched before, without a limit.
+    @param key Instrument.
+    @param index Funding index now in the upper half of a word; 0 of what is no perp.
+    @return The identity with the number of legs and the perps held afterwards, which the caller stores; the position
+            before and after.
+    """
+    slot: uint256 = (account << 128) | key
+    old: int256 = convert(convert(self._positions[slot] << 128, bytes32), int256) >> 128
+    new: int256 = old + quantity
+    assert abs(new) <= convert(c.MAX_QUANTITY, int256), "clearing: position too large"
+    word: uint256 = 0
+    if new != 0:
+        word = index | (convert(convert(new, bytes32), uint256) & LOW_128)
+    self._positions[slot] = word
     changed: uint256 = identity
-    if old == 0:
+    if (old == 0) != (new == 0):
+        changed = self._recounted(identity, key, new != 0)
+    return changed, old, new
+
+
+@internal
+@pure
+def _recounted(identity: uint256, key: uint256, is_held: bool) -> uint256:
+    """
+    @notice The identity after a position was opened or closed.
+    """
+    changed: uint256 = identity
+    if is_held:
         assert (identity >> accounts.LEGS_SHIFT) & accounts.LEGS_MASK < c.MAX_LEGS, "clearing: too many legs"
-        accounts._require_in_scope(identity, instrument)
+        accounts._require_in_scope(identity, convert(key, uint128))
         changed += 1 << accounts.LEGS_SHIFT
     else:
         changed -= 1 << accounts.LEGS_SHIFT
-    if is_perp:
-        changed ^= 1 << (accounts.PERPS_SHIFT + ins._underlying(instrument) - 1)
-    return changed, old, accrued
+    if key & ins.KIND_MASK == c.PERP:
+        changed ^= 1 << (accounts.PERPS_SHIFT + (key >> ins.UNDERLYING_SHIFT) - 1)
+    return changed
 
 
 @internal

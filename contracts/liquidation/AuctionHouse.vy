@@ -144,7 +144,8 @@ def flag(account: uint256, claim: Bytes[MAX_CLAIM]):
         seq=self._next_seq(),
     )
     extcall CLEARINGHOUSE.set_frozen(account, True)
-    self._note_deficit(account, convert(max(0, -examined.worth), uint256))
+    if auction.insolvent:
+        self._note_deficit(account, convert(-examined.worth, uint256))
 
 
 @external
@@ -166,7 +167,7 @@ def update(account: uint256, claim: Bytes[MAX_CLAIM]):
     )
     assert examined.account == account, "auction: claim on another account"
     if examined.deficit <= 0:
-        self._end(account, END_RECOVERED)
+        self._end(account, END_RECOVERED, last.insolvent)
         return
     auction: IAuctionHouse.Auction = examined.auction
     if auction.insolvent == last.insolvent:
@@ -211,6 +212,7 @@ def bid(
     assert bidder != account, "auction: own account"
     oracle: IRiskOracle = self._oracle()
     auction: IAuctionHouse.Auction = self._running_auction(account)
+    was_insolvent: bool = auction.insolvent
     assert staticcall oracle.is_usable(auction.epoch), "auction: update first"
     assert block.timestamp < auction.earliest, "auction: a leg has expired"
     terms: IAuctionHouse.Terms = words._unpack_terms(self._terms)
@@ -262,12 +264,13 @@ def bid(
         passed = staticcall gate.require_pass(CLEARINGHOUSE.address, empty(bytes32), 0, bidder, evidence, statement)
     extcall CLEARINGHOUSE.store_pass(bidder, evidence.way, passed)
     if taken == WAD:
-        self._end(account, END_SOLD)
+        self._end(account, END_SOLD, was_insolvent)
     elif taken == offer.largest:
-        self._end(account, END_RESTORED)
+        self._end(account, END_RESTORED, was_insolvent)
     else:
         self._auctions[account] = words._pack(self._rest(auction, taken))
-        self._note_deficit(account, prices._rest_of_deficit(offer.worth, taken))
+        if was_insolvent or auction.insolvent:
+            self._note_deficit(account, prices._rest_of_deficit(offer.worth, taken))
 
 
 # Owner
@@ -416,15 +419,17 @@ def _rest(auction: IAuctionHouse.Auction, taken: uint256) -> IAuctionHouse.Aucti
 
 
 @internal
-def _end(account: uint256, reason: uint8):
+def _end(account: uint256, reason: uint8, was_insolvent: bool):
     """
     @notice Ends an auction and lets its account act again.
+    @param was_insolvent When it was last touched: else it has no deficit to take back.
     """
     self._auctions[account] = empty(uint256[3])
     self._running -= ONE_OPEN
     log IAuctionHouse.AuctionEnded(account=account, reason=reason, seq=self._next_seq())
     extcall CLEARINGHOUSE.set_frozen(account, False)
-    self._note_deficit(account, 0)
+    if was_insolvent:
+        self._note_deficit(account, 0)
 
 
 @internal

@@ -6,7 +6,8 @@
 """
 
 # 0 honest, 1 takes a fee of 1 %, 2 returns false and moves nothing, 3 returns true and moves nothing, 4 reverts,
-# 5 gives 1 % more, 6 calls back, 7 moves but returns nothing, 8 takes 1 % from the sender on top, 9 refuses the listed
+# 5 gives 1 % more, 6 calls back, 7 moves but returns nothing, 8 takes 1 % from the sender on top, 9 refuses the listed,
+# 10 moves nothing and shows the balances of an honest transfer
 HONEST: constant(uint256) = 0
 FEE: constant(uint256) = 1
 RETURNS_FALSE: constant(uint256) = 2
@@ -17,10 +18,13 @@ CALLS_BACK: constant(uint256) = 6
 RETURNS_NOTHING: constant(uint256) = 7
 FEE_ON_TOP: constant(uint256) = 8
 BLACKLISTS: constant(uint256) = 9
+LIES: constant(uint256) = 10
 
 decimals: public(uint8)
 mode: public(uint256)
-balanceOf: public(HashMap[address, uint256])
+# what is there, and what is shown beyond it
+_balances: HashMap[address, uint256]
+_shown: HashMap[address, int256]
 # what the call back met: 0 not called, 1 refused, 2 let in
 entered: public(uint256)
 
@@ -73,13 +77,11 @@ def rebase(holder: address, amount: uint256):
     """
     @param holder Has that much from now on, whatever it had.
     """
-    self.balanceOf[holder] = amount
+    self._balances[holder] = amount
 
 
 @external
-def permit(
-    owner: address, spender: address, amount: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32
-):
+def permit(owner: address, spender: address, amount: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32):
     """
     @notice Says yes to anything, and allows nothing: calls back in mode 6, reverts in mode 4.
     """
@@ -96,7 +98,26 @@ def mint(receiver: address, amount: uint256):
     @param receiver Gets the tokens.
     @param amount From nowhere.
     """
-    self.balanceOf[receiver] += amount
+    self._balances[receiver] += amount
+
+
+@external
+@view
+def balanceOf(holder: address) -> uint256:
+    """
+    @param holder Of tokens.
+    @return What it is said to have.
+    """
+    return convert(convert(self._balances[holder], int256) + self._shown[holder], uint256)
+
+
+@external
+def show(holder: address, change: int256):
+    """
+    @param holder Of tokens.
+    @param change To what it has, in all answers from now on.
+    """
+    self._shown[holder] = change
 
 
 @external
@@ -145,20 +166,24 @@ def _move(owner: address, receiver: address, amount: uint256) -> bool:
         return False
     if self.mode == MOVES_NOTHING:
         return True
+    if self.mode == LIES:
+        self._shown[owner] -= convert(amount, int256)
+        self._shown[receiver] += convert(amount, int256)
+        return True
     if self.mode == CALLS_BACK:
         success: bool = raw_call(self._target, self._data, revert_on_failure=False)
         self.entered = 2 if success else 1
     if self.mode == BLACKLISTS:
         assert not self.blacklisted[owner] and not self.blacklisted[receiver], "hostile: blacklisted"
-    self.balanceOf[owner] -= amount
+    self._balances[owner] -= amount
     if self.mode == FEE_ON_TOP:
-        self.balanceOf[owner] -= amount // 100
+        self._balances[owner] -= amount // 100
     received: uint256 = amount
     if self.mode == FEE:
         received = amount - amount // 100
     if self.mode == GIVES_MORE:
         received = amount + amount // 100
-    self.balanceOf[receiver] += received
+    self._balances[receiver] += received
     return True
 
 

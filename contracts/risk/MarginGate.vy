@@ -53,11 +53,10 @@ SHOWN_BYTES: constant(uint256) = 192
 # of calls that pass an encoded array on: the function, and where the last argument stands
 VALUE: constant(bytes4) = method_id("value_of(address,uint256,uint256[])", output_type=bytes4)
 WORST_CASE: constant(bytes4) = method_id("worst_case_of(address,uint256,uint256[])", output_type=bytes4)
-REQUIRE_IN_EPOCH: constant(bytes4) = method_id("require_in_epoch(uint64,bytes32,bytes32[])", output_type=bytes4)
 REQUIRE_SIGNED: constant(bytes4) = method_id(
     "require_signed(bytes32,(uint256,(bytes32,uint256)[]))", output_type=bytes4
 )
-ARRAY_OFFSET: constant(bytes32) = 0x0000000000000000000000000000000000000000000000000000000000000060
+ARRAY_AT: constant(uint256) = 96  # behind three words
 SIGNATURES_OFFSET: constant(bytes32) = 0x0000000000000000000000000000000000000000000000000000000000000040
 
 # Epochs
@@ -152,19 +151,9 @@ def require_trade(
     if max(ways[0], ways[1]) == c.WAY_REDUCE_AT_MARK:
         mark = self._only_mark(statement)
     if ways[0] == c.WAY_LEAF:
-        self._require_in_epoch(
-            epoch,
-            self._leaf_in(makerEvidence.data),
-            makerEvidence.data,
-            START + extract32(makerEvidence.data, PATH_AT, output_type=uint256),
-        )
+        self._require_leaf(epoch, makerEvidence.data)
     if ways[1] == c.WAY_LEAF:
-        self._require_in_epoch(
-            epoch,
-            self._leaf_in(takerEvidence.data),
-            takerEvidence.data,
-            START + extract32(takerEvidence.data, PATH_AT, output_type=uint256),
-        )
+        self._require_leaf(epoch, takerEvidence.data)
     shown: Shown[2] = [
         self._read(ledger, standings[0], ways[0], makerEvidence.data),
         self._read(ledger, standings[1], ways[1], takerEvidence.data),
@@ -207,12 +196,7 @@ def require_pass(
         epoch = extract32(statement, EPOCH_AT, output_type=uint64)
     self._require_epochs_of([evidence.way, evidence.way], [standing, standing], epoch, underlyings)
     if evidence.way == c.WAY_LEAF:
-        self._require_in_epoch(
-            epoch,
-            self._leaf_in(evidence.data),
-            evidence.data,
-            START + extract32(evidence.data, PATH_AT, output_type=uint256),
-        )
+        self._require_leaf(epoch, evidence.data)
     shown: Shown = self._read(ledger, standing, evidence.way, evidence.data)
     return self._pass(ledger, standing, empty(IMarginGate.Side), evidence.way, epoch, 0, shown)
 
@@ -223,6 +207,8 @@ def require_pass(
 def adopt(
     ledger: address,
     account: uint256,
+    bookHash: bytes32,
+    counters: uint256,
     evidence: IAttestation.Evidence,
     statement: Bytes[6656],
 ) -> uint256[3]:
@@ -230,17 +216,17 @@ def adopt(
     @notice The record that a leaf makes. Reverts unless the leaf belongs to a usable epoch and bounds the book now.
     @param ledger Clearinghouse that keeps the account.
     @param account Account.
+    @param bookHash Its running hash now.
+    @param counters Its U and Q now. Cash and collateral are in no record.
     @param evidence By WAY_LEAF.
     @param statement Its epoch.
     """
-    standing: IMarginGate.Standing = self._standing(ledger, account, False)
+    standing: IMarginGate.Standing = empty(IMarginGate.Standing)
+    standing.account = account
+    standing.bookHash = bookHash
+    standing.counters = counters
     epoch: uint64 = extract32(statement, EPOCH_AT, output_type=uint64)
-    self._require_in_epoch(
-        epoch,
-        self._leaf_in(evidence.data),
-        evidence.data,
-        START + extract32(evidence.data, PATH_AT, output_type=uint256),
-    )
+    self._require_leaf(epoch, evidence.data)
     shown: Shown = self._read(ledger, standing, c.WAY_LEAF, evidence.data)
     return records._pack(self._assess(standing, c.WAY_LEAF, epoch, shown))
 
@@ -603,27 +589,28 @@ def _require_signed(action: bytes32, margins: DynArray[bytes32, 2], statement: B
 
 @internal
 @view
-def _require_in_epoch(epoch: uint64, leaf: bytes32, encoding: Bytes[6656], path: uint256):
+def _require_leaf(epoch: uint64, proof: Bytes[6144]):
+    """
+    @notice Reverts unless the margin that a proof shows belongs to a usable epoch.
+    """
+    leaf: bytes32 = typed_data._leaf(typed_data._encoded_margin_hash(slice(proof, LEAF_AT, LEAF_BYTES)))
+    self._require_in_epoch(epoch, leaf, proof, START + extract32(proof, PATH_AT, output_type=uint256))
+
+
+@internal
+@view
+def _require_in_epoch(epoch: uint64, leaf: bytes32, encoding: Bytes[6656], start: uint256):
     """
     @notice Reverts unless a leaf belongs to a usable epoch.
     @param encoding Holds the path to the root.
-    @param path Where it starts.
+    @param start Where the path starts.
     """
-    assert convert(
-        raw_call(
-            ORACLE.address,
-            concat(
-                REQUIRE_IN_EPOCH,
-                convert(epoch, bytes32),
-                leaf,
-                ARRAY_OFFSET,
-                slice(encoding, path, 32 + 32 * extract32(encoding, path, output_type=uint256)),
-            ),
-            max_outsize=32,
-            is_static_call=True,
-        ),
-        bool,
-    )
+    path: DynArray[bytes32, c.MAX_PROOF] = []
+    at: uint256 = start
+    for _: uint256 in range(extract32(encoding, start, output_type=uint256), bound=c.MAX_PROOF):
+        at += 32
+        path.append(extract32(encoding, at))
+    assert staticcall ORACLE.require_in_epoch(epoch, leaf, path)
 
 
 @internal
@@ -656,7 +643,8 @@ def _read(
 ) -> Shown:
     """
     @notice What evidence shows: a margin, and the bounds of the account's whole book; for the worst case only its least
-            payoff. The valuer gets the instruments as they stand encoded.
+            payoff. The valuer gets the instruments as they stand encoded, and where they start: to cut them out would cost
+            as much memory again.
     """
     shown: Shown = empty(Shown)
     if way == c.WAY_HEADROOM or way == c.WAY_REDUCE_AT_MARK or (way == c.WAY_WORST_CASE and standing.legs == 0):
@@ -673,8 +661,8 @@ def _read(
             what,
             convert(ledger, bytes32),
             convert(standing.account, bytes32),
-            ARRAY_OFFSET,
-            slice(data, at, 32 + 32 * extract32(data, at, output_type=uint256)),
+            convert(ARRAY_AT + at, bytes32),
+            data,
         ),
         max_outsize=256,
         is_static_call=True,
@@ -684,15 +672,6 @@ def _read(
     else:
         shown.valuation = abi_decode(answer, IBookValuer.Valuation)
     return shown
-
-
-@internal
-@pure
-def _leaf_in(proof: Bytes[6144]) -> bytes32:
-    """
-    @notice The Merkle leaf of the margin that a proof shows.
-    """
-    return typed_data._leaf(typed_data._encoded_margin_hash(slice(proof, LEAF_AT, LEAF_BYTES)))
 
 
 @internal

@@ -15,6 +15,7 @@ class AccountHistory:
         initial, maintenance: margins; zero while the book is empty.
         state: the last word on it, such as "open" or "liquidated in part".
         fully_collateralised: its cash covers the worst payoff, so no margin binds it.
+        funding, fees: received on perps, and paid on trades and debts, all in all.
     """
 
     name: str
@@ -25,6 +26,8 @@ class AccountHistory:
     state: str = "open"
     note: str = ""
     fully_collateralised: bool = False
+    funding: float = 0.0
+    fees: float = 0.0
 
     @property
     def least_cover(self) -> float | None:
@@ -110,6 +113,27 @@ class FundHistory:
 
 
 @dataclass(frozen=True)
+class FundingHistory:
+    """Perps of one underlying, by update: the premium of the mark over the spot, and what longs pay in eight
+    hours, both as shares of the spot.
+    """
+
+    symbol: str
+    times: Sequence[int]
+    premiums: Sequence[float]
+    rates: Sequence[float]
+
+
+@dataclass(frozen=True)
+class FeeHistory:
+    """All that accounts have paid up to a time: fees of trades, and interest on what they owed."""
+
+    times: Sequence[int]
+    fees: Sequence[float]
+    interest: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Tile:
     """One figure of the summary."""
 
@@ -144,3 +168,5 @@ class ReportData:
     sources: Mapping[str, str]
     caveat: str
     moments: Mapping[int, str] = field(default_factory=dict)
+    funding: Sequence[FundingHistory] = ()
+    fees: FeeHistory | None = None

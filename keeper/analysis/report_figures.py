@@ -11,7 +11,9 @@ from typing import Any
 from keeper.analysis.report_data import (
     AccountHistory,
     AuctionHistory,
+    FeeHistory,
     FundHistory,
+    FundingHistory,
     Smile,
     SpotHistory,
     Surface,
@@ -137,6 +139,27 @@ def fund_figure(fund: FundHistory) -> Figure:
         traces.append(
             _dots("deficit covered", [t for t, _ in fund.covered], levels, "--maintenance", text=said)
         )
+    return _figure(traces, {"yaxis": {"title": {"text": "USD"}}})
+
+
+def funding_figure(funding: FundingHistory) -> Figure:
+    """Premium and funding of one underlying's perp, basis points of the spot."""
+    times = _stamps(funding.times)
+    premiums, rates = ([share * 10_000 for share in row] for row in (funding.premiums, funding.rates))
+    traces = [
+        _line("premium", times, premiums, "--muted", width=1.2),
+        _line("funding of 8 hours", times, rates, "--equity", width=2, step=True),
+    ]
+    return _figure(traces, {"yaxis": {"title": {"text": f"{funding.symbol} perp, basis points"}}})
+
+
+def fee_figure(fees: FeeHistory) -> Figure:
+    """What accounts have paid so far."""
+    times = _stamps(fees.times)
+    traces = [
+        _line("fees of trades", times, fees.fees, "--equity", width=2, step=True),
+        _line("interest on debts", times, fees.interest, "--maintenance", width=2, step=True),
+    ]
     return _figure(traces, {"yaxis": {"title": {"text": "USD"}}})
 
 

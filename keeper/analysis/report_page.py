@@ -14,6 +14,7 @@ _SECTIONS = {
     "market": "Market",
     "accounts": "Accounts",
     "liquidations": "Liquidations",
+    "funding": "Funding and fees",
     "surface": "Volatility",
     "fund": "Insurance fund",
     "gas": "Gas",
@@ -39,6 +40,7 @@ def render(data: ReportData, plotly: str) -> str:
             _market(data),
             _accounts(data),
             _liquidations(data.auctions),
+            _funding(data),
             _surface(data),
             _fund(data),
             _gas(data.gas),
@@ -68,6 +70,9 @@ def _all_figures(data: ReportData) -> dict[str, Any]:
         _smile_key(*pair): figures.smile_figure(group)
         for pair, group in figures.smiles_by_moment(data.smiles).items()
     }
+    drawn |= {_funding_key(f.symbol): figures.funding_figure(f) for f in data.funding}
+    if data.fees is not None:
+        drawn["fees"] = figures.fee_figure(data.fees)
     if data.fund is not None:
         drawn["insurance fund"] = figures.fund_figure(data.fund)
     if any(data.gas.values()):
@@ -125,13 +130,15 @@ def _accounts(data: ReportData) -> str:
     rows = "".join(_row(a) for a in data.accounts)
     head = (
         '<th class="text">Account</th><th>First equity</th><th>Last equity</th>'
-        '<th>Last IM</th><th>Last MM</th><th>Least equity / MM</th><th class="text">State</th>'
+        "<th>Last IM</th><th>Last MM</th><th>Funding</th><th>Fees</th>"
+        '<th>Least equity / MM</th><th class="text">State</th>'
     )
     table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     caption = (
         "Equity against initial margin (IM, needed to open and to withdraw) and maintenance margin (MM), USD,"
         " one figure per epoch. Equity counts collateral after its maintenance haircut. An account whose"
-        " equity falls below MM may be flagged; its auctions are shaded. Choose an account here or below."
+        " equity falls below MM may be flagged; its auctions are shaded. Funding is what its perps received,"
+        " fees are what it paid, interest included. Choose an account here or below."
     )
     plot = _plot(first, "tall", id="account-plot")
     return _section("accounts", caption, f'<div class="card">{chooser}{plot}{table}</div>')
@@ -140,13 +147,20 @@ def _accounts(data: ReportData) -> str:
 def _row(account: AccountHistory) -> str:
     first = next((e for e in account.equity if e), 0.0)
     last = [s[-1] if s else 0.0 for s in (account.equity, account.initial, account.maintenance)]
-    money = "".join(f"<td>{value:,.0f}</td>" for value in (first, *last))
+    paid = (account.funding, account.fees)
+    money = "".join(f"<td>{_whole(value)}</td>" for value in (first, *last, *paid))
     key = escape(_key(account))
     name = f'<button type="button" title="{escape(account.note)}">{escape(account.name)}</button>'
     return (
         f'<tr class="pick" data-select="account" data-choose="{key}"><td>{name}</td>{money}'
         f'<td>{_cover(account)}</td><td class="text">{escape(account.state)}</td></tr>'
     )
+
+
+def _whole(value: float) -> str:
+    """Whole dollars, without a sign before a zero."""
+    text = f"{value:,.0f}"
+    return "0" if text == "-0" else text
 
 
 def _cover(account: AccountHistory) -> str:
@@ -170,6 +184,17 @@ def _liquidations(auctions: Iterable[AuctionHistory]) -> str:
         " are bids."
     )
     return _section("liquidations", caption, f'<div class="grid">{cards}</div>' if cards else "<p>None.</p>")
+
+
+def _funding(data: ReportData) -> str:
+    caption = (
+        "Premium of a perp's attested mark over the effective spot, and the funding that its longs pay its"
+        " shorts for it in eight hours: nothing inside the dead zone, and no more than the cap. Below: what"
+        " accounts paid in fees and interest, all in all."
+    )
+    names = [_funding_key(f.symbol) for f in data.funding] + (["fees"] if data.fees is not None else [])
+    cards = "".join(f'<div class="card">{_plot(name, "short")}</div>' for name in names)
+    return _section("funding", caption, f'<div class="grid">{cards}</div>' if cards else "<p>None.</p>")
 
 
 def _auction(number: int, auction: AuctionHistory) -> str:
@@ -234,6 +259,10 @@ def _check(check: Check) -> str:
 
 def _key(account: AccountHistory) -> str:
     return f"account {account.name}"
+
+
+def _funding_key(underlying: str) -> str:
+    return f"funding of {underlying}"
 
 
 def _surface_key(underlying: str) -> str:

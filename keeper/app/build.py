@@ -25,6 +25,7 @@ from keeper.jobs.liquidate import Liquidator, Mandate
 from keeper.jobs.notices import Notices
 from keeper.jobs.settle import Settler
 from keeper.jobs.statements import Statements
+from keeper.jobs.upkeep import Upkeep
 from keeper.jobs.watch import Watch
 from keeper.network.notify import Notifier
 from keeper.observability.metrics import Metrics
@@ -103,9 +104,9 @@ def _add_roles(config: Config, keeper: Keeper) -> None:
     if config.has("attester"):
         keeper.attester = attester_of(config, desk, keeper.database, signer, keeper.metrics)
     if config.sends:
-        rpc, chain_id = desk.protocol.node, desk.protocol.deployment.chain_id
+        rpc, deployment = desk.protocol.node, desk.protocol.deployment
         holder = holder_at(config.keeper.name, config.api.port)
-        keeper.sender = sender_of(config, rpc, keeper.database, signer, chain_id, keeper.metrics, holder)
+        keeper.sender = sender_of(config, rpc, keeper.database, signer, deployment, keeper.metrics, holder)
         keeper.leases.extend(keeper.sender.leases)
     if config.has("proposer") and keeper.sender is not None:
         keeper.attesters = attesters_of(config, desk, signer, keeper.metrics)
@@ -116,6 +117,7 @@ def _add_roles(config: Config, keeper: Keeper) -> None:
         keeper.proposer = proposer_of(config, desk, *parts)
     if config.has("settler") and keeper.sender is not None:
         keeper.settler = Settler(desk.protocol, keeper.sender, keeper.metrics)
+        keeper.upkeep = Upkeep(desk, keeper.sender)
     if config.has("liquidator") and keeper.sender is not None:
         mandate = Mandate(config.liquidator.account, config.liquidator.minimum_return_wad)
         if keeper.attester is None and keeper.proposer is None:
@@ -149,6 +151,8 @@ def _add_duties(keeper: Keeper) -> None:
         duties.add("liquidate", lambda: liquidator.tick(desk.view()))
     if (settler := keeper.settler) is not None:
         duties.add("settle", lambda: settler.tick(desk.view()))
+    if (upkeep := keeper.upkeep) is not None:
+        duties.add("upkeep", lambda: upkeep.tick(desk.view()))
     if keeper.attester is not None or keeper.proposer is None:
         duties.add("index", keeper.follow)
     if (notices := keeper.notices) is not None:

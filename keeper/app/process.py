@@ -26,6 +26,7 @@ from keeper.jobs.liquidate import Liquidator
 from keeper.jobs.notices import Notices
 from keeper.jobs.propose import Proposer
 from keeper.jobs.settle import Settler
+from keeper.jobs.upkeep import Upkeep
 from keeper.network.client import Attesters
 from keeper.network.server import create_app
 from keeper.network.serving import server_of
@@ -74,6 +75,7 @@ class Keeper:
     attester: Attester | None = None
     proposer: Proposer | None = None
     settler: Settler | None = None
+    upkeep: Upkeep | None = None
     liquidator: Liquidator | None = None
     follower: Follower | None = None
     notices: Notices | None = None
@@ -121,6 +123,8 @@ class Keeper:
             }
         if self.settler is not None:
             found["settler"] = {"finalized": self.settler.finalized, "settled": self.settler.settled}
+        if self.upkeep is not None:
+            found["upkeep"] = self.upkeep.status()
         if self.liquidator is not None:
             found["liquidator"] = self.liquidator.status()
         if self.sender is not None:

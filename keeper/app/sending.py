@@ -5,7 +5,8 @@ from decimal import Decimal
 from keeper.app.config import Config
 from keeper.app.keys import open_signer
 from keeper.app.sections import RelaySection, TransactionsSection
-from keeper.chain.deployment import DEVNETS
+from keeper.chain.contracts import BOUNTIES
+from keeper.chain.deployment import DEVNETS, Deployment
 from keeper.chain.fees import Policy
 from keeper.chain.keys import Signer
 from keeper.chain.node import Node, Rpc
@@ -20,10 +21,16 @@ _COIN = 10**18
 
 
 def sender_of(
-    config: Config, rpc: Rpc, database: Database, signer: Signer, chain_id: int, metrics: Metrics, holder: str
+    config: Config,
+    rpc: Rpc,
+    database: Database,
+    signer: Signer,
+    deployment: Deployment,
+    metrics: Metrics,
+    holder: str,
 ) -> Sender:
     """Lanes without a key of their own share the process's. Raises KeyFileError or SigningError."""
-    settings = config.transactions
+    settings, chain_id = config.transactions, deployment.chain_id
     policy = policy_of(settings, chain_id)
     if policy.dry_run:
         logger("sender").warning("dry run: transactions are only said, not sent", chain_id=chain_id)
@@ -39,6 +46,7 @@ def sender_of(
         holder=holder,
         lease_seconds=config.keeper.lease_seconds,
         relay=_relay(settings.relay, config.chain.timeout_seconds) if settings.relay else None,
+        bounties=deployment.addresses.get(BOUNTIES, ""),
     )
 
 

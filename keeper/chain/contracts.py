@@ -25,6 +25,8 @@ COLLATERAL_SALE = "CollateralSale"
 INSURANCE_FUND = "InsuranceFund"
 LENS = "AccountLens"
 _LENS_ACCOUNTS = 256  # as many as it answers at once
+FUNDING = "Funding"
+BOUNTIES = "Bounties"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,15 @@
-"""The only sender: intents become transactions, by lanes of urgency; each key has an outbox of its own."""
+"""The only sender: intents become transactions, by lanes of urgency; each key has an outbox of its own. A
+call that the bounties pay for goes by way of them while they do: they pass it on as it is."""
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 
+from keeper.chain import abi_codec
+from keeper.chain.contracts import BOUNTIES
 from keeper.chain.fees import Fees, Policy
 from keeper.chain.keys import Signer
-from keeper.chain.node import Rpc
+from keeper.chain.node import CallError, Rpc
 from keeper.chain.outbox import Outbox
 from keeper.chain.outbox_rows import Relay
 from keeper.chain.transaction_metrics import Meter
@@ -39,6 +43,9 @@ _LANES = {
 }
 
 
+_PAID = ("post_epoch", "finalize_settlement", "settle", "flag", "note_debt", "update")  # by the bounties
+
+
 class Sender:
     """Transactions of a process. Several processes may share a database, and even keys: with each key one
     sends at a time, the others wait for its lease."""
@@ -55,11 +62,15 @@ class Sender:
         holder: str = "",
         lease_seconds: float = 15.0,
         relay: Relay | None = None,
+        bounties: str = "",
     ) -> None:
         """
         signers: one key for everything, or one for each lane.
         holder: of `lease.new_holder`: who this process is to the others.
+        bounties: address of what pays for some calls; empty: nobody does.
         """
+        self._rpc = rpc
+        self._bounties = bounties
         self._database = database
         self._meter = Meter(metrics or Metrics())
         by_lane = signers if isinstance(signers, Mapping) else dict.fromkeys(Lane, signers)
@@ -105,6 +116,8 @@ class Sender:
         """
         lane = lane or _LANES.get(kind, Lane.HOUSEKEEPING)
         outbox = self._by_lane[lane]
+        if self.find(id) is None:
+            target = self._payer(outbox.address, calldata) or target
         intent = Intent(
             id=id,
             kind=kind,
@@ -128,6 +141,16 @@ class Sender:
         assert found is not None  # it was added in this very call
         return found
 
+    def _payer(self, sender: str, calldata: str) -> str:
+        """The bounties, if they take a call now: they refuse one that they would not pay for."""
+        if not self._bounties or calldata[:10] not in _paid_selectors():
+            return ""
+        try:
+            self._rpc.request("eth_call", {"from": sender, "to": self._bounties, "data": calldata}, "pending")
+        except CallError:
+            return ""
+        return self._bounties
+
     def advance(self) -> list[Intent]:
         """Take every unresolved intent a step further; returns those that are still unresolved."""
         for outbox in self._outboxes.values():
@@ -149,6 +172,12 @@ class Sender:
         """Number of intents by state."""
         with self._database.read() as connection:
             return store.counts(connection)
+
+
+@cache
+def _paid_selectors() -> frozenset[str]:
+    functions = abi_codec.load(BOUNTIES).functions
+    return frozenset("0x" + functions[name].selector.hex() for name in _PAID)
 
 
 __all__ = ["Fees", "Lane", "Policy", "Relay", "Sender"]

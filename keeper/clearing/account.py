@@ -192,8 +192,8 @@ def settled(
     perp_ends: Mapping[int, int] | None = None,
 ) -> Account:
     """After the legs in `payoffs` (instrument -> cash per unit long) became cash: one change of the book
-    hash, as if one unit of the latest expiry had paid all of it but for funding. With perps or futures left, cash says little
-    about settled cash: then only what it lost leaves the exempt amount.
+    hash, as if one unit of the latest expiry had paid all of it but for funding. With perps or futures left,
+    cash says little about settled cash: then only what it lost leaves the exempt amount.
 
     Args:
         indices: funding index of perps among them; perp_ends: when they ended, unix seconds.

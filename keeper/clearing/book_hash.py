@@ -27,7 +27,12 @@ def fold(book_hash: bytes, kind: int, instrument: int, quantity: int, price: int
         price: WAD per unit; of a purchase: the seller's account.
     """
     # five words as abi_encode makes them; cutting them by hand is four times as fast
-    change = kind.to_bytes(32), instrument.to_bytes(32), quantity.to_bytes(32, signed=True), price.to_bytes(32)
+    change = (
+        kind.to_bytes(32),
+        instrument.to_bytes(32),
+        quantity.to_bytes(32, signed=True),
+        price.to_bytes(32),
+    )
     digest = int.from_bytes(keccak(b"".join((book_hash, *change))))
     counted = fills(book_hash) + (kind in FILLS)
     uncounted = others(book_hash) + (kind not in FILLS)

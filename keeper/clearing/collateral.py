@@ -11,8 +11,8 @@ from keeper.units.constants import BASIS_POINTS, PRICE_UNIT, WAD
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A token's terms. `cap` is the most of it that may be held, in its own decimals; `since` and `until`, unix
-    seconds, are when its delisting began and when it counts nothing any more; 0: it is not being delisted.
+    """A token's terms. `cap` is the most of it that may be held, in its own decimals; `since` and `until`,
+    unix seconds, are when its delisting began and when it counts nothing any more; 0: not being delisted.
     """
 
     index: int

@@ -28,7 +28,8 @@ class Funding:
         return steps if exact > 0 else -steps
 
     def with_rate(self, rate: int, now: int) -> "Funding":
-        """With another rate from now on. Goes on from the exact index: many updates round no more than one."""
+        """With another rate from now on. Goes on from the exact index: many updates round no more than
+        one."""
         return Funding(self._exact_at(now), rate, now)
 
     def _exact_at(self, now: int) -> int:

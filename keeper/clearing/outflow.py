@@ -45,5 +45,5 @@ def withdrawn(bucket: Bucket, amount: int, exempt: int, held: int, share: int, n
 
 
 def backed(amount: int, held: int, found: int) -> int:
-    """What of an amount is there when `found` of the `held` tokens are: every owner's share of it, rounded down."""
+    """What of an amount is there when `found` of the `held` tokens are: every owner's share, rounded down."""
     return amount if found >= held else amount * found // held

@@ -41,7 +41,7 @@ class Bounds:
 
 
 def record_of(margin: Margin, bounds: Bounds, epoch: int, earliest_expiry: int = NEVER) -> Record:
-    """What headroom is measured from in the action that shows the statement; `stored` is what stays."""
+    """What a statement says; headroom by a leaf is measured from what is `stored` of it, which stays."""
     return Record(
         epoch=epoch,
         marginal=margin.marginal,

@@ -134,8 +134,8 @@ def mirrored(legs: Sequence[Leg]) -> tuple[Leg, ...]:
 
 
 def require_mirrored(legs: Sequence[Leg], mirror: Sequence[Leg]) -> None:
-    """ValueError unless the second order takes the other side of the first. The Exchange is sent the maker's legs
-    only and derives the taker's: a signature over others does not fit."""
+    """ValueError unless the second order takes the other side of the first. The Exchange is sent the maker's
+    legs only and derives the taker's: a signature over others does not fit."""
     if tuple(mirror) != mirrored(legs):
         raise ValueError("exchange: legs do not mirror")
 

@@ -3,8 +3,8 @@
     premium = mark / spot - 1, clamped to the market's basis and to `max_premium`
     funding of eight hours = (premium moved towards zero by `dead_zone`, clamped to `cap`) * spot
 
-Shares, prices and cash WAD; rates WAD of cash per second and long unit, > 0: longs pay. The index that a rate moves
-is in `keeper.clearing.funding`.
+Shares, prices and cash WAD; rates WAD of cash per second and long unit, > 0: longs pay. The index that a
+rate moves is in `keeper.clearing.funding`.
 """
 
 from dataclasses import dataclass

@@ -149,7 +149,9 @@ def test_epoch__signed_before_a_quorum_switch__is_refused(feed):
 
 
 def walk(feed: Feed, step: int, side: int, until: int) -> list[int]:
-    """Every epoch at the far edge of all bands, as a hostile quorum can post it; a unit more is refused."""
+    """Every epoch at the far edge of all bands, as a hostile quorum can post it; a unit more is refused: the
+    oracle works out the effective spot itself, so what was signed is another epoch.
+    """
     seen = [feed.effective()[0]]
     clock, hostile = boa.env.evm.patch, [0, 2**56 - 1][side]
     while clock.timestamp + step <= until:
@@ -158,7 +160,7 @@ def walk(feed: Feed, step: int, side: int, until: int) -> list[int]:
         feed.wait(step)
         anchors, ages = bands.Anchors(effective, ten, hour), bands.Ages(before.tenAge, before.hourAge)
         edge = bands.edges(anchors, ages, clock.timestamp - before.timestamp, BANDS)[side]
-        with boa.reverts("oracle: wrong effective spot"):
+        with boa.reverts(WRONG_SIGNER):
             feed.follow(max(hostile, 1), edge + (1 if side else -1))
         feed.follow(max(hostile, 1), edge)
         seen.append(edge)

@@ -1,12 +1,13 @@
 """A report is good for one action of one account on one epoch of one chain, once."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from eth_abi.abi import decode, encode
 from eth_utils.crypto import keccak
 
 from keeper.clearing import account as accounts
+from keeper.exchange.order import signature_bytes
 from tests.attacks.conftest import USDC
 from tests.stateful import typed
 from tests.stateful.orders import REPORT, WAD
@@ -185,9 +186,10 @@ def test_order__signed_for_another_chain__is_refused(stage):
     world = stage.protocol.world
     foreign = typed.domain_separator(1, world.contracts.exchange.address)
     digest = typed.digest(foreign, typed.struct_hash("Order", orders.maker))
-    world.sign_order = lambda order: typed.sign(world.owners[order["account"]], digest)
+    world.sign_order = lambda order: signature_bytes(typed.sign(world.owners[order["account"]], digest))
 
-    assert world.fill(deal, orders, sides, statement) == "exchange: signer may not act"
+    # whoever the signature names then, it is nobody that may trade for the account
+    assert world.fill(deal, orders, sides, statement) == "clearing: signer may not trade"
 
 
 def test_self_trade__one_account__is_refused(stage):
@@ -197,27 +199,38 @@ def test_self_trade__one_account__is_refused(stage):
     assert stage.protocol.world.fill(deal, own, sides, statement) == "exchange: same account"
 
 
-def test_report__behind_another_margin__is_refused(stage):
-    """A decoder follows offsets: evidence whose signed leaf stands where signatures are checked, and whose
-    offset leads to another one, must not pass.
+@dataclass(frozen=True)
+class Forged:
+    """Two proofs, one behind the other; the offset in front leads to the second."""
+
+    first: bytes
+    second: bytes
+
+    def evidence(self):
+        return REPORT, len(self.first).to_bytes(32, "big") + self.first[32:] + self.second[32:]
+
+
+def test_report__two_margins_behind_one_another__the_signed_one_counts_or_none(stage):
+    """A decoder follows offsets, and the gate reads places: no encoding may show one leaf to the signatures
+    and another to the check.
     """
     deal, orders, sides, statement = presented(stage)
-    world = stage.protocol.world
+    world, chain = stage.protocol.world, stage.protocol.world.chain
     free = replace(sides[0], leaf=sides[0].leaf | {"initialMargin": 0, "markToMarket": 10**6 * WAD})
     signed, false = sides[0].evidence()[1], free.evidence()[1]
-    hidden = len(signed).to_bytes(32, "big") + signed[32:] + false[32:]
+    records = []
+    for side in (sides[0], Forged(signed, false)):
+        before = chain.evm.snapshot()
+        assert world.fill(deal, orders, [side, sides[1]], statement) == ""
+        records.append(world.clearing.standing(stage.honest, True))
+        chain.evm.revert(before)
 
-    class Forged:
-        """Both leaves, one behind the other."""
-
-        def evidence(self):
-            return REPORT, hidden
-
-    assert world.fill(deal, orders, [Forged(), sides[1]], statement) == "gate: encoding"
+    assert records[0] == records[1]
+    assert world.fill(deal, orders, [Forged(false, signed), sides[1]], statement) == "quorum: wrong signer"
 
 
 def test_statement__behind_another_offset__is_refused(stage):
     deal, orders, sides, statement = presented(stage)
     moved = (64).to_bytes(32, "big") + bytes(32) + statement[32:]
 
-    assert stage.protocol.world.fill(deal, orders, sides, moved) == "gate: encoding"
+    assert stage.protocol.world.fill(deal, orders, sides, moved) == "gate: instruments differ"

@@ -4,6 +4,7 @@ import pytest
 
 from keeper.clearing.ledger import TradeLeg
 from keeper.markets.instrument import Instrument, Kind
+from keeper.units.constants import SCOPE_DEPOSIT, SCOPE_WITHDRAW
 from tests.attacks.conftest import USDC
 from tests.stateful import invariants
 from tests.stateful.deployment import EXPIRIES, START, deploy
@@ -95,7 +96,8 @@ def test_reentry__from_a_transfer__what_moves_tokens_is_locked(hostile, outer, i
     world, token = hostile.world, hostile.world.contracts.token
     contract, name, arguments = vault_calls(hostile)[inner]
     before = world.chain.evm.snapshot()
-    world.clearing.set_operator(1, token.address, True, sender=world.owner(1))
+    scopes = SCOPE_WITHDRAW | SCOPE_DEPOSIT
+    world.clearing.set_operator(1, token.address, scopes, 2**40 - 1, sender=world.owner(1))
     for payer in (token.address, world.owner(1)):
         token.mint(payer, USDC)
     token.set_callback(contract.address, contract.calldata(name, arguments))

@@ -83,17 +83,31 @@ def missing(tally: Tally) -> dict[Place, list[str]]:
     return {place: sorted(set(texts)) for place, texts in sorted(found.items())}
 
 
+def reasons() -> dict[tuple[str, str], str]:
+    """Why a line is not covered, by file and code: lines move, what they say does not."""
+    listed = tomllib.loads((Path(__file__).parent / "uncovered.toml").read_text()).get("line", [])
+    return {(one["file"], one["code"]): one["reason"] for one in listed}
+
+
+def explained(found: dict[Place, list[str]]) -> Table:
+    """Uncovered lines with their reasons."""
+    table = Table("line", "not covered because", title="Not covered, and why")
+    for path, line in found:
+        if (reason := reasons().get((path, _code(path, line)))) is not None:
+            table.add_row(f"{path}:{line}", reason)
+    return table
+
+
 def unexplained(found: dict[Place, list[str]]) -> list[str]:
     """Uncovered lines without a reason, and reasons without an uncovered line."""
-    listed = tomllib.loads((Path(__file__).parent / "uncovered.toml").read_text()).get("line", [])
-    reasons = {(one["file"], one["code"]) for one in listed}
+    known = set(reasons())
     present = {(path, _code(path, line)): line for path, line in found}
     lines = [
         f"{path}:{line}: {'; '.join(texts)}: {_code(path, line)}"
         for (path, line), texts in found.items()
-        if (path, _code(path, line)) not in reasons
+        if (path, _code(path, line)) not in known
     ]
-    return lines + [f"{path}: covered or gone: {code}" for path, code in sorted(reasons - set(present))]
+    return lines + [f"{path}: covered or gone: {code}" for path, code in sorted(known - set(present))]
 
 
 def _described(branch: Branch) -> str:
@@ -122,7 +136,9 @@ def main() -> int:
     failed = run(sys.argv[1:]) if sys.argv[1:] != ["--report"] else 0
     tally = collected()
     Console(width=110).print(table_of(tally))
-    lines = unexplained(missing(tally))
+    found = missing(tally)
+    lines = unexplained(found)
+    Console(width=110).print(explained(found))
     print("\n".join(lines))
     statements, branches = _share(tally.executed, tally.statements), _share(tally.taken, tally.branches)
     return int(bool(failed or lines) or min(statements, branches) < LEAST)

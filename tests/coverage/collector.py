@@ -49,7 +49,7 @@ class Collector:
         key = hash(code)
         if key not in self._of_code:
             source = self._source_of(code, contract)
-            self._of_code[key] = None if source is None else self._code_map(code, source)
+            self._of_code[key] = None if source is None else self._code_map(code, source, contract)
         return self._of_code[key]
 
     def _source_of(self, code: bytes, contract: Any) -> Any:
@@ -59,9 +59,13 @@ class Collector:
                 return source
         return getattr(contract, "source_map", None)
 
-    def _code_map(self, code: bytes, source: Any) -> CodeMap:
+    def _code_map(self, code: bytes, source: Any, contract: Any) -> CodeMap:
+        """Creation code carries the runtime code, which does not run there and has a map of its own."""
+        compiled = getattr(contract, "compiler_data", None)
+        at = -1 if compiled is None else code.find(compiled.bytecode_runtime)
+        own = code[:at] if at > 0 else code
         if id(source) not in self._maps:  # the source map is kept, so that its id stays its own
-            self._maps[id(source)] = source, CodeMap(code, source["pc_raw_ast_map"], ROOT)
+            self._maps[id(source)] = source, CodeMap(own, source["pc_raw_ast_map"], ROOT)
         return self._maps[id(source)][1]
 
 

@@ -1,15 +1,20 @@
 """Accounts over the counter: isolated ones, operators, cancelled orders, and a new owner."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from web3 import Web3
+from web3.exceptions import ContractLogicError
 
+from scripts._devnet import CHAIN_ID
 from tests.support.wallet import Wallet, wallet_of_a_protocol
 
 OWNER = ("--account", "TEST::3", "--id", "1")
 OTHER = ("--account", "TEST::4", "--id", "1")
 HOLDER = "0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65"  # of TEST::4
+FAR, DAY = 1_745_568_000, 86_400  # 2025-04-25 08:00 UTC
 SIGN = ("--instrument", "ETH-25APR25-1800-C", "--quantity", "1", "--limit", "10")
 
 
@@ -53,8 +58,41 @@ def test_cancel__one_order_and_all__dead_on_the_chain(wallet: Wallet, tmp_path: 
     assert wallet.answer("cancel", *OWNER, "--all")["cancelled"] == "all"
 
 
+def test_cancel__slots__orders_in_them_alone_are_dead(wallet: Wallet, tmp_path: Path) -> None:
+    nonces = {}
+    for slot in ("5", "6", "7"):
+        path = tmp_path / f"{slot}.json"
+        assert wallet.run("sign_order", *OWNER, *SIGN, "--slot", slot, "--out", str(path)).returncode == 0
+        nonces[slot] = int(json.loads(path.read_text())["order"]["nonce"])
+    done = wallet.answer("cancel", *OWNER, "--slot", "7", "--slot", "5", "--slot", "7")
+    assert done["cancelled"] == {"slots": [5, 7]}
+
+    exchange = json.loads((wallet.deployments / f"{CHAIN_ID}.json").read_text())["contracts"]["Exchange"]
+    reader = Web3(Web3.HTTPProvider(wallet.devnet.url)).eth.contract(exchange["address"], abi=exchange["abi"])
+    assert reader.functions.filled(1, nonces["6"]).call() == 0
+    for slot in ("5", "7"):
+        with pytest.raises(ContractLogicError, match="exchange: order dead"):
+            reader.functions.filled(1, nonces[slot]).call()
+
+
 def test_transfer_account__new_owner__has_it_alone(wallet: Wallet) -> None:
     assert wallet.answer("transfer_account", *OWNER, "--to", HOLDER)["owner"] == HOLDER
     assert f"account 1 belongs to {HOLDER}" in wallet.refusal("transfer_account", *OWNER, "--to", HOLDER)
     assert "nor may withdraw" in wallet.refusal("withdraw", *OWNER, "--amount", "1")
     assert float(wallet.answer("withdraw", *OTHER, "--amount", "1")["cash"]) > 0
+
+
+def test_keep__settlement_price__bounty_while_the_pot_has_one(wallet: Wallet) -> None:
+    """Bitcoin has no listed expiry: that price is fixed for nothing."""
+    keep = ("keep", "finalize", "--account", "TEST::4", "--instrument")
+    record = json.loads((wallet.deployments / f"{CHAIN_ID}.json").read_text())["contracts"]
+    web3 = Web3(Web3.HTTPProvider(wallet.devnet.url))
+    token = web3.eth.contract(record["MockToken"]["address"], abi=record["MockToken"]["abi"])
+    mint = token.functions.mint(record["Bounties"]["address"], 10 * 10**6)
+    web3.eth.wait_for_transaction_receipt(mint.transact({"from": web3.eth.accounts[0]}))
+    assert "the chain refuses finalize_settlement" in wallet.refusal(*keep, "ETH-25APR25")
+    wallet.devnet.mine_at(FAR + DAY + 600)
+
+    paid, unpaid = (wallet.answer(*keep, name) for name in ("ETH-25APR25", "BTC-25APR25"))
+    assert (paid["sent_to"], paid["bounty"]) == ("Bounties", "1")
+    assert (unpaid["sent_to"], unpaid["bounty"]) == ("RiskOracle", "0")

@@ -250,7 +250,7 @@ def test_sync__node_leaves_out_an_auction_event__gap_is_named(sold: Fall, tmp_pa
             return found
 
     index = index_of(sold.place, tmp_path, Liar(sold.place.devnet.url))
-    with pytest.raises(IndexingError, match="AuctionHouse sequence 3 after 1 in block"):
+    with pytest.raises(IndexingError, match="AuctionHouse sequence 3 instead of 2 in block"):
         index.sync()
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scripts._artifacts import artifact
+from scripts._artifacts import EXTENSIONS, artifact
 from scripts._protocol import DEPLOYED, GUARDED, OWNED, ZERO_ADDRESS, write_record
 from tests.support.recipe import GUARDIAN, PARAMETERS, PROPOSER, deployed, deployment_of_the_module  # noqa: F401
 
@@ -24,8 +24,9 @@ def test_deploy__owned_contract__belongs_to_the_timelock(name, timelock):
 
 
 def test_owned__every_contract_with_an_owner__is_handed_over():
-    owned = [name for name in DEPLOYED if any(item.get("name") == "owner" for item in artifact(name).abi)]
-    assert owned == list(OWNED)
+    owned = {name for name in DEPLOYED if any(item.get("name") == "owner" for item in artifact(name).abi)}
+    # an extension called directly has an owner in storage that nobody reads
+    assert owned - set(EXTENSIONS.values()) == set(OWNED)
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -11,6 +11,7 @@ from tests.support.wallet import Wallet, wallet_of_a_protocol
 
 DEPOSIT = ("deposit", "--account", "TEST::3", "--id", "1", "--amount")
 WITHDRAW = ("withdraw", "--account", "TEST::3", "--id", "1", "--amount")
+KEEP = ("keep", "funding", "--account", "TEST::3")
 BID = ("bid", "--account", "TEST::3", "--id", "2", "--bidder", "1")
 SIGN = ("sign_order", "--account", "TEST::3", "--id", "1", "--limit", "10")
 FIVE_LEGS = [word for strike in range(1500, 2000, 100) for word in ("--leg", f"ETH-25APR25-{strike}-C:1")]
@@ -48,8 +49,19 @@ def wallet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wallet]:
         (OPERATOR, "give --scope at least once, or --revoke"),
         ((*OPERATOR, "--scope", "borrow"), "'borrow' is not one of 'trade', 'withdraw', 'deposit'"),
         (("set_operator", *OTHER, "--operator", HOLDER, "--revoke"), "account 1 belongs to 0x90F79bf6"),
-        (("cancel", "--account", "TEST::3", "--id", "1"), "give --order at least once, or --all"),
+        (("cancel", "--account", "TEST::3", "--id", "1"), "give either --order or --slot"),
+        (("cancel", "--account", "TEST::3", "--id", "1", "--all", "--slot", "1"), "give either --order or"),
         (("cancel", *OTHER, "--all"), "nor may trade for it"),
+        (("keep", "settle", "--account", "TEST::3"), "settle needs --id"),
+        (("keep", "settle", "--account", "TEST::3", "--id", "1"), "the chain refuses settle: clearing:"),
+        (("keep", "note-debt", "--account", "TEST::3", "--id", "1"), "the chain refuses note_debt: sale:"),
+        (("keep", "finalize", "--account", "TEST::3"), "finalize needs --instrument"),
+        (("keep", "finalize", "--account", "TEST::3", "--instrument", "ETH-PERP"), "does not expire"),
+        (("keep", "funding", "--account", "TEST::3", "--instrument", "ETH-25APR25"), "is not a perp"),
+        (
+            (*KEEP, "--instrument", "ETH-PERP", "--keeper", "http://127.0.0.1:1"),
+            "no keeper answers",
+        ),
         (("cancel", "--account", "TEST::3", "--id", "1", "--order", "none.json"), "none.json cannot be read"),
         ((*WITHDRAW, "1", "--way", "leaf", "--keeper", "http://127.0.0.1:1"), "no keeper answers"),
         ((*DEPOSIT, "1", "--token", UNLISTED), "is not listed as collateral"),

@@ -88,9 +88,12 @@ def changed(account, market, change):
 
 
 def _settled(account, market):
-    """Every leg of an expiry that is over."""
+    """Every leg of an expiry that is over, as one change: a unit of the latest expiry that pays it all."""
     legs = {i: Instrument.unpack(i) for i in account.positions}
     done = {i: leg for i, leg in legs.items() if market.is_over(leg)}
     payoffs = {i: margins.payoff(leg, market.forward(leg)) for i, leg in done.items()}
-    links = [Change(c.CHANGE_SETTLEMENT, i, -account.positions[i], payoffs[i]) for i in sorted(payoffs)]
-    return accounts.settled(account, payoffs), links
+    if not done:
+        return account, []
+    latest = Instrument(0, max(leg.expiry for leg in done.values()), 0, Kind.PERP).pack()
+    paid = sum(accounts.value_at(account.positions[i], payoffs[i]) for i in done)
+    return accounts.settled(account, payoffs), [Change(c.CHANGE_SETTLEMENT, latest, -paid, WAD)]

@@ -87,7 +87,8 @@ class Predictor:
             found = self.leaf(number, after)
             if found.refusal:
                 return found
-            record, after = found.record, replace(after, record=found.record)
+            # a leaf is measured by the record that it leaves
+            record, after = found.record, replace(after, record=ways.stored(found.record))
         refusal = self.usable(after.record) or ways.headroom_refusal(after, self.now, collateral)
         return Verdict(refusal, settled_cash(after), record)
 

@@ -128,7 +128,7 @@ def test_operator__acts_until_the_grant_ends(scene):
     ]
     statement = world.statement(orders.action(), sides, deal.instruments)
 
-    assert world.fill(deal, orders, sides, statement) == "exchange: signer may not act"
+    assert world.fill(deal, orders, sides, statement) == "clearing: signer may not trade"
 
 
 def test_stranger__neither_withdraws_nor_deposits_coins_nor_bids(scene):

@@ -114,13 +114,19 @@ def source(name: str) -> Any:
     return boa.load_partial(f"contracts/{name}.vy")
 
 
+def auction_house() -> str:
+    """Address of a contract that the Clearinghouse takes for its auction house; tests call in its name."""
+    return str(source("mocks/MockAuctionHouse").deploy().address)
+
+
 def deploy(decimals: int = 6, token_name: str = "MockToken") -> Contracts:
     """Everything wired at GENESIS; call inside an anchor."""
     patch = boa.env.evm.patch
     patch.timestamp, patch.prev_hashes = GENESIS, [BLOCK_HASH] * 256
     owner, guardian = (boa.env.generate_address(name) for name in ("owner", "guardian"))
     with boa.env.prank(owner):
-        module = source("mocks/MockToken").deploy(18).address  # any contract: it acts by being named the sender
+        # any contract: it acts by being named the sender
+        module = source("mocks/MockToken").deploy(18).address
         token = source(f"mocks/{token_name}").deploy(decimals)
         markets = source("markets/Markets").deploy()
         markets.list_underlying(SPEC, NO_CAPS)

@@ -9,8 +9,8 @@ import boa
 class Halves:
     """One contract whose functions are spread over two sources: the second runs by delegate call.
 
-    boa knows a contract by one source; the second is laid over the same address. Logs and gas are those of the
-    last call.
+    boa knows a contract by one source; the second is laid over the same address. Logs and gas are those of
+    the last call.
     """
 
     def __init__(self, first: Any, extension: Any) -> None:

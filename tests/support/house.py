@@ -21,6 +21,7 @@ from keeper.attestation.typed_data import (
 )
 from keeper.clearing import account as accounts
 from keeper.clearing.account import Account, Fill, InstrumentMargin
+from keeper.clearing.funding import is_perp
 from keeper.units import constants as c
 from tests.support.clearing import (
     ACTION,
@@ -99,7 +100,8 @@ class House:
     def state(self, account: int) -> Account:
         """The account as the model knows it, read from the chain; without its record."""
         stored = self.clearing.account(account)
-        held = {i: self.clearing.position(account, i).quantity for i in self.known}
+        stored_positions = {i: self.clearing.position(account, i) for i in self.known}
+        held = {i: position.quantity for i, position in stored_positions.items() if position.quantity}
         return Account(
             owner=stored.owner,
             cash=stored.cash,
@@ -108,7 +110,8 @@ class House:
             added_mark=stored.addedMark,
             book_hash=stored.bookHash,
             withdraw_nonce=stored.withdrawNonce,
-            positions={i: q for i, q in held.items() if q},
+            positions=held,
+            entries={i: stored_positions[i].entryIndex for i in held if is_perp(i)},
         )
 
     def book(self, account: int) -> list[int]:

@@ -115,31 +115,32 @@ RECORDS = [
         maxAddedIM=10_000 * WAD,
         changes=3 << 24 | 17,
         expiry=EXPIRY,
-        linear=-1,
+        linear=-(10**10),
     ),
     _record(
-        epoch=2**64 - 1,
-        marginal=2**64 - 1,
-        initialMargin=2**128 - 1,
+        epoch=2**40 - 1,
+        marginal=(2**40 - 1) * 10**9,
+        initialMargin=(2**88 - 1) * 10**10,
         addedIM=2**128 - 1,
         markBase=-(2**127),
-        maintenanceMargin=2**128 - 1,
-        maxAddedIM=2**128 - 1,
+        maintenanceMargin=(2**88 - 1) * 10**10,
+        maxAddedIM=(2**88 - 1) * 10**10,
         changes=2**48 - 1,
         expiry=2**40 - 1,
-        linear=2**127 - 1,
+        linear=-(2**79) * 10**10,
     ),
 ]
 
 
 def record_parts(record: dict[str, int]) -> list[list[tuple[int, int]]]:
+    """Of each word: number of steps and bits."""
     layout = [
-        {"epoch": 64, "marginal": 64, "initialMargin": 128},
-        {"addedIM": 128, "markBase": 128},
-        {"maintenanceMargin": 128, "maxAddedIM": 128},
-        {"changes": 88, "expiry": 40, "linear": 128},
+        [("epoch", 40, 1), ("marginal", 40, 10**9), ("initialMargin", 88, 10**10)]
+        + [("maintenanceMargin", 88, 10**10)],
+        [("addedIM", 128, 1), ("markBase", 128, 1)],
+        [("maxAddedIM", 88, 10**10), ("changes", 48, 1), ("expiry", 40, 1), ("linear", 80, 10**10)],
     ]
-    return [[(record[name], bits) for name, bits in word.items()] for word in layout]
+    return [[(record[name] // step, bits) for name, bits, step in word] for word in layout]
 
 
 # Messages

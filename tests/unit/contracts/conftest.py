@@ -7,6 +7,13 @@ from tests.support.clearing import deploy
 from tests.support.house import House
 
 
+@pytest.fixture(autouse=True)
+def fresh_traces():
+    """titanoboa describes a contract that reverts by what was ever written at its address. After an anchor
+    another contract may live there, whose words it cannot read: it would fail in place of the revert."""
+    boa.env.sstore_trace.clear()
+
+
 @pytest.fixture(scope="module")
 def contracts():
     with boa.env.anchor():

@@ -1,4 +1,4 @@
-"""Every function that only an owner may call refuses strangers and what is out of range, and says what it did.
+"""Every function that only an owner may call refuses strangers and bad values, and says what it did.
 
 Walks the ABIs, so a new setter without an entry here fails.
 """
@@ -153,6 +153,17 @@ SETTERS: dict[str, Setter] = {
     "CollateralSale.set_terms": Setter(
         **structs(DebtTerms().values(), (0, 2 * WAD), (1, 2 * WAD), (2, 0), (4, 10 * WAD)), event="TermsSet"
     ),
+    "Funding.set_terms": Setter(
+        fixed(1, (WAD // 2_000, WAD // 50, WAD // 100)),
+        (
+            fixed(0, (0, 0, 0)),
+            fixed(9, (0, 0, 0)),
+            fixed(1, (WAD // 10, WAD // 50, 0)),
+            fixed(1, (0, 2 * WAD, 0)),
+            fixed(1, (0, 0, 2 * WAD)),
+        ),
+        "TermsSet",
+    ),
     "Treasury.set_split": Setter(
         **structs((5_000, 5_000, 0), (0, 5_001), (1, 5_001), (2, 2**127)), event="SplitSet"
     ),
@@ -176,7 +187,6 @@ OTHERS = {
     "Vault.rescue",
     "CollateralSale.set_debt_caps",
     "Exchange.set_fees",
-    "Funding.set_parameters",
     "Treasury.spend",
     "Bounties.withdraw",
     "Timelock.update_delay",

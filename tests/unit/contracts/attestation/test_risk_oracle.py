@@ -8,10 +8,12 @@ from keeper.attestation.epoch import posted_spots
 from keeper.attestation.merkle import Tree, node
 from tests.support.keys import ATTESTER_KEYS, ATTESTERS
 from tests.unit.contracts.attestation.conftest import (
+    LIMITS,
     METHODOLOGY,
     SPOTS,
     START,
     USD,
+    ZERO,
     Feed,
     block_hash,
     words,
@@ -19,6 +21,27 @@ from tests.unit.contracts.attestation.conftest import (
 
 UNKNOWN = keccak(text="unknown methodology")
 WRONG_SIGNER = "quorum: wrong signer"
+LAST_NUMBER, LAST_SEQ = 2**40 - 1, 2**32 - 1
+# a contract in a quorum's place: its threshold, and its word for signatures
+QUORUM_OF = """
+struct Signature:
+    r: bytes32
+    vs: uint256
+struct Signatures:
+    bitmap: uint256
+    compact: DynArray[Signature, 32]
+
+threshold: public(uint256)
+answer: bool
+@deploy
+def __init__(threshold: uint256, answer: bool):
+    self.threshold = threshold
+    self.answer = answer
+@external
+@view
+def require_signed(struct_hash: bytes32, signatures: Signatures) -> bool:
+    return self.answer
+"""
 HISTORY = "0x0000F90827F1C53a10cb7A02335B175320002935"
 SYSTEM = "0xfffffffffffffffffffffffffffffffffffffffe"
 # the code of EIP-2935
@@ -319,6 +342,83 @@ def test_set_quorum__what_is_no_quorum__is_refused(feed, outsider):
         feed.oracle.set_quorum(outsider)
     with boa.reverts():
         feed.oracle.set_quorum(feed.oracle.address)
+
+
+def test_set_quorum__without_a_threshold__is_refused_at_deployment_and_later(feed):
+    quorum = boa.loads(QUORUM_OF, 0, True)
+    with boa.reverts("oracle: no quorum"):
+        feed.oracle.set_quorum(quorum.address)
+    with boa.reverts("oracle: no quorum"):
+        boa.load("contracts/attestation/RiskOracle.vy", quorum.address, LIMITS, ZERO)
+
+
+def test_post_epoch__quorum_says_no_instead_of_reverting__is_refused(feed):
+    feed.oracle.set_quorum(boa.loads(QUORUM_OF, 1, False).address)
+    refused(feed, "oracle: no quorum")
+    feed.oracle.set_quorum(boa.loads(QUORUM_OF, 1, True).address)  # nothing else was in the way
+    feed.post()
+
+
+@pytest.mark.parametrize(
+    ("number", "seq"), [(LAST_NUMBER, 0), (0, LAST_SEQ)], ids=["epoch numbers", "event numbers"]
+)
+def test_post_epoch__numbers_are_used_up__is_refused_and_does_not_wrap(feed, number, seq):
+    """In 10**12 epochs: the oracle is replaced long before."""
+    header = feed.oracle.eval("self._header") & ~(LAST_NUMBER << 80) & (2**222 - 1)
+    feed.oracle.eval(f"self._header = {header | max(number - 1, 0) << 80 | (seq - (seq != 0)) << 222}")
+    feed.post()
+    feed.wait()
+
+    refused(feed, "oracle: out of numbers")
+    assert (feed.oracle.header().number, feed.oracle.header().seq) == (number or 1, seq or 1)
+
+
+@pytest.mark.parametrize(
+    ("bands", "reason"),
+    [
+        ((24, 500, 1_000), "oracle: band off 25 bp"),
+        ((200, 501, 1_000), "oracle: band off 25 bp"),
+        ((200, 500, 999), "oracle: band off 25 bp"),
+        ((0, 500, 1_000), "oracle: bands not rising"),
+        ((525, 500, 1_000), "oracle: bands not rising"),
+        ((200, 1_025, 1_000), "oracle: bands not rising"),
+        ((1_600, 1_600, 1_600), "oracle: band too wide"),
+        ((1_575, 1_575, 3_200), "oracle: band too wide"),
+    ],
+)
+def test_set_bands__out_of_range__is_refused_and_at_listing_too(feed, bands, reason):
+    before = feed.oracle.bands(1)
+    with boa.reverts(reason):
+        feed.oracle.set_bands(1, bands)
+    with boa.reverts(reason):
+        feed.oracle.add_underlying(USD, bands)
+    assert feed.oracle.bands(1) == before
+    assert feed.oracle.underlying_count() == 2
+
+
+def test_set_bands__unknown_underlying__is_refused(feed):
+    for underlying in (0, 3, 33):
+        with boa.reverts("oracle: unknown underlying"):
+            feed.oracle.set_bands(underlying, (200, 500, 1_000))
+
+
+@pytest.mark.parametrize("spot", [0, 2**56])
+def test_add_underlying__price_out_of_range__is_refused(feed, spot):
+    with boa.reverts("oracle: price out of range"):
+        feed.oracle.add_underlying(spot, (200, 500, 1_000))
+
+
+def test_add_underlying__more_than_32__is_refused(feed):
+    for number in range(3, 33):
+        assert feed.oracle.add_underlying(2**56 - 1, (200, 500, 1_000)) == number
+    with boa.reverts("oracle: too many underlyings"):
+        feed.oracle.add_underlying(USD, (200, 500, 1_000))
+
+
+def test_set_bands__widest__are_kept(feed):
+    widest = (1_575, 3_175, 3_175)
+    feed.oracle.set_bands(1, widest)
+    assert tuple(feed.oracle.bands(1)) == widest
 
 
 def test_spot__unknown_underlying__is_zero(feed):

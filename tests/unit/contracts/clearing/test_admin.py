@@ -2,7 +2,8 @@ import boa
 import pytest
 
 from keeper.units import constants as c
-from tests.support.clearing import CALL, PUT, USDC, WAD, Deal, Side, deploy, source
+from tests.support.clearing import CALL, PUT, USDC, WAD, Deal, Side, auction_house, deploy, source
+from tests.support.halves import Halves
 from tests.support.house import events
 
 ZERO = "0x" + "00" * 20
@@ -13,8 +14,9 @@ def test_collect_fees__owner__pays_whole_units_and_keeps_the_rest(pair):
     house, recipient = pair.house, boa.env.generate_address()
     house.hold(pair.maker, pair.taker, Deal(CALL, fees=(2 * WAD + 1, 3 * WAD)))
     held = house.vault.held(house.contracts.token.address)
+    house.vault.set_fee_recipient(recipient, sender=house.contracts.owner)
 
-    assert house.vault.collect_fees(recipient, sender=house.contracts.owner) == 5 * USDC
+    assert house.vault.collect_fees(sender=boa.env.generate_address("anyone")) == 5 * USDC
 
     (event,) = events(house.vault, "FeesCollected")
     assert (event.recipient, event.amount) == (recipient, 5 * USDC)
@@ -23,20 +25,57 @@ def test_collect_fees__owner__pays_whole_units_and_keeps_the_rest(pair):
     assert house.vault.held(house.contracts.token.address) == held - 5 * USDC
     assert house.contracts.token.balanceOf(recipient) == 5 * USDC
     with boa.reverts("vault: no fees"):
-        house.vault.collect_fees(recipient, sender=house.contracts.owner)
+        house.vault.collect_fees()
 
 
-def test_collect_fees__zero_recipient__reverts(house):
-    with boa.reverts("vault: zero recipient"):
-        house.vault.collect_fees(ZERO, sender=house.contracts.owner)
+def test_collect_fees__no_recipient__reverts(house):
+    with boa.reverts("vault: zero address"):
+        house.vault.set_fee_recipient(ZERO, sender=house.contracts.owner)
+    with boa.reverts("vault: no fee recipient"):
+        house.vault.collect_fees()
+
+
+def test_set_fee_recipient__owner__is_recorded(house):
+    house.vault.set_fee_recipient(OTHER, sender=house.contracts.owner)
+
+    (event,) = events(house.vault, "FeeRecipientSet")
+    assert (event.recipient, event.seq) == (OTHER, house.vault.seq())
+    assert house.vault.fee_recipient() == OTHER
 
 
 def test_set_module__owner__is_recorded(house):
-    house.clearing.set_module(OTHER, True, sender=house.contracts.owner)
+    module, owner = house.contracts.token.address, house.contracts.owner
+    house.clearing.set_module(module, True, sender=owner)
 
     (event,) = events(house.clearing, "ModuleSet")
-    assert (event.module, event.allowed, event.seq) == (OTHER, True, house.clearing.totals().seq)
-    assert house.clearing.modules(OTHER)
+    assert (event.module, event.allowed, event.seq) == (module, True, house.clearing.totals().seq)
+    assert house.clearing.modules(module)
+    house.clearing.set_module(module, False, sender=owner)
+    assert not house.clearing.modules(module)
+
+
+def test_set_module__no_contract__reverts(house):
+    with boa.reverts("clearing: not a contract"):
+        house.clearing.set_module(OTHER, True, sender=house.contracts.owner)
+    house.clearing.set_module(OTHER, False, sender=house.contracts.owner)
+
+
+def test_set_vault__owner__once(house):
+    gate, oracle, extension = house.clearing.gate(), house.clearing.oracle(), house.clearing.EXTENSION()
+    first = source("clearing/Clearinghouse").deploy(gate, oracle, extension)
+    clearing = Halves(first, source("clearing/ClearinghouseExtension"))
+
+    clearing.set_vault(OTHER)
+
+    (event,) = events(clearing, "VaultSet")
+    assert (event.vault, event.seq, clearing.vault()) == (OTHER, clearing.totals().seq, OTHER)
+    with boa.reverts("clearing: vault is set"):
+        clearing.set_vault(OTHER)
+
+
+def test_deploy__extension_without_code__reverts(house):
+    with boa.reverts("clearing: not a contract"):
+        source("clearing/Clearinghouse").deploy(house.clearing.gate(), house.clearing.oracle(), OTHER)
 
 
 def test_set_gate__owner__is_recorded(house):
@@ -53,9 +92,8 @@ def test_set_gate__owner__is_recorded(house):
 @pytest.mark.parametrize(
     ("contract", "function", "event", "field"),
     [
-        ("clearing", "set_vault", "VaultSet", "vault"),
-        ("clearing", "set_auction_house", "AuctionHouseSet", "auctionHouse"),
-        ("vault", "set_insurance_fund", "InsuranceFundSet", "insuranceFund"),
+        ("clearing", "set_funding", "FundingSet", "funding"),
+        ("clearing", "set_risk_manager", "RiskManagerSet", "riskManager"),
     ],
 )
 def test_set_contract__owner__is_recorded(house, contract, function, event, field):
@@ -69,9 +107,39 @@ def test_set_contract__owner__is_recorded(house, contract, function, event, fiel
     assert getattr(target, function.removeprefix("set_"))() == OTHER
 
 
-def test_set_insurance_fund__zero__reverts(house):
-    with boa.reverts("vault: zero address"):
-        house.vault.set_insurance_fund(ZERO, sender=house.contracts.owner)
+def test_set_auction_house__owner__is_recorded(house):
+    auctions = auction_house()
+
+    house.clearing.set_auction_house(auctions, sender=house.contracts.owner)
+
+    (told,) = events(house.clearing, "AuctionHouseSet")
+    assert (told.auctionHouse, told.seq) == (auctions, house.clearing.totals().seq)
+    assert house.clearing.auction_house() == auctions
+
+
+def test_set_auction_house__while_one_auctions__reverts(house):
+    owner, busy, idle = house.contracts.owner, auction_house(), auction_house()
+    open_auctions = source("mocks/MockAuctionHouse").at(busy).set_open
+    open_auctions(1)
+    with boa.reverts("clearing: open auctions"):
+        house.clearing.set_auction_house(busy, sender=owner)
+    open_auctions(0)
+    house.clearing.set_auction_house(busy, sender=owner)
+    open_auctions(1)
+    with boa.reverts("clearing: open auctions"):
+        house.clearing.set_auction_house(idle, sender=owner)
+
+
+@pytest.mark.parametrize("account", [ZERO, OTHER])
+def test_set_auction_house__that_cannot_answer__reverts(house, account):
+    with boa.reverts():
+        house.clearing.set_auction_house(account, sender=house.contracts.owner)
+
+
+@pytest.mark.parametrize("account", [ZERO, OTHER])
+def test_set_insurance_fund__no_contract__reverts(house, account):
+    with boa.reverts("vault: not a contract"):
+        house.vault.set_insurance_fund(account, sender=house.contracts.owner)
 
 
 def test_set_outflow_share__owner__is_recorded(house):
@@ -133,7 +201,8 @@ def test_deploy__more_than_18_decimals__reverts():
         ("vault", "set_outflow_share", (WAD,)),
         ("vault", "set_insurance_fund", (OTHER,)),
         ("vault", "list_collateral", (OTHER, (0, 18, 1, 0, 0, 1))),
-        ("vault", "collect_fees", (OTHER,)),
+        ("vault", "set_fee_recipient", (OTHER,)),
+        ("vault", "rescue", (OTHER, OTHER)),
     ],
 )
 def test_administration__guardian__reverts(house, contract, function, arguments):

@@ -131,7 +131,10 @@ def test_trade__operator__needs_the_scope(pair, scopes):
     arguments = (*(side.evidence() for side in sides), house.statement(*sides, instrument=CALL))
 
     if scopes & 1:
-        assert house.clearing.trade(values, *arguments, sender=house.contracts.module) == house.clearing.totals().seq
+        assert (
+            house.clearing.trade(values, *arguments, sender=house.contracts.module)
+            == house.clearing.totals().seq
+        )
     else:
         with boa.reverts("clearing: signer may not trade"):
             house.clearing.trade(values, *arguments, sender=house.contracts.module)

@@ -1,4 +1,4 @@
-"""The largest book is valued, traded, withdrawn from and settled, each in half a transaction's gas at most."""
+"""The largest book is valued, traded, withdrawn from and settled, each in half a transaction's gas."""
 
 import boa
 import pytest

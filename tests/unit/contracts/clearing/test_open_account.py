@@ -2,7 +2,19 @@ import boa
 import pytest
 
 from keeper.units import constants as c
-from tests.support.clearing import CALL, EXPIRY, FUTURE, GENESIS, LATER, PERP, USDC, WAD, Deal, call
+from tests.support.clearing import (
+    CALL,
+    EXPIRY,
+    FUTURE,
+    GENESIS,
+    LATER,
+    PERP,
+    USDC,
+    WAD,
+    Deal,
+    auction_house,
+    call,
+)
 from tests.support.house import events
 
 NOBODY = "0x" + "00" * 20
@@ -50,7 +62,12 @@ def test_open_isolated__anyone__says_to_what(house, underlying, expiry):
     account = house.clearing.open_isolated(owner, underlying, expiry)
 
     (event,) = events(house.clearing, "AccountOpened")
-    assert (event.account, event.owner, event.underlying, event.expiry) == (account, owner, underlying, expiry)
+    assert (event.account, event.owner, event.underlying, event.expiry) == (
+        account,
+        owner,
+        underlying,
+        expiry,
+    )
     stored = house.clearing.account(account)
     assert (stored.owner, stored.underlying, stored.expiry, stored.legCount) == (owner, underlying, expiry, 0)
 
@@ -178,7 +195,7 @@ def test_transfer_account__not_the_owner_or_to_nobody__reverts(house):
 
 
 def test_transfer_account__in_auction__reverts(house):
-    account, auctions = house.open("maker"), boa.env.generate_address()
+    account, auctions = house.open("maker"), auction_house()
     house.clearing.set_auction_house(auctions, sender=house.contracts.owner)
     house.clearing.set_frozen(account, True, sender=auctions)
 

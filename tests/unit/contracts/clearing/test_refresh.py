@@ -6,6 +6,7 @@ from tests.support.clearing import CALL, HEADROOM, PERP, STALE_AFTER, WAD, Deal,
 from tests.support.house import events
 from tests.support.statements import statement
 
+UNIT = c.PRICE_UNIT
 DUST = Deal(CALL, WAD // 100)
 
 
@@ -16,7 +17,8 @@ def fill(pair, deal=DUST):
 
 def test_refresh__anyone__stores_the_leaf(pair):
     house = pair.house
-    stated = {"marginal": 2 * WAD, "max_added_im": 6, "initial_margin": 4, "maintenance_margin": 3}
+    stated = {"marginal": 2 * WAD, "max_added_im": 6 * UNIT}
+    stated |= {"initial_margin": 4 * UNIT - 1, "maintenance_margin": 3 * UNIT - 1}  # kept in 1e-8, rounded up
     house.post(house.margin(pair.maker, **stated))
 
     house.refresh(pair.maker)
@@ -25,8 +27,8 @@ def test_refresh__anyone__stores_the_leaf(pair):
     assert (event.account, event.epoch) == (pair.maker, house.epoch.number)
     assert event.seq == house.clearing.totals().seq
     record = house.record(pair.maker)
-    assert (record.epoch, record.marginal, record.maxAddedIM) == (house.epoch.number, 2 * WAD, 6)
-    assert (record.initialMargin, record.maintenanceMargin) == (4, 3)
+    assert (record.epoch, record.marginal, record.maxAddedIM) == (house.epoch.number, 2 * WAD, 6 * UNIT)
+    assert (record.initialMargin, record.maintenanceMargin) == (4 * UNIT, 3 * UNIT)
     assert (record.addedIM, record.markBase, record.changes, record.linear) == (0, 0, 0, 0)
     assert record.expiry == 2**40 - 1
 
@@ -106,7 +108,7 @@ def test_headroom__record_two_epochs_old__reverts(pair):
     house.post(house.margin(pair.maker))
     house.post(house.margin(pair.maker))
 
-    with boa.reverts("gate: record of another epoch"):
+    with boa.reverts("gate: epoch not usable"):
         fill(pair)
 
 

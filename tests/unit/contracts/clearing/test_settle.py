@@ -129,6 +129,20 @@ def test_settle__wrong_book__reverts(pair, book, reason):
         house.clearing.settle(pair.maker, book)
 
 
+def test_settle__key_beyond_an_instrument__reverts(pair):
+    """It would name a leg of another account, or one of the account's own a second time."""
+    house, later = pair.house, call(2_000, LATER)
+    assert pair.maker & 1  # so the bit above the instrument names the account's own leg
+    house.hold(pair.maker, pair.taker, Deal(CALL), Deal(later, counted=False))
+    expire(house)
+
+    with boa.reverts("positions: no instrument"):
+        house.clearing.settle(pair.maker, [CALL, later | 1 << 128])
+    with boa.reverts():
+        house.clearing.settle(pair.maker, [CALL, CALL | 1 << 128])
+    house.clearing.settle(pair.maker, [CALL, later])
+
+
 def test_withdraw__expired_leg__reverts_until_settled(pair):
     house = pair.house
     house.hold(pair.maker, pair.taker, Deal(CALL))
@@ -160,7 +174,9 @@ def test_trade__expired_leg__headroom_and_report_revert(pair):
 
 def test_settle__long_legs__leave_the_open_interest_of_the_underlying(pair):
     house, later = pair.house, call(2_000, LATER)
-    house.hold(pair.maker, pair.taker, Deal(CALL, 2 * WAD), Deal(PUT, -3 * WAD), Deal(later, 5 * WAD, counted=False))
+    house.hold(
+        pair.maker, pair.taker, Deal(CALL, 2 * WAD), Deal(PUT, -3 * WAD), Deal(later, 5 * WAD, counted=False)
+    )
     assert house.clearing.open_interest(1) == 10 * WAD
     expire(house)
 

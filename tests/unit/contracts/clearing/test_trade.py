@@ -88,7 +88,11 @@ def test_trade__counted__events_and_state_of_both_sides(pair):
         assert event.cash == state.cash
         assert event.counters == state.added_im << 128 | state.added_mark & 2**128 - 1
         stored = house.clearing.account(number)
-        assert (stored.cash, stored.addedIM, stored.addedMark) == (event.cash, state.added_im, state.added_mark)
+        assert (stored.cash, stored.addedIM, stored.addedMark) == (
+            event.cash,
+            state.added_im,
+            state.added_mark,
+        )
         assert (stored.bookHash, stored.legCount, stored.perps) == (state.book_hash, 1, 0)
         assert tuple(house.clearing.position(number, CALL)) == (sign * deal.quantity, 0)
     assert [event.seq for event in changes] == [first + 1, first + 2]

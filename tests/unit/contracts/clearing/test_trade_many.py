@@ -47,7 +47,11 @@ def test_trade_many__three_makers__books_all(pair, makers):
     house.known.add(CALL)
     for number, state in zip(makers, expected, strict=True):
         after = house.state(number)
-        assert (after.cash, after.positions, after.book_hash) == (state.cash, state.positions, state.book_hash)
+        assert (after.cash, after.positions, after.book_hash) == (
+            state.cash,
+            state.positions,
+            state.book_hash,
+        )
         assert (after.added_im, after.added_mark) == (state.added_im, state.added_mark)
     after = house.state(pair.taker)
     assert after.positions == {CALL: -6 * WAD}

@@ -16,12 +16,14 @@ from tests.support.clearing import (
     EXPIRY,
     FUTURE,
     HEADROOM,
+    NO_LIMITS,
     PERP,
     PUT,
     USDC,
     WAD,
     Deal,
     Side,
+    auction_house,
     call,
     put,
 )
@@ -94,7 +96,7 @@ def values(share: Share) -> tuple[int, ...]:
 def sale(pair):
     """The seller is long a perp and calls and short puts and a future; the buyer is short a perp."""
     house, owner = pair.house, pair.house.contracts.owner
-    buyer, auctions = house.open("buyer", 50_000), boa.env.generate_address("auction house")
+    buyer, auctions = house.open("buyer", 50_000), auction_house()
     house.clearing.set_auction_house(auctions, sender=owner)
     coins = list_coin(house), list_coin(house, 8)
     bring(house, pair.maker, coins[0], WAD + 1)
@@ -132,7 +134,7 @@ def test_transfer_share__fraction__both_sides_as_the_keeper_counts(sale, fractio
     for state, wanted in zip(after, expected, strict=True):
         assert plain(state) == plain(wanted)
     record = sale.house.record(sale.buyer)
-    assert (record.linear, record.expiry) == (linear + share.linear, EXPIRY)
+    assert (record.linear, record.expiry) == (linear + share.linear // c.PRICE_UNIT * c.PRICE_UNIT, EXPIRY)
     assert sum(state.cash for state in after) == seller.cash + buyer.cash + payout
     assert (event.seller, event.buyer, event.fraction) == (sale.seller, sale.buyer, fraction)
     assert (event.price, event.payout) == (price, payout)
@@ -240,12 +242,11 @@ def test_transfer_share__seller__needs_a_new_leaf(sale):
 def test_transfer_share__funding__becomes_cash_on_both_sides_first(sale):
     """Longs have paid 30 per unit since: 30 from the seller's perp, 15 to the buyer's half a unit short."""
     house = sale.house
-    house.clearing.inject_function(
-        "@external\ndef set_funding_index(underlying: uint256, index: int256):\n"
-        "    positions._funding_index[underlying] = index",
-        force=True,
-    )
-    house.clearing.inject.set_funding_index(1, 30 * WAD)
+    funding = boa.env.generate_address("funding")
+    house.clearing.set_funding(funding, sender=house.contracts.owner)
+    house.clearing.set_funding_rate(1, 3 * WAD // 100, sender=funding)
+    boa.env.evm.patch.timestamp += 1_000
+    assert house.clearing.funding_index(1) == 30 * WAD
     seller, buyer = sale.states()
     paid = replace(seller, cash=seller.cash - 30 * WAD), replace(buyer, cash=buyer.cash + 15 * WAD)
     fraction = WAD // 2
@@ -295,10 +296,36 @@ def test_transfer_share__anyone_else__reverts(sale):
             sale.house.vault.transfer_share(sale.seller, sale.buyer, WAD, sender=sender)
 
 
-@pytest.mark.parametrize("book", [[], [PERP], [CALL, PERP, PUT, FUTURE]])
-def test_transfer_share__not_the_whole_book__reverts(sale, book):
-    with boa.reverts():
+@pytest.mark.parametrize(
+    ("book", "reason"),
+    [
+        ([], "book incomplete"),
+        ([PERP], "book incomplete"),
+        ([CALL, PERP, PUT, FUTURE], "book not ascending"),
+        (sorted([CALL, PERP, PUT, call(990)]), "leg not held"),
+    ],
+)
+def test_transfer_share__not_the_whole_book__reverts(sale, book, reason):
+    with boa.reverts(f"positions: {reason}"):
         sale.house.clearing.transfer_share(values(sale.share(WAD)), book, sender=sale.auctions)
+
+
+def test_transfer_share__key_beyond_an_instrument__reverts(sale):
+    """It would name a leg of another account, or one of the seller's a second time."""
+    assert sale.seller & 1  # so the bit above the instrument names the seller's own leg
+    *others, last = sorted([CALL, PERP, PUT, FUTURE])
+    beyond = last | 1 << 128
+    sale.house.clearing.eval(f"positions._positions[{sale.buyer << 128 | beyond}] = {WAD}")
+    with boa.reverts("positions: no instrument"):
+        sale.house.clearing.transfer_share(values(sale.share(WAD)), [*others, beyond], sender=sale.auctions)
+
+
+def test_transfer_share__buyer_beyond_the_largest_position__reverts(sale):
+    house, quantity = sale.house, 2**96 // 10**10 * 10**10
+    house.clearing.eval(f"positions._positions[{sale.buyer << 128 | CALL}] = {quantity}")
+    book = house.book(sale.seller)
+    with boa.reverts("clearing: position too large"):
+        house.clearing.transfer_share(values(sale.share(WAD)), book, sender=sale.auctions)
 
 
 def test_transfer_share__collateral_beyond_everything__reverts(sale):
@@ -365,7 +392,7 @@ BOOK = sorted([call(k) for k in STRIKES] + [put(k) for k in STRIKES])
 def largest(pair):
     """The seller is long a little of every option, and in auction."""
     house, module = pair.house, pair.house.contracts.module
-    auctions, buyer = boa.env.generate_address("auction house"), house.open("buyer", 10_000)
+    auctions, buyer = auction_house(), house.open("buyer", 10_000)
     house.clearing.set_auction_house(auctions, sender=house.contracts.owner)
     house.known |= set(BOOK)
     leaves = [InstrumentLeaf(i, WAD, 0, 0, 0, 0) for i in BOOK]
@@ -380,7 +407,9 @@ def largest(pair):
         house.refresh(pair.taker)
         for first in range(start, start + 64, c.MAX_ORDER_LEGS):
             legs = BOOK[first : first + c.MAX_ORDER_LEGS]
-            values = (pair.maker, pair.taker, [(i, WAD // 10, WAD) for i in legs], 0, 0, bytes(32))
+            fills = [(i, WAD // 10, WAD, WAD, NO_LIMITS) for i in legs]
+            owners = house.owners[pair.maker], house.owners[pair.taker]
+            values = (pair.maker, pair.taker, fills, 0, 0, *owners, bytes(32))
             shown = house.statement(instruments=legs)
             side = HEADROOM.evidence()
             house.clearing.trade(values, side, side, shown, sender=module)

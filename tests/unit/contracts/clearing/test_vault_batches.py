@@ -130,11 +130,12 @@ def test_permit__settlement_token__is_cash_for_anybody(house):
 
 def test_permit__collateral_for_a_stranger_or_nothing__is_refused(permitted):
     house, coin, account = permitted
-    signature = permit(house, coin.token, WAD)
+    signature, stranger = permit(house, coin.token, WAD), boa.env.generate_address("stranger")
+    with boa.reverts("vault: neither permit nor allowance"):
+        house.vault.deposit_with_permit(account, coin.address, WAD, NEVER, *signature, sender=stranger)
+    coin.token.approve(house.vault.address, WAD, sender=stranger)
     with boa.reverts("vault: not authorised"):
-        house.vault.deposit_with_permit(
-            account, coin.address, WAD, NEVER, *signature, sender=boa.env.generate_address()
-        )
+        house.vault.deposit_with_permit(account, coin.address, WAD, NEVER, *signature, sender=stranger)
     with boa.reverts("vault: zero amount"):
         deposit(house, coin, account, 0, signature)
 

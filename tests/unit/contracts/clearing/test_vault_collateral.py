@@ -6,7 +6,19 @@ import pytest
 from keeper.clearing import account as accounts
 from keeper.units import constants as c
 from scripts._protocol import DebtTerms
-from tests.support.clearing import CALL, HEADROOM, PERP, PUT, STALE_AFTER, USDC, WAD, Deal, Side, source
+from tests.support.clearing import (
+    CALL,
+    HEADROOM,
+    PERP,
+    PUT,
+    STALE_AFTER,
+    USDC,
+    WAD,
+    Deal,
+    Side,
+    auction_house,
+    source,
+)
 from tests.support.coins import balance, bring, list_coin, state_of, take, taken
 from tests.support.house import events
 
@@ -18,7 +30,7 @@ ETHER = 2_000 * WAD  # its value; 1,800 towards initial, 1,900 towards maintenan
 @pytest.fixture
 def seller(house):
     """Stands for the auction house."""
-    address = boa.env.generate_address("auction house")
+    address = auction_house()
     house.clearing.set_auction_house(address, sender=house.contracts.owner)
     return address
 

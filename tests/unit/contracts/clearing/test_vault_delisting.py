@@ -1,5 +1,4 @@
-"""A token on its way out: its haircuts rise to one, its owner may take it out at any time; nothing freezes.
-"""
+"""A token on its way out: its haircuts rise to one, its owner may take it out any time; nothing freezes."""
 
 import boa
 import pytest

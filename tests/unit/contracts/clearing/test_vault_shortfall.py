@@ -12,7 +12,19 @@ import pytest
 
 from keeper.clearing import shortfall as sf
 from keeper.units import constants as c
-from tests.support.clearing import ACTION, CALL, HEADROOM, PERP, PUT, USDC, WAD, Deal, Side, source
+from tests.support.clearing import (
+    ACTION,
+    CALL,
+    HEADROOM,
+    PERP,
+    PUT,
+    USDC,
+    WAD,
+    Deal,
+    Side,
+    auction_house,
+    source,
+)
 from tests.support.house import House, events
 
 WORST = Side(c.WAY_WORST_CASE)
@@ -109,7 +121,7 @@ def bank(pair):
     """No limit on what leaves, so that only the rate matters."""
     house, owner = pair.house, pair.house.contracts.owner
     fund = source("liquidation/InsuranceFund").deploy(house.vault.address, WAD, 86_400)
-    auctions, estate = boa.env.generate_address("auction house"), house.open("estate")
+    auctions, estate = auction_house(), house.open("estate")
     house.vault.set_insurance_fund(fund.address, sender=owner)
     house.vault.set_outflow_share(WAD, sender=owner)
     house.clearing.set_auction_house(auctions, sender=owner)

@@ -85,13 +85,15 @@ def test_withdraw__worst_case__pays_and_tells(pair):
 
 def test_withdraw__operator__may(pair):
     house, operator = pair.house, boa.env.generate_address()
-    house.clearing.set_operator(pair.maker, operator, True, sender=house.owners[pair.maker])
+    house.clearing.set_operator(
+        pair.maker, operator, c.SCOPE_WITHDRAW, 2**40 - 1, sender=house.owners[pair.maker]
+    )
 
     house.withdraw(pair.maker, USDC, WORST, sender=operator)
 
 
 def test_withdraw__stranger__reverts(pair):
-    with boa.reverts("vault: not authorised"):
+    with boa.reverts("clearing: not authorised"):
         pair.house.withdraw(pair.maker, USDC, WORST, sender=boa.env.generate_address())
 
 
@@ -107,7 +109,7 @@ def test_withdraw__nothing__reverts(pair):
 
 @pytest.mark.parametrize("way", [c.WAY_REDUCE_REPORT, c.WAY_REDUCE_AT_MARK, 255])
 def test_withdraw__way_of_a_reduction__reverts(pair, way):
-    with boa.reverts("vault: not a way to withdraw"):
+    with boa.reverts("clearing: not a way to withdraw"):
         pair.house.withdraw(pair.maker, USDC, Side(way))
 
 
@@ -148,7 +150,7 @@ def test_withdraw__report__leaves_no_record(pair):
     house.withdraw(pair.maker, USDC, side, statement)
 
     assert events(house.clearing, "RecordSet") == []
-    assert list(house.clearing.standing(pair.maker, True).record) == [0] * 4
+    assert list(house.clearing.standing(pair.maker, True).record) == [0] * 3
 
 
 def test_withdraw__spot_outside_its_band__only_the_exempt_part(pair):

@@ -34,6 +34,23 @@ def test_set_fees__out_of_range__reverts(pair, rates, reason):
         pair.exchange.set_fees(*rates)
 
 
+@pytest.mark.parametrize("missing", range(3), ids=["clearinghouse", "markets", "oracle"])
+def test_deployment__zero_address__reverts(missing):
+    wired = [address_for(key_of(name)) for name in ("clearinghouse", "markets", "oracle")]
+    wired[missing] = "0x" + "00" * 20
+    with boa.reverts("exchange: zero address"):
+        boa.load("contracts/exchange/Exchange.vy", *wired, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("rates", "reason"), [((0, LIMIT + 1), "taker rate too high"), ((LIMIT + 1, 0), "maker rate too high")]
+)
+def test_deployment__fees_out_of_range__reverts(rates, reason):
+    wired = [address_for(key_of(name)) for name in ("clearinghouse", "markets", "oracle")]
+    with boa.reverts(f"exchange: {reason}"):
+        boa.load("contracts/exchange/Exchange.vy", *wired, *rates)
+
+
 def test_set_fees__by_stranger__reverts(pair):
     with boa.env.prank(address_for(key_of("stranger"))), boa.reverts("ownable: caller is not the owner"):
         pair.exchange.set_fees(0, 0)

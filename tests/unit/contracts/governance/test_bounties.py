@@ -24,6 +24,7 @@ from tests.unit.contracts.governance.conftest import (
 )
 from tests.unit.contracts.liquidation.conftest import LATER, SPOT, STRIKE
 
+RETURNS_FALSE = 2  # a mode of MockHostileToken
 ZERO = "0x" + "00" * 20
 NOT_OWNER = "ownable: caller is not the owner"
 TOO_LITTLE = "bounties: not worth a reward"
@@ -401,6 +402,14 @@ def test_withdraw__owner__takes_any_token_out(office):
         assert (event.token, event.recipient, event.amount) == (token.address, office.rival, amount)
         assert token.balanceOf(office.rival) == amount
         assert token.balanceOf(office.bounties.address) == 0
+
+
+def test_withdraw__token_says_no__reverts(office):
+    stray = source("mocks/MockHostileToken").deploy(18)
+    stray.mint(office.bounties.address, 5)
+    stray.set_mode(RETURNS_FALSE)
+    with boa.reverts("bounties: transfer failed"):
+        office.bounties.withdraw(stray.address, office.rival, 5, sender=office.owner)
 
 
 def test_withdraw__nothing_or_to_nobody__reverts(office):

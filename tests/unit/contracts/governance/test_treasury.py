@@ -7,6 +7,7 @@ from tests.support.clearing import CALL, WAD, Deal, source
 from tests.support.house import House, events
 from tests.unit.contracts.governance.conftest import DAY, POT, USDC
 
+RETURNS_FALSE = 2  # a mode of MockHostileToken
 WEEK = 7 * DAY
 FEES = 1_000  # dollars of one trade
 ZERO = "0x" + "00" * 20
@@ -154,6 +155,14 @@ def test_spend__another_token__all_of_it(office):
     stray.mint(office.treasury.address, 5)
     office.treasury.spend(stray.address, office.rival, 5, sender=office.owner)
     assert stray.balanceOf(office.rival) == 5
+
+
+def test_spend__token_says_no__reverts(office):
+    stray = source("mocks/MockHostileToken").deploy(18)
+    stray.mint(office.treasury.address, 5)
+    stray.set_mode(RETURNS_FALSE)
+    with boa.reverts("treasury: transfer failed"):
+        office.treasury.spend(stray.address, office.rival, 5, sender=office.owner)
 
 
 @pytest.mark.parametrize(

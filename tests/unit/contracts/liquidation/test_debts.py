@@ -44,8 +44,8 @@ def debt(debtor):
 
 
 def unbooked(hall):
-    """Tokens held less the cash of all and the fees: what invariant 1 says never changes, and here is the call
-    that the other account has not settled yet.
+    """Tokens held less the cash of all and the fees: what invariant 1 says never changes, and here is the
+    call that the other account has not settled yet.
     """
     on = hall.on
     cash = sum(hall.cash(account) for account in hall.owners)

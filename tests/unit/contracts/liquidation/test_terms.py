@@ -3,6 +3,7 @@
 import boa
 
 from tests.support.auctions import TERMS, WAD, Hall, events, source
+from tests.support.clearing import auction_house
 
 ZERO_ADDRESS = "0x" + "00" * 20
 
@@ -64,6 +65,6 @@ def test_seq__every_event_is_numbered(fallen):
 
 def test_flag__auction_house_replaced__can_freeze_nobody(fallen):
     hall: Hall = fallen.hall
-    hall.on.clearing.set_auction_house(boa.env.generate_address("next"), sender=hall.on.owner)
+    hall.on.clearing.set_auction_house(auction_house(), sender=hall.on.owner)
     with boa.reverts("clearing: not the auction house"):
         hall.flag(fallen.seller)

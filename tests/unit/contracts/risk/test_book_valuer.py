@@ -2,7 +2,20 @@ import boa
 import pytest
 
 from keeper.clearing import collateral
-from tests.support.clearing import CALL, EXPIRY, FUTURE, PERP, PUT, SPOT, WAD, call, put, source
+from tests.support.clearing import (
+    CALL,
+    EXPIRY,
+    FUTURE,
+    NO_CAPS,
+    PERP,
+    PUT,
+    SPEC,
+    SPOT,
+    WAD,
+    call,
+    put,
+    source,
+)
 from tests.support.house import House, words
 
 NO_BOUND = -(2**255)
@@ -93,7 +106,9 @@ def test_posted_value__spot_outside_its_band__counts_what_was_posted(contracts, 
     ],
 )
 def test_linear_band__perp_and_future__by_hand(valuer, instrument, expected):
-    """2 % of basis; the future has seven days at 20 % a year on top: 2.3836 %, rounded outwards to 1e-8. Leverage 100."""
+    """2 % of basis; the future has seven days at 20 % a year on top: 2.3836 %, rounded outwards to 1e-8.
+    Leverage 100.
+    """
     assert valuer.linear_band(instrument) == expected
 
 
@@ -110,3 +125,11 @@ def word(listing, balance):
     """A collateral word of a standing: what the vault says of a token, and the balance."""
     spec = (listing.index << 48 | listing.underlying << 32) | (listing.initial_haircut << 16)
     return (spec | listing.maintenance_haircut) << 192 | balance
+
+
+def test_linear_band__underlying_without_a_spot__reverts(contracts, valuer):
+    with boa.env.prank(contracts.owner):
+        contracts.markets.list_underlying(("BTC", *SPEC[1:]), NO_CAPS)
+
+    with boa.reverts("valuer: no spot"):
+        valuer.linear_band(2 << 112)

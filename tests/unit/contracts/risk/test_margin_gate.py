@@ -5,14 +5,15 @@ import pytest
 
 from keeper.units import constants as c
 from tests.support.clearing import ACTION, CALL, PUT, WAD, Deal, Side, source
+from tests.support.statements import statement
 
 ZERO = "0x" + "00" * 20
 NO_SIDE = (0, 0, (0, 0, 0), 0, 0, 0)
 
 
-def require_pass(house, account, side, action=ACTION, statement=None):
+def require_pass(house, account, side, action=ACTION, shown=None):
     """What the gate says of the account as it is."""
-    shared = house.statement(side) if statement is None else statement
+    shared = house.statement(side) if shown is None else shown
     ledger = house.clearing.address
     return house.contracts.gate.require_pass(ledger, action, 0, account, side.evidence(), shared)
 
@@ -81,7 +82,7 @@ def test_require_pass__ways_of_a_trade__are_unknown(house):
 
     for way in (c.WAY_REDUCE_REPORT, c.WAY_REDUCE_AT_MARK, 255):
         with boa.reverts("gate: unknown way"):
-            require_pass(house, account, Side(way), statement=b"")
+            require_pass(house, account, Side(way), shown=b"")
 
 
 def test_require_pass__report__is_of_one_action_and_until_its_deadline(house):
@@ -90,12 +91,35 @@ def test_require_pass__report__is_of_one_action_and_until_its_deadline(house):
     side = house.report(account, house.state(account))
     shared = house.statement(side)
 
-    assert require_pass(house, account, side, statement=shared).settled == 10 * WAD
+    assert require_pass(house, account, side, shown=shared).settled == 10 * WAD
     with boa.reverts("quorum: wrong signer"):
         require_pass(house, account, side, bytes(32), shared)
     boa.env.evm.patch.timestamp += 61
     with boa.reverts("gate: report expired"):
-        require_pass(house, account, side, statement=shared)
+        require_pass(house, account, side, shown=shared)
+
+
+def test_require_pass__report__is_of_this_very_book(house):
+    account = house.open("maker")
+    house.post()
+    side = house.report(account, house.state(account), book_hash=b"\x01" * 32)
+
+    with boa.reverts("gate: report of another book"):
+        require_pass(house, account, side)
+
+
+def test_require_pass__signatures_encoded_elsewhere__reverts(house):
+    """The gate passes them on as they stand: their list has to start behind the bitmap."""
+    account = house.open("maker")
+    house.post()
+    side = house.report(account, house.state(account))
+    shared = bytearray(house.statement(side))
+    at = 32 + int.from_bytes(shared[96:128], "big")
+    assert int.from_bytes(shared[at + 32 : at + 64], "big") == 64
+    shared[at + 63] = 96
+
+    with boa.reverts("gate: encoding"):
+        require_pass(house, account, side, shown=bytes(shared))
 
 
 def test_require_pass__headroom__needs_no_statement(house):
@@ -103,7 +127,7 @@ def test_require_pass__headroom__needs_no_statement(house):
     house.post(house.margin(account, initial_margin=10 * WAD))
     house.refresh(account)
 
-    assert require_pass(house, account, Side(), statement=b"").settled == 10 * WAD
+    assert require_pass(house, account, Side(), shown=b"").settled == 10 * WAD
 
 
 def test_measure__record__is_of_the_present_book(house):
@@ -125,6 +149,16 @@ def test_units__not_one_leaf_for_each_instrument__reverts(house, shown):
 
     with boa.reverts("gate: instruments differ"):
         house.contracts.gate.units(house.statement(instrument=CALL), [CALL, PUT] * shown)
+
+
+@pytest.mark.parametrize("paths", [0, 2])
+def test_units__not_one_path_for_each_leaf__reverts(house, paths):
+    house.post()
+    stated = house.epoch.instruments[CALL]
+    shown = statement(house.epoch.number, instruments=[stated], paths=[house.epoch.proof(stated)] * paths)
+
+    with boa.reverts("gate: paths differ"):
+        house.contracts.gate.units(shown, [CALL])
 
 
 def test_units__none_shown__are_none(house):

@@ -72,6 +72,22 @@ def test_set_gate__oracle_numbered_no_higher__reverts(house, successor):
     assert house.clearing.oracle() == new.oracle.address
 
 
+def test_set_gate__oracle_of_another_predecessor__reverts(house, successor):
+    """It would pass on the settlement prices of an oracle that was never in force."""
+    old, next_one = house.contracts, successor.contracts
+    with boa.env.prank(old.owner):
+        oracle = source("attestation/RiskOracle").deploy(old.quorum.address, LIMITS, next_one.oracle.address)
+        oracle.add_underlying(SPOT, BANDS)
+        oracle.set_methodology(METHODOLOGY)
+        valuer = source("risk/BookValuer").deploy(oracle.address, old.markets.address)
+        gate = source("risk/MarginGate").deploy(oracle.address, valuer.address)
+    other = House(replace(old, oracle=oracle, valuer=valuer, gate=gate))
+    other.post()
+
+    with boa.reverts("gate: oracle succeeds another"):
+        switch(house, gate, oracle)
+
+
 def band(spot=SPOT, left=None):
     """Where a perp's mark may lie, or with seconds left that of a future; 1e-8 USD, rounded outwards."""
     width = BASIS + (CARRY * left // c.SECONDS_PER_YEAR if left else 0)

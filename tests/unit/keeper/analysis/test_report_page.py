@@ -13,7 +13,9 @@ from keeper.analysis.report_data import (
     AuctionHistory,
     Bid,
     Check,
+    FeeHistory,
     FundHistory,
+    FundingHistory,
     ReportData,
     Smile,
     SpotHistory,
@@ -58,7 +60,10 @@ class _Page(HTMLParser):
 
 
 def _account(name: str, equity: tuple[float, ...] = (10.0, 4.0, 8.0)) -> AccountHistory:
-    return AccountHistory(name, _TIMES, equity, (6.0, 6.0, 6.0), (5.0, 5.0, 5.0), state="liquidated in part")
+    margins = (6.0, 6.0, 6.0), (5.0, 5.0, 5.0)
+    return AccountHistory(
+        name, _TIMES, equity, *margins, state="liquidated in part", funding=-12.3, fees=4_567.8
+    )
 
 
 def _data() -> ReportData:
@@ -85,6 +90,8 @@ def _data() -> ReportData:
         sources={"venues": "recorded"},
         caveat="A model, not a record.",
         moments={_TIMES[2]: "settlement"},
+        funding=(FundingHistory("ETH", _TIMES[:2], (0.001, -0.002), (0.0005, -0.0015)),),
+        fees=FeeHistory(_TIMES, (1.0, 2.0, 2.0), (0.0, 0.0, 0.5)),
     )
 
 
@@ -188,10 +195,25 @@ def test_render__auction__curve_and_bid_are_drawn_in_milliseconds(text: str) -> 
     assert bids["x"] == [(_TIMES[1] + 120) * 1000] and bids["y"] == [95.6]
 
 
+def test_render__funding_and_fees__drawn_and_summed_by_account(text: str) -> None:
+    premium, rate = _figures(text)["funding of ETH"]["data"]
+    assert premium["y"] == [10.0, -20.0] and rate["y"] == [5.0, -15.0]  # basis points
+    fees, interest = _figures(text)["fees"]["data"]
+    assert fees["y"] == [1.0, 2.0, 2.0] and interest["y"] == [0.0, 0.0, 0.5]
+    row = next(r for r in text.split("<tr")[1:] if "perp long" in r)
+    assert "<td>-12</td><td>4,568</td>" in row
+
+
+def test_render__a_few_cents_of_funding__no_sign_before_the_zero() -> None:
+    text = render(replace(_data(), accounts=(replace(_account("odd"), funding=-0.3),)), _PLOTLY)
+    assert "<td>-0</td>" not in text and "<td>0</td>" in text
+
+
 def test_render__nothing_happened__still_a_page() -> None:
     empty = replace(
         _data(), accounts=(), auctions=(), surfaces=(), smiles=(), fund=None, gas={}, checks=(), spots=()
     )
+    empty = replace(empty, funding=(), fees=None)
     text = render(empty, _PLOTLY)
     assert _Page(text).open == []
     assert _figures(text) == {}
