@@ -11,7 +11,7 @@ from keeper.app.commands.margin_view import print_margin
 from keeper.attestation.epoch import build
 from keeper.attestation.snapshot import AccountState, Snapshot
 from keeper.markets.instrument import Instrument, Kind, Leg
-from keeper.network.schemas import margin_fields
+from keeper.network.leaf_rows import margin_fields
 from keeper.pricing.market import Market, UnderlyingMarket
 from keeper.risk.collateral import Collateral
 from keeper.risk.methodology import Methodology

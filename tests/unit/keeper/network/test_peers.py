@@ -124,6 +124,7 @@ def with_signature(signature: str) -> str:
         header().replace("Plimsoll 1", "Plimsoll -1"),
         header().replace("Plimsoll ", "Plimsoll 99999999999999"),
     ],
+    ids=lambda text: "",  # headers hold random words, and every worker must call the tests the same
 )
 def test_admit__malformed_header__says_what_is_needed(text: str) -> None:
     assert reason(door(), text) == "this path needs an authorization header of a peer"
