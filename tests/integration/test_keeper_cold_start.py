@@ -198,7 +198,11 @@ def test_start_from__file_is_not_what_it_should_be__refused_and_nothing_kept(
     assert cold_start.start_from(index, protocol, path) is not None, "the right one still can be loaded"
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"{}\n", mtime=0), gzip.compress(b"x" * 99)[:-9]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", gzip.compress(b"{}\n", mtime=0), gzip.compress(b"x" * 99, mtime=0)[:-9]],
+    ids=["empty", "no gzip", "no snapshot", "cut off"],
+)
 def test_start_from__no_snapshot_at_all__one_sentence(
     place: Town, full: Index, tmp_path: Path, content: bytes
 ) -> None:
