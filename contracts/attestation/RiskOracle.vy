@@ -206,16 +206,13 @@ def post_epoch(
             if lane == LANES - 1 or underlying == len(spots):
                 self._pin(step, last.covered, (underlying - 1) // LANES, pinned)
                 pinned = 0
-
-        # what was signed names the block by its hash here: one that a reorganisation removed had another
-
     struct_hash: bytes32 = keccak256(
         abi_encode(
             typed_data.EPOCH_TYPEHASH,
             epoch.number,
             epoch.timestamp,
             epoch.blockNumber,
-            self._block_hash(epoch.blockNumber),
+            self._block_hash(epoch.blockNumber),  # one that a reorganisation removed had another
             epoch.snapshotHash,
             epoch.methodologyHash,
             epoch.marketRoot,
