@@ -62,7 +62,6 @@ LOW_24: constant(uint256) = 2**24 - 1
 LOW_32: constant(uint256) = 2**32 - 1
 LOW_40: constant(uint256) = 2**40 - 1
 LOW_56: constant(uint256) = 2**56 - 1
-LOW_64: constant(uint256) = 2**64 - 1
 LOW_68: constant(uint256) = 2**68 - 1
 LOW_160: constant(uint256) = 2**160 - 1
 
