@@ -31,7 +31,7 @@ lint: setup  ## format, style, types, layers, spelling
 	mypy
 	mamushi -l 120 --check $(CONTRACTS)
 	natrix lint $(filter-out contracts/mocks/% $(FORWARDING),$(CONTRACTS))
-	natrix lint --disable NTX10 $(FORWARDING)
+	natrix lint $(FORWARDING) --disable NTX10
 	lint-imports
 	codespell
 

@@ -62,7 +62,6 @@ LOW_24: constant(uint256) = 2**24 - 1
 LOW_32: constant(uint256) = 2**32 - 1
 LOW_40: constant(uint256) = 2**40 - 1
 LOW_56: constant(uint256) = 2**56 - 1
-LOW_64: constant(uint256) = 2**64 - 1
 LOW_68: constant(uint256) = 2**68 - 1
 LOW_160: constant(uint256) = 2**160 - 1
 
@@ -206,16 +205,13 @@ def post_epoch(
             if lane == LANES - 1 or underlying == len(spots):
                 self._pin(step, last.covered, (underlying - 1) // LANES, pinned)
                 pinned = 0
-
-        # what was signed names the block by its hash here: one that a reorganisation removed had another
-
     struct_hash: bytes32 = keccak256(
         abi_encode(
             typed_data.EPOCH_TYPEHASH,
             epoch.number,
             epoch.timestamp,
             epoch.blockNumber,
-            self._block_hash(epoch.blockNumber),
+            self._block_hash(epoch.blockNumber),  # one that a reorganisation removed had another
             epoch.snapshotHash,
             epoch.methodologyHash,
             epoch.marketRoot,

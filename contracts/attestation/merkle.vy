@@ -8,8 +8,6 @@
 
 from ..units import constants as c
 
-EMPTY_ROOT: constant(bytes32) = keccak256("plimsoll: empty tree")  # no leaf hashes to it, so nothing is in it
-
 
 @internal
 @pure

@@ -45,7 +45,6 @@ MAX_LEGS: constant(uint256) = c.MAX_LEGS
 QUANTITY_UNIT: constant(int256) = 10**10
 WAD_UNITS: constant(int256) = 10**28  # QUANTITY_UNIT of a fraction in WAD
 UNDERLYING_OF_GROUP: constant(uint256) = 40  # in an instrument without strike and kind
-UNLIMITED: constant(uint256) = max_value(uint256)  # limits of a position that has none
 
 
 @deploy
@@ -554,6 +553,5 @@ def _set_paused_until(until: uint256):
 
 @internal
 def _set_rate(underlying: uint16, rate: int256):
-    positions._set_rate(convert(underlying, uint256), rate)
-    index: int256 = positions._index(convert(underlying, uint256))
+    index: int256 = positions._set_rate(convert(underlying, uint256), rate)
     log IClearinghouse.FundingRateSet(underlying=underlying, rate=rate, index=index, seq=state._next_seq())

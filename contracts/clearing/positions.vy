@@ -20,7 +20,6 @@ LOW_128: constant(uint256) = 2**128 - 1
 LOW_80: constant(uint256) = 2**80 - 1
 LOW_40: constant(uint256) = 2**40 - 1
 LOW_64: constant(uint256) = 2**64 - 1
-PERP_SHIFT: constant(uint256) = 112
 RATE_SHIFT: constant(uint256) = 48
 UNLIMITED: constant(uint256) = 2**64 - 1
 
@@ -59,12 +58,6 @@ def _pack(quantity: int256, index: int256) -> uint256:
         return 0
     narrow: int128 = convert(quantity, int128)
     return accounts._pack_signed(index, convert(convert(convert(narrow, int256), bytes32), uint256) & LOW_128)
-
-
-@internal
-@view
-def _quantity(account: uint256, instrument: uint128) -> int256:
-    return accounts._signed_low(self._positions[self._key(account, instrument)])
 
 
 @internal
@@ -249,7 +242,7 @@ def _funding_of(account: uint256, perps: uint256) -> int256:
             break
         if bits & 1 != 0:
             underlying: uint256 = unsafe_add(i, 1)
-            word: uint256 = self._positions[(account << 128) | (underlying << PERP_SHIFT)]
+            word: uint256 = self._positions[(account << 128) | (underlying << ins.UNDERLYING_SHIFT)]
             accrued += self._accrued(word, self._index(underlying))
         bits = bits >> 1
     return accrued
@@ -269,7 +262,7 @@ def _touch(account: uint256, perps: uint256) -> int256:
         if bits & 1 != 0:
             underlying: uint256 = unsafe_add(i, 1)
             index: int256 = self._index(underlying)
-            key: uint256 = (account << 128) | (underlying << PERP_SHIFT)
+            key: uint256 = (account << 128) | (underlying << ins.UNDERLYING_SHIFT)
             word: uint256 = self._positions[key]
             accrued += self._accrued(word, index)
             self._positions[key] = accounts._pack_signed(index, word & LOW_128)

@@ -10,7 +10,6 @@ from ..interfaces import IClearinghouse
 from ..interfaces import IMarginGate
 from ..interfaces import IRiskOracle
 from ..risk import record as records
-from . import accounts
 
 LOW_128: constant(uint256) = 2**128 - 1
 LOW_64: constant(uint256) = 2**64 - 1

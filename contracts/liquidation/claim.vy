@@ -14,7 +14,6 @@ from ..clearing import accounts
 from ..interfaces import IBookValuer
 from ..interfaces import IAttestation
 from ..interfaces import IAuctionHouse
-from ..interfaces import IMarginGate
 from ..markets import instrument as ins
 from ..units import constants as c
 from ..units import fixed_point as fp

@@ -66,7 +66,7 @@ tbody tr.pick { cursor: pointer; } tbody tr.pick:hover { background: var(--equit
 tbody tr[aria-selected="true"] { background: var(--equity-soft); box-shadow: inset 3px 0 var(--equity); }
 td button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer;
   text-align: left; }
-.bar { display: inline-block; vertical-align: middle; width: 90px; height: 7px; border-radius: 4px;
+.bar { display: inline-block; vertical-align: middle; width: 64px; height: 7px; border-radius: 4px;
   background: var(--grid); overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--good); } .bar i.low { background: var(--bad); }
 .ok { color: var(--good); font-weight: 600; } .no { color: var(--bad); font-weight: 600; }
