@@ -24,11 +24,11 @@ from keeper.jobs.decide_liquidations import (
     decide_liquidations,
 )
 from keeper.jobs.desk import Desk
+from keeper.jobs.dispatch import submit_once
 from keeper.jobs.health import prices_of
 from keeper.jobs.observe import ChainView
 from keeper.liquidation.encoding import encode_claim
 from keeper.markets.instrument import Instrument, Kind
-from keeper.observability.logs import logger
 from keeper.observability.metrics import Metrics
 from keeper.observability.names import BELOW_MAINTENANCE, BIDS, FLAGS, OPEN_AUCTIONS
 from keeper.store.index_store import AccountRow, ChangeRow
@@ -36,7 +36,6 @@ from keeper.store.transaction_store import State
 from keeper.units.constants import WAD, WAY_LEAF
 
 _RETRY_SECONDS = 30  # of chain time: a bid that was refused is offered again
-_STALE_SECONDS = 300  # not mined by then, it is cancelled and decided anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,17 +187,11 @@ class Liquidator:
 
     def _submit(self, id: str, kind: str, contract: str, calldata: str, view: ChainView, worth: int) -> int:
         """`worth`: the maintenance margin concerned, USD, WAD; its gas may cost a share of it."""
-        if self._sender.find(id) is not None:
-            return 0
         target, now = self._desk.protocol.deployment.addresses[contract], view.block.timestamp
-        deadline = now + _STALE_SECONDS
-        intent = self._sender.submit(id, kind, target, calldata, now, value_at_risk=worth, deadline=deadline)
-        if intent.state == State.DROPPED:
+        intent = submit_once(self._sender, "liquidate", id, kind, target, calldata, now, worth)
+        if intent is not None and intent.error:
             self.last_error = f"{id}: {intent.error}"
-            logger("liquidate").warning(kind, id=id, error=intent.error)
-            return 0
-        logger("liquidate").info(kind, id=id, state=intent.state)
-        return 1
+        return int(intent is not None and intent.state != State.DROPPED)
 
 
 def _is_perp(instrument: int) -> bool:

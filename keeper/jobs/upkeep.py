@@ -8,9 +8,9 @@ from keeper.chain.transactions import Sender
 from keeper.chain.upkeep import UpkeepReader
 from keeper.jobs.decide_upkeep import Owed, debtors, decide_funding, decide_notes, perps_held
 from keeper.jobs.desk import Desk
+from keeper.jobs.dispatch import submit_once
 from keeper.jobs.observe import ChainView
 from keeper.markets.instrument import Instrument, Kind
-from keeper.observability.logs import logger
 from keeper.store.transaction_store import State
 
 
@@ -78,18 +78,16 @@ class Upkeep:
             book = [instrument for instrument, _ in rows[number].positions]
             calldata = self._desk.protocol.calldata(COLLATERAL_SALE, "note_debt", number, book)
             id = f"debt:{number}:{view.header.number}"
-            sent += self._submit(id, "note debt", COLLATERAL_SALE, calldata, view)
+            worth = max(-owed[number].liquid, owed[number].debt.noted)
+            sent += self._submit(id, "note debt", COLLATERAL_SALE, calldata, view, worth)
         self.noted += sent
         return sent
 
-    def _submit(self, id: str, kind: str, contract: str, calldata: str, view: ChainView) -> int:
-        if self._sender.find(id) is not None:
-            return 0
-        target = self._desk.protocol.deployment.addresses[contract]
-        intent = self._sender.submit(id, kind, target, calldata, view.block.timestamp)
-        if intent.state == State.DROPPED:
+    def _submit(
+        self, id: str, kind: str, contract: str, calldata: str, view: ChainView, worth: int = 0
+    ) -> int:
+        target, now = self._desk.protocol.deployment.addresses[contract], view.block.timestamp
+        intent = submit_once(self._sender, "upkeep", id, kind, target, calldata, now, worth)
+        if intent is not None and intent.error:
             self.last_error = f"{id}: {intent.error}"
-            logger("upkeep").warning(kind, id=id, error=intent.error)
-            return 0
-        logger("upkeep").info(kind, id=id, state=intent.state)
-        return 1
+        return int(intent is not None and intent.state != State.DROPPED)

@@ -42,7 +42,7 @@ def test_load__several_faults__all_named(tmp_path: Path) -> None:
     ("old", "new", "reason"),
     [
         ('"attester"', '"attester", "proposer"', "process of its own"),
-        ('keystore = "keystore.json"', "", "keeper.keystore"),
+        ('keystore = "keystore.json"', "", "keeper: name a keystore"),
         ("http://", "ftp://", "chain.rpc"),
         ('roles = ["attester"]', "roles = [", "not TOML"),
         ('"attester"', '"liquidator"', "liquidator.account"),

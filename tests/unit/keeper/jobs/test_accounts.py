@@ -55,7 +55,7 @@ def test_claim__traded_since__every_field_of_the_contract_s_struct(place: Place)
     place.stage.trade(1, PUT, WAD, 5 * WAD)
     found = client(place).get(f"/v1/epochs/{EPOCH}/accounts/1/claim").json()
 
-    assert tuple(found) == CLAIM_FIELDS
+    assert tuple(found) == ("schema_version", *CLAIM_FIELDS)
     assert found["instruments"] == [str(CALL), str(PUT)]
     assert (found["way"], found["epoch"], found["deadline"], found["signatures"]) == (1, EPOCH, 0, [0, []])
     assert (len(found["leaf"]), found["leaf"][0], found["leaf"][3][:2]) == (12, "1", "0x")
@@ -97,6 +97,7 @@ def test_account__with_collateral__all_that_is_indexed(place: Place) -> None:
     )
 
     assert client(place, [row]).get("/v1/accounts/1").json() == {
+        "schema_version": 2,
         "account": "1",
         "owner": OWNER,
         "block": 100,

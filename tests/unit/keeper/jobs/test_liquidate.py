@@ -32,7 +32,7 @@ class Outbox:
     refusal: str = ""
 
     def submit(self, id: str, kind: str, target: str, calldata: Any, now: int, **limits: int) -> Intent:
-        assert limits["value_at_risk"] > 0 and limits["deadline"] > now
+        assert (limits["value_at_risk"] > 0) == (kind != "funding") and limits["deadline"] > now
         state = State.DROPPED if self.refusal else State.BROADCAST
         self.intents[id] = Intent(
             id, kind, target, calldata, state, 1, 0, self.refusal, now, block_number=None, gas_used=None

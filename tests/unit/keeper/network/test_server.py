@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -143,6 +145,15 @@ def test_sign_epoch__refused__reason_and_who_asked() -> None:
     assert attester.peer is not None and attester.peer.address == _PEER.address
 
 
+@pytest.fixture
+def recursion_limit() -> Iterator[None]:
+    """As in a keeper's process: py-evm, which other tests import, raises it beyond what the stack holds."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    yield
+    sys.setrecursionlimit(before)
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -158,6 +169,7 @@ def test_sign_epoch__refused__reason_and_who_asked() -> None:
     ],
     ids=["version", "patience", "extra", "market", "text", "lists", "objects", "bytes", "nothing"],
 )
+@pytest.mark.usefixtures("recursion_limit")
 def test_sign_epoch__malformed__short_refusal_without_what_was_sent(body: bytes, said: str) -> None:
     answer = _ask(_client(_Attester()), body)
     assert answer.status_code in (400, 422)
