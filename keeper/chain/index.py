@@ -293,6 +293,8 @@ class Index(IndexReader):
                 versions.roll_back(connection, since - 1)
             blocks = self._reader.read(self._rpc, since, since)
         for better in self._witnesses.testimonies(blocks):
+            if since < first and not self._witnesses.hold(doubt.missing, better):
+                continue  # it adds up as far as it goes: so it did when the event was lost
             try:
                 self._store(better)
             except (NodeError, _Doubt):

@@ -52,7 +52,7 @@ class Witnesses:
         """The block between two that holds a contract's event of a sequence number, as any node has it; the
         later one if nobody knows."""
         contract, seq = missing
-        address = next((a for a, name in self._contracts.items() if name == contract), None)
+        address = self._address(contract)
         if address is None:
             return last
         asked = {"address": address, "fromBlock": hex(first), "toBlock": hex(last)}
@@ -65,6 +65,13 @@ class Witnesses:
             if found:
                 return found[0]
         return last
+
+    def hold(self, missing: tuple[str, int], blocks: Sequence[BlockLogs]) -> bool:
+        """Whether a contract's event of a sequence number is in these blocks."""
+        contract, seq = missing
+        address = self._address(contract)
+        logs = [log for block in blocks for log in block.logs if log["address"].lower() == address]
+        return any(_seq(contract, log) == seq for log in logs)
 
     def blame(self, blocks: Sequence[BlockLogs]) -> None:
         """Name, count and put out every node whose logs are not those of `blocks`."""
@@ -83,6 +90,9 @@ class Witnesses:
             distrust = getattr(self._rpc, "distrust", None)
             if distrust is not None and len(nodes) > 1:
                 distrust(node.url, reason)
+
+    def _address(self, contract: str) -> str | None:
+        return next((a for a, name in self._contracts.items() if name == contract), None)
 
     def _nodes(self) -> Sequence[Rpc]:
         found: Sequence[Rpc] = getattr(self._rpc, "nodes", (self._rpc,))
