@@ -2,7 +2,6 @@
 no transaction."""
 
 import json
-import logging
 import re
 import sys
 import threading
@@ -13,7 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 import uvicorn
 
 from keeper.app import cli
@@ -22,6 +20,7 @@ from keeper.network.server import create_app
 from scripts._devnet import free_port, start_anvil
 from tests.support.keepers import PROPOSER_KEY, USDC, Room, Town, town
 from tests.support.keys import address_for
+from tests.support.logging_state import logging_restored
 
 NOBODY = "http://127.0.0.1:9"
 PASSWORD = "correct horse battery staple"
@@ -58,9 +57,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         said = capsys.readouterr()
         return Answer(code if isinstance(code, int) else int(code is not None), said.out, said.err)
 
-    yield call
-    structlog.reset_defaults()
-    logging.shutdown()
+    with logging_restored():
+        yield call
 
 
 class Folder:

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from keeper.network.notify import Notifier, NotifyError, problem_of
 from keeper.observability.logs import configure
 from tests.support.listeners import Hook, Mailbox, open_for
+from tests.support.logging_state import logging_restored
 
 FACTS = {"account": 3, "health": 1.1}
 
@@ -62,17 +62,14 @@ def test_send__nobody_listens__said(hook: Hook, mailbox: Mailbox) -> None:
 def test_send__mail_refused__said_and_nothing_secret_is_logged(
     mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    configure("json", "debug")
-    logging.getLogger("apprise").setLevel(logging.DEBUG)
     mailbox.refuse = True
-    try:
+    with logging_restored():
+        configure("json", "debug")
+        logging.getLogger("apprise").setLevel(logging.DEBUG)
         problem_of(mailbox.url)
         with pytest.raises(NotifyError):
             Notifier().send(mailbox.url, "t", "x", FACTS)
         said = capsys.readouterr().err
-    finally:
-        logging.getLogger("apprise").setLevel(logging.NOTSET)
-        structlog.reset_defaults()
     assert "apprise" in said and "hunter2secret" not in said
 
 

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from keeper.app import cli
+from tests.support.logging_state import logging_restored
 
 
 @pytest.fixture(autouse=True)
 def logs() -> Iterator[None]:
     """Logging goes to the captured standard error, which later tests do not have any more."""
-    yield
-    structlog.reset_defaults()
+    with logging_restored():
+        yield
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

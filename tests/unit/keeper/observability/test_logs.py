@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
-import structlog
 
 from keeper.chain.keys import signer_of
 from keeper.observability.logs import configure, logger, working_on
 from keeper.observability.redaction import SECRETS, Secrets
+from tests.support.logging_state import logging_restored
 
 KEY = bytes(range(1, 33))
 
 
 @pytest.fixture(autouse=True)
 def _reset() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
+    with logging_restored():
+        yield
 
 
 def test_logger__json__one_object_per_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
