@@ -51,13 +51,14 @@ class Shards:
         """Figures of all accounts. Raises as `figures_of`."""
         workers = self._workers()
         self._metrics.set(names.ENGINE_WORKERS, len(workers))
+        if not workers:
+            self._metrics.count(names.ENGINE_FALLBACKS)
         if not workers or len(accounts) < 2 * len(workers):
             return figures_of(accounts, tables)
         parts = _cut(accounts, len(workers))
         found = self._ask(parts, tables, workers)
-        missing = [i for i, part in enumerate(found) if part is None]
-        if missing:
-            self._complain(f"{len(missing)} of {len(parts)} parts were not computed in time by workers")
+        if any(part is None for part in found):
+            self._metrics.count(names.ENGINE_FALLBACKS)
         return joined(
             [figures_of(part, tables) if got is None else got for part, got in zip(parts, found, strict=True)]
         )
@@ -83,17 +84,21 @@ class Shards:
         except Exception as error:  # noqa: BLE001 - whatever a cluster fails with, this process can do it
             self._complain(f"{type(error).__name__}: {error}")
             return [None] * len(parts)
-        return [self._result(future, max(until - time.monotonic(), 0.0)) for future in futures]
+        found = [self._result(future, max(until - time.monotonic(), 0.0)) for future in futures]
+        failed = [answer for answer in found if isinstance(answer, Exception)]
+        if failed:
+            told = f"{type(failed[0]).__name__}: {failed[0]}"
+            self._complain(f"{len(failed)} of {len(parts)} parts not computed by workers: {told}")
+        return [None if isinstance(answer, Exception) else answer for answer in found]
 
-    def _result(self, future: Any, seconds: float) -> Figures | None:
+    def _result(self, future: Any, seconds: float) -> Figures | Exception:
         try:
             found: Figures = future.result(timeout=seconds)
         except (LookupError, OverflowError):
             raise  # of the accounts: here it would be the same
         except Exception as error:  # noqa: BLE001 - timeouts, lost workers, broken connections
-            self._complain(f"{type(error).__name__}: {error}")
             future.cancel(force=True)
-            return None
+            return error
         return found
 
     def _workers(self) -> list[str]:
@@ -144,8 +149,7 @@ class Shards:
             client.close(timeout=0)
 
     def _complain(self, problem: str) -> None:
-        """Once per kind of problem in the log, always in the metrics."""
-        self._metrics.count(names.ENGINE_FALLBACKS)
+        """Once per kind of problem."""
         if problem != self.last_problem:
             logger("engine").warning("computed here", reason=problem[:300])
         self.last_problem = problem
