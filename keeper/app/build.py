@@ -83,6 +83,7 @@ def build(config: Config) -> Keeper:
         closers=[pool.close, close_engine],
     )
     _add_roles(config, made)
+    made.follower = _follower(config, made)
     made.notices = notices_of(config, made)
     _add_duties(made)
     _add_questions(config, made)
@@ -120,10 +121,17 @@ def _add_roles(config: Config, keeper: Keeper) -> None:
         keeper.upkeep = Upkeep(desk, keeper.sender)
     if config.has("liquidator") and keeper.sender is not None:
         mandate = Mandate(config.liquidator.account, config.liquidator.minimum_return_wad)
-        if keeper.attester is None and keeper.proposer is None:
-            urls = tuple(url.rstrip("/") for url in config.liquidator.keepers)
-            keeper.follower = Follower(desk, urls)
         keeper.liquidator = Liquidator(desk, keeper.sender, mandate, keeper.metrics)
+
+
+def _follower(config: Config, keeper: Keeper) -> Follower | None:
+    """Whom to ask for epochs that this process has neither proposed nor signed: it was down, or another was
+    first."""
+    urls = config.proposer.attesters if keeper.proposer is not None else []
+    found = dict.fromkeys(
+        url.rstrip("/") for url in (*config.liquidator.keepers, *config.attester.keepers, *urls)
+    )
+    return Follower(keeper.desk, tuple(found)) if found else None
 
 
 def notices_of(config: Config, keeper: Keeper) -> Notices | None:

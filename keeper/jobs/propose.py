@@ -96,6 +96,10 @@ class Proposer:
                 return None
             try:
                 return self._propose(view)
+            except _Overtaken as found:
+                logger("propose").info("overtaken", reason=str(found))
+                self.status.last_error = ""
+                return None
             except (NodeError, Unavailable, Refusal):
                 self._put_off(view)
                 raise
@@ -140,7 +144,10 @@ class Proposer:
     def _propose(self, view: ChainView) -> str | None:
         observation = self._desk.observe_market(view.block.timestamp, view.priced_expiries())
         due = self._due(view, observation)
-        if due is None or not self._is_turn(view, due) or not self._takes_lease():
+        if due is None:
+            self.status.last_error = ""  # whatever has failed: somebody's epoch is fresh
+            return None
+        if not self._is_turn(view, due) or not self._takes_lease():
             return None
         if not self._is_still_latest(view.header.number):  # whoever acts has looked at the chain just now
             return None
@@ -255,7 +262,7 @@ class Proposer:
         if signatures is None:
             raise Unavailable(too_few(number, gathered, quorum.threshold))
         if not self._is_still_latest(view.header.number):
-            raise Refusal(f"epoch {number}: another proposer was first")
+            raise _Overtaken(f"epoch {number}: another proposer was first")
         calldata = self._desk.protocol.post_epoch(statement.epoch, statement.spots, *signatures)
         intent_id = f"epoch:{number}"
         target = self._desk.protocol.deployment.oracle
@@ -269,6 +276,10 @@ class Proposer:
             raise Refusal(f"epoch {number}: {intent.error}")
         self._pending = intent_id
         self.status.last_error = intent.error
+
+
+class _Overtaken(Exception):  # noqa: N818
+    """The epoch that was being proposed is not needed any more."""
 
 
 def _margins(statement: EpochStatement) -> int:

@@ -111,7 +111,9 @@ REQUESTS = _counter("http_requests", "Requests to this process's API.", "path", 
 
 # The engine
 ENGINE_WORKERS = _gauge("engine_workers", "Workers that may compute margins; 0: this process alone.")
-ENGINE_FALLBACKS = _counter("engine_fallback", "Epochs computed here, in part or whole, because workers did not.")
+ENGINE_FALLBACKS = _counter(
+    "engine_fallback", "Epochs computed here, in part or whole, because workers did not."
+)
 
 # Market data
 SOURCE_TIME = _gauge("source_timestamp", "Time of what a source last said.", "source")

@@ -63,7 +63,8 @@ def assert_one_digest(network: Network, name: str) -> None:
     seen = network.wires[name].signed
     assert all(len(digests) == 1 for digests in seen.values()), seen
     kept = network.kept(name, "SELECT signer, number, digest FROM signed_epoch")
-    assert {(*key, *digests) for key, digests in seen.items()} <= set(kept)
+    out = {(signer.lower(), number, *digests) for (signer, number), digests in seen.items()}
+    assert out <= set(kept), out - set(kept)
 
 
 def assert_conserved(network: Network) -> None:

@@ -78,7 +78,7 @@ class Network(Loop):
             f"[source]\nvenues={_list(venues)}\nspot_bps=200\nforward_bps=200\n"
             f"[api]\nport={self.ports[name]}\n"
             f"[proposer]\nattesters={_list([wire.url for wire in self.wires.values()])}\n"
-            f"proposers={_list(addresses)}\nstage_seconds=10\nheartbeat_seconds=30\nattester_seconds={PATIENCE}\n"
+            f"proposers={_list(addresses)}\nstage_seconds=10\nheartbeat_seconds={TICK_SECONDS}\nattester_seconds={PATIENCE}\n"
             f"[network]\nproposers={_list(addresses)}\n[attester]\nkeepers={_list(keepers)}\n"
         )
 
