@@ -79,6 +79,7 @@ class Proposer:
         self._watched: Watched | None = None
         self._crossed: tuple[str, str | None] = ("", None)  # block, what was found in it
         self._due_since = (-1, 0)  # latest epoch, chain time at which its successor was first due
+        self._watched_since = 0.0  # by this machine's clock
         self.status = ProposerStatus()
         self._metrics.set(names.EPOCH_HEARTBEAT, trigger.heartbeat_seconds)
 
@@ -191,8 +192,10 @@ class Proposer:
         number, now = view.header.number, view.block.timestamp
         if self._due_since[0] != number:
             self._due_since = (number, min(due.since, now))
+            self._watched_since = time.monotonic()
         self.status.stage = self._rota.stage(number)
-        return self._rota.is_turn(number, now - self._due_since[1])
+        watched = time.monotonic() - self._watched_since
+        return self._rota.is_turn(number, now - self._due_since[1], watched)
 
     def _is_still_latest(self, number: int) -> bool:
         """Nobody else has posted the epoch after `number` by now."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+HOLD_SECONDS = 1.0  # that each back-up watches longer than the one before it
 _NUMBER_BYTES = 8
 
 
@@ -46,9 +47,14 @@ class Rota:
         """How many come before this proposer after epoch `number`; 0: it is on duty."""
         return order(self._proposers, number).index(self._own)
 
-    def is_turn(self, number: int, waited: int) -> bool:
-        """Whether to act on an epoch that is due since `waited` chain seconds, `number` being the latest."""
-        return waited >= self.stage(number) * self._stage_seconds
+    def is_turn(self, number: int, waited: int, watched: float) -> bool:
+        """Whether to act on an epoch that is due since `waited` chain seconds, `number` being the latest.
+
+        `watched`: seconds of this machine since it was seen to be due. Chain time moves by whole blocks: one
+        block may make it everybody's turn, and the post of who comes first needs a moment to be seen.
+        """
+        stage = self.stage(number)
+        return waited >= stage * self._stage_seconds and watched >= stage * HOLD_SECONDS
 
     def next_number(self, used: int) -> int:
         """The least number above `used` that is this proposer's: no other ever takes it."""

@@ -9,7 +9,7 @@ import pytest
 
 from keeper.app.process import Keeper
 from keeper.chain.keys import signer_of
-from keeper.jobs import propose
+from keeper.jobs import propose, rota
 from keeper.jobs.propose import Proposer
 from keeper.jobs.rota import Rota, order
 from keeper.network.client import Gathered
@@ -23,6 +23,12 @@ PROPOSERS = {signer_of(key).address: key for key in (PROPOSER_KEY, SECOND_KEY)}
 HEARTBEAT = 30
 STAGE_SECONDS = 600  # more than these tests ever wait for anything else
 COMING = tuple(key_of(f"coming attester {i}") for i in (0, 1, 2))
+
+
+@pytest.fixture(autouse=True)
+def _nobody_holds_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens when two act at once is seen only where they do."""
+    monkeypatch.setattr(rota, "HOLD_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="module")

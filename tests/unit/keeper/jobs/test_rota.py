@@ -6,7 +6,7 @@ import pytest
 from eth_utils.crypto import keccak
 
 from keeper.chain.keys import signer_of
-from keeper.jobs.rota import Rota, order
+from keeper.jobs.rota import HOLD_SECONDS, Rota, order
 
 ALL = [signer_of(bytes([i]) * 32).address for i in (1, 2, 3, 4)]
 
@@ -35,8 +35,10 @@ def test_is_turn__back_ups__wait_a_stage_longer_each() -> None:
     for stage, address in enumerate(order(ALL, 41)):
         rota = rotas[address]
         assert rota.stage(41) == stage
-        assert rota.is_turn(41, 10 * stage)
-        assert stage == 0 or not rota.is_turn(41, 10 * stage - 1)
+        held = HOLD_SECONDS * stage
+        assert rota.is_turn(41, 10 * stage, held)
+        assert stage == 0 or not rota.is_turn(41, 10 * stage - 1, held)
+        assert stage == 0 or not rota.is_turn(41, 3_600, held - 0.01), "a block came an hour late"
 
 
 def test_next_number__of_several_proposers__never_the_same_and_always_higher() -> None:
