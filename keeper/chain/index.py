@@ -109,6 +109,7 @@ class Index(IndexReader):
         self._witnesses = Witnesses(self._rpc, self._reader, self._names, self._metrics)
         self._pace = Pace()
         self._seen = -1
+        self._doubtful_until = -1  # block up to which receipts are read instead of logs
         self._draft: Draft | None = None
 
     def sync(self) -> BlockRef:
@@ -136,6 +137,24 @@ class Index(IndexReader):
     def begin(self) -> AbstractContextManager[Connection]:
         """A transaction that only the writer can make. Raises LeaseLost."""
         return self.database.begin() if self._lease is None else self._lease.begin()
+
+    def reread(self, since: int) -> bool:
+        """Take back the blocks above `since`, at most so many as a reorg may, to read them anew out of their
+        receipts: the chain's state says that something is missing. Whether there is anything to read and
+        this process is the one that writes."""
+        known = self._resume() if self.writes() else None
+        if known is None:
+            return False
+        ancestor = max(since, self.first() or 0, known.number - self._max_reorg)
+        if ancestor >= known.number:
+            return False
+        self._draft = None
+        with self.begin() as connection:
+            versions.roll_back(connection, ancestor)
+        self._doubtful_until = known.number
+        logger("index").warning("read again", first=ancestor + 1, last=known.number)
+        self._metrics.count(names.LOG_GAPS, result="read again")
+        return True
 
     # Writing
 
@@ -201,7 +220,7 @@ class Index(IndexReader):
         """Read and store a run of blocks."""
         started = time.monotonic()
         try:
-            blocks = self._witnesses.checked(self._reader.read(self._rpc, first, last))
+            blocks = self._read(first, last)
         except NodeError:
             self._pace.failed()
             raise
@@ -212,6 +231,14 @@ class Index(IndexReader):
             self._refill(doubt, blocks)
         else:
             self._pace.done(time.monotonic() - started, sum(len(block.logs) for block in blocks))
+
+    def _read(self, first: int, last: int) -> Sequence[BlockLogs]:
+        found = self._witnesses.checked(self._reader.read(self._rpc, first, last))
+        if first > self._doubtful_until:
+            return found
+        found = self._reader.from_receipts(self._rpc, found)
+        self._witnesses.blame(found)
+        return found
 
     def _store(self, blocks: Sequence[BlockLogs]) -> None:
         """Project a run of blocks and write it, all or nothing."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from keeper.attestation.accounts import Accounts
 from keeper.chain.contracts import Protocol, Summary
 from keeper.chain.node import BlockRef
-from keeper.jobs.states import ObservationError
+from keeper.jobs.states import DisagreementError
 from keeper.store.index_store import AccountRow
 
 SAMPLE = 256  # accounts of one check, beside those that have changed
@@ -31,12 +31,12 @@ class BookCheck:
         """Compare with the chain at a block.
 
         Raises:
-            ObservationError: naming the first account and figure that differs.
+            DisagreementError: naming the first account and figure that differs.
             NodeError: the node did not answer; everything stays due.
         """
         count = protocol.account_count(block.hash)
         if count != len(accounts):
-            raise ObservationError(f"index: the chain has other accounts than the {len(accounts)} indexed")
+            raise DisagreementError(f"index: the chain has other accounts than the {len(accounts)} indexed")
         asked = sorted({*self._due, *self._sampled(accounts)} & rows.keys())
         for account, found in zip(asked, protocol.summaries(block.hash, asked), strict=True):
             _require_same(rows[account], found)
@@ -56,6 +56,6 @@ def _require_same(row: AccountRow, found: Summary) -> None:
     """The index must hold exactly the book whose hash the chain states."""
     ours = Summary.of(len(row.positions), row.cash, row.added_im, row.added_mark, row.book_hash)
     if ours != found:
-        raise ObservationError(
+        raise DisagreementError(
             f"index: {ours.difference(found)} of account {row.account} differs from the chain's"
         )

@@ -74,6 +74,11 @@ class Books:
                 raise ObservationError(f"index: block {block.number} is no longer {block.hash}")
             return census
 
+    def forget(self) -> None:
+        """Read everything anew the next time: the index has changed under the same blocks."""
+        with self._lock:
+            self._steps.clear()
+
     def _at(self, block: BlockRef) -> Census:
         stale = self._rolled_back()
         if not self._steps:

@@ -21,6 +21,7 @@ from keeper.jobs.gauges import show_chain, show_market
 from keeper.jobs.observe import ChainView, ObservationError, observe
 from keeper.jobs.price_band import band_refusal
 from keeper.jobs.statements import Statements
+from keeper.jobs.states import DisagreementError
 from keeper.jobs.watch import Watch
 from keeper.network.schemas import ReportProposal
 from keeper.network.server import Refusal, Unavailable
@@ -69,6 +70,8 @@ class Desk:
     metrics: Metrics = field(default_factory=Metrics)
     sources_report: SourceReport = field(default_factory=SourceReport)  # of the latest observation
     _seen: ChainView | None = None
+    _agreed: int = -1  # last block in which index and chain were found to agree
+    _doubted: str = ""  # hash of the last block in which they were not
 
     def __post_init__(self) -> None:
         self.quorums = Quorums(self.protocol)
@@ -108,9 +111,24 @@ class Desk:
             if self._seen is not None and self._seen.block.hash == block.hash:
                 return self._seen
             try:
-                return observe(self.books, self.protocol, block)
+                found = self._observed(block)
             except (NodeError, ObservationError) as error:
                 raise Unavailable(str(error)) from error
+            self._agreed = max(self._agreed, block.number)
+            return found
+
+    def _observed(self, block: BlockRef) -> ChainView:
+        """Where index and chain disagree, a node has kept an event back that no later one has missed yet: the
+        index reads its last blocks again, once for each block."""
+        try:
+            return observe(self.books, self.protocol, block)
+        except DisagreementError:
+            if self._doubted == block.hash or not self.index.reread(self._agreed):
+                raise
+            self._doubted = block.hash
+        self.books.forget()
+        self.index.sync()
+        return observe(self.books, self.protocol, block)
 
     def observe_market(self, now: int, listed: dict[int, list[int]]) -> Observation:
         """Own sources, combined. Raises Unavailable when too few of them can be believed."""

@@ -15,6 +15,10 @@ class ObservationError(RuntimeError):
     """The index and the chain disagree: nothing may be decided or signed on it."""
 
 
+class DisagreementError(ObservationError):
+    """The accounts of the index are not those of the chain's state: events are missing."""
+
+
 def account_state(row: AccountRow, listings: Iterable[ListingRow]) -> AccountState:
     """An indexed account as a snapshot holds it.
 

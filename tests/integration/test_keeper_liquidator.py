@@ -21,6 +21,7 @@ from keeper.jobs import follow
 from keeper.jobs.accounts import Accounts
 from keeper.jobs.statements import Statements
 from keeper.markets.instrument import Instrument, Kind
+from keeper.observability.names import LOG_GAPS
 from keeper.store.database import Database
 from keeper.store.index_store import AccountRow
 from keeper.units.constants import CHANGE_AUCTION, CHANGE_COLLATERAL, CHANGE_PURCHASE, WAD
@@ -274,6 +275,26 @@ def test_sync__node_leaves_out_an_auction_event_everywhere__gap_is_named(sold: F
     for _ in range(2):  # and again, where it comes back
         with pytest.raises(IndexingError, match="AuctionHouse sequence 3 instead of 2 in block"):
             index.sync()
+
+
+def test_view__log_index_kept_an_event_back_and_nothing_came_after__read_again_out_of_receipts(
+    sold: Fall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No sequence number shows the gap yet: the chain's state does."""
+    desk, before = sold.keepers[1].desk, len(sold.rows())
+    desk.view()
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            desk.index._reader, "_logs", lambda _rpc, refs: dict.fromkeys((r.hash for r in refs), ())
+        )
+        account = sold.place.open_account(7 * USDC)
+        view = desk.view()
+        assert [row.cash for row in view.accounts if row.account == account] == [7 * WAD]
+        assert len(view.accounts) == before + 1
+        desk.protocol.node.request("evm_mine", [])
+        assert desk.view().block.number == view.block.number + 1, "and goes on, by logs again"
+    assert desk.metrics.value(LOG_GAPS, result="read again") == 1
+    assert desk.view().accounts == sold.proposer.desk.view().accounts
 
 
 def test_claim__served_for_an_account_that_has_traded_since__holds_on_the_chain(sold: Fall) -> None:
