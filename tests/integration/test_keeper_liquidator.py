@@ -284,14 +284,12 @@ def test_view__log_index_kept_an_event_back_and_nothing_came_after__read_again_o
     desk, before = sold.keepers[1].desk, len(sold.rows())
     desk.view()
     with monkeypatch.context() as patched:
-        patched.setattr(
-            desk.index._reader, "_logs", lambda _rpc, refs: dict.fromkeys((r.hash for r in refs), ())
-        )
+        patched.setattr(desk.index._reader, "_logs", lambda _rpc, refs: {ref.hash: () for ref in refs})
         account = sold.place.open_account(7 * USDC)
         view = desk.view()
         assert [row.cash for row in view.accounts if row.account == account] == [7 * WAD]
         assert len(view.accounts) == before + 1
-        desk.protocol.node.request("evm_mine", [])
+        sold.place.devnet.rpc("evm_mine")
         assert desk.view().block.number == view.block.number + 1, "and goes on, by logs again"
     assert desk.metrics.value(LOG_GAPS, result="read again") == 1
     assert desk.view().accounts == sold.proposer.desk.view().accounts
