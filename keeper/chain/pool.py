@@ -17,6 +17,7 @@ from keeper.chain.node import BlockRef, CallError, Node, NodeError, Request, Rpc
 from keeper.observability.metrics import Metrics
 from keeper.observability.names import NODE_STATES, RPC_DISAGREEMENTS
 
+_STUMBLE_SECONDS = 0.5  # what fails later than that has had its chance
 _GRACE_SECONDS = 0.25  # that a head waits for the slower endpoints once enough have answered
 # Of these answers only what the chain fixes is compared: nodes add fields of their own
 _FIXED = {
@@ -189,11 +190,15 @@ class Pool(Rpc):
         return sorted(usable, key=lambda e: (e in self._probes, e is not self._first))
 
     def _in_turn(self, ask: Callable[[Node], Any]) -> Any:
-        """The first answer; an endpoint's own trouble, or a block that it lacks, leads to the next."""
+        """The first answer; an endpoint's own trouble, or a block that it lacks, leads to the next. Where all
+        have stumbled at once, the first is asked once more."""
         if not self._endpoints():
             self.look()
         errors: list[NodeError] = []
-        for endpoint in self._endpoints():
+        asked, started = self._endpoints(), time.monotonic()
+        for turn, endpoint in enumerate((*asked, *asked[:1])):
+            if turn == len(asked) and time.monotonic() - started > _STUMBLE_SECONDS:
+                break
             try:
                 return endpoint.call(ask)
             except CallError as error:

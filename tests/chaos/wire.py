@@ -116,6 +116,8 @@ class Wire:
                     self.end_headers()
                     self.wfile.write(exchange.answered)
 
+            do_GET = do_POST  # noqa: N815
+
             def log_message(self, *_: Any) -> None:
                 """Nothing."""
 
