@@ -22,7 +22,7 @@ EXPIRY = GENESIS + 7 * 86_400
 FUTURE = Instrument(2, EXPIRY, 0, Kind.FUTURE).pack()
 PROPOSERS = ("proposer", "standby")
 RECOVERY_TICKS = 14  # of ten seconds: three minutes is the age at which the oracle goes stale
-TICK_SECONDS = 10  # of chain time
+TICK_SECONDS, TICK_BLOCKS = 10, 5  # of chain time; the oracle wants four blocks between two epochs
 PATIENCE = float(os.environ.get("CHAOS_PATIENCE", "10"))  # seconds of ours that a tick may take
 
 
@@ -124,8 +124,8 @@ class Network(Loop):
     # Time
 
     def tick(self) -> None:
-        """One block, a little later."""
-        self.pass_time(TICK_SECONDS, 1)
+        """Time and blocks enough for another epoch."""
+        self.pass_time(TICK_SECONDS, TICK_BLOCKS)
 
     def advances(self, epochs: int = 1, ticks: int = RECOVERY_TICKS) -> bool:
         """Whether so many more epochs are posted within `ticks`."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.checks import assert_index, assert_safe, mined_by
-from tests.chaos.network import FUTURE, PROPOSERS, Network, network
+from tests.chaos.network import FUTURE, PROPOSERS, TICK_BLOCKS, Network, network
 from tests.support.loop import ATTESTERS, USDC
 
 DEPTHS = [int(text) for text in os.environ.get("CHAOS_REORG_DEPTHS", "1,2,8").split(",")]
@@ -71,7 +71,7 @@ def test_reorg__post_taken_back_and_a_trade_before_it__margins_are_of_the_new_ch
     take_back(net, 1)
     first = net.open_account(5 * USDC)
     recovered(net)
-    assert net.number() >= number and net.serves_latest()
+    assert net.advances() and net.number() >= number and net.serves_latest()
     leaf = net.get(f"/v1/epochs/{net.number()}/accounts/{first}")["leaf"]
     assert int(leaf["account"]) == first
     assert_index(net)
@@ -126,7 +126,7 @@ def test_proposers__both_due_at_the_same_block__one_epoch_and_the_other_pays_not
     before = int(net.devnet.rpc("eth_blockNumber"), 16)
     for _ in range(3):
         number = net.number()
-        net.pass_time(60, 1)  # both have waited long enough
+        net.pass_time(60, TICK_BLOCKS)  # both have waited long enough
         assert net.wait(lambda number=number: net.number() > number, 60), net.logs()
         net.wait(lambda: False, 1)
     recovered(net)
