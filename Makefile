@@ -8,7 +8,7 @@ CONTRACTS = $(shell git ls-files --cached --others --exclude-standard 'contracts
 FORWARDING = contracts/governance/Bounties.vy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage lint format bench gas devnet network clean
+.PHONY: help setup demo test chaos coverage lint format bench gas devnet network clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -21,6 +21,9 @@ demo: setup  ## the whole protocol on a fresh devnet over recorded market data: 
 
 test: setup  ## every test
 	@pytest -n 2 --dist loadfile -q
+
+chaos: setup  ## every fault on a network of processes, and 200 blocks of all of them at once; for a quiet machine
+	@CHAOS=1 pytest -v tests/chaos
 
 coverage: setup  ## statements and branches of the contracts that the tests execute; too slow for every commit
 	@python -m tests.coverage

@@ -1,11 +1,12 @@
-"""Networks of processes take minutes of a quiet machine: CHAOS=1 runs them. What is always run: the list of
-cases against the tests that it names, and kills at the edges of signing."""
+"""Faults one by one and the soak take minutes of a quiet machine: `make chaos` runs them. What is always run:
+the list of cases against the tests that it names, kills at the edges of signing, reorgs, and kills of a running
+network."""
 
 import os
 
 import pytest
 
-_ALWAYS = ("test_cases.py", "test_signing_crashes.py")
+_ALWAYS = ("test_cases.py", "test_network_restarts.py", "test_signing_crashes.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -14,4 +15,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     for item in items:
         if item.path.parent.name == "chaos" and item.path.name not in _ALWAYS:
-            item.add_marker(pytest.mark.skip(reason="starts a network of processes: CHAOS=1 runs it"))
+            item.add_marker(pytest.mark.skip(reason="takes minutes of a quiet machine: `make chaos` runs it"))
