@@ -1,5 +1,6 @@
 """Faults one by one and the soak take minutes of a quiet machine: `make chaos` runs them. What is always run:
-the list of cases against the tests that it names, kills at the edges of signing, reorgs and kills of a network.
+the list of cases against the tests that it names, kills at the edges of signing, and reorgs and kills of a
+network.
 """
 
 import os
