@@ -18,6 +18,7 @@ from keeper.markets.instrument import Leg
 from keeper.network.peers import Peer, domain_of, signed_by
 from keeper.network.schemas import EpochMessage, EpochProposal, ProposalsAnswer, SignatureAnswer
 from keeper.network.server import Refusal, Unavailable
+from keeper.observability.names import LOG_GAPS
 from keeper.pricing.market import Market, UnderlyingMarket
 from keeper.risk.methodology import Methodology
 from keeper.store import statement_store
@@ -383,14 +384,20 @@ def test_sign_epoch__block_reorged_away__refused_and_the_new_one_signed(
     assert place.post_epoch(proposer) > proposal.number
 
 
-def test_sign_epoch__index_holds_another_book__nothing_can_be_checked(
-    place: Town, proposal: EpochProposal
+@pytest.mark.parametrize("can_read_again", [True, False])
+def test_sign_epoch__index_holds_another_book__signs_once_it_is_right_and_not_before(
+    place: Town, proposal: EpochProposal, monkeypatch: pytest.MonkeyPatch, can_read_again: bool
 ) -> None:
     fresh = place.keeper("attester2", "attester", venue="bybit")
     try:
         fresh.desk.sync()
         with fresh.database.begin() as connection:
             connection.exec_driver_sql("UPDATE account_version SET added_im = '1' WHERE account = 1")
+        if can_read_again:
+            sign(fresh, proposal)
+            assert fresh.desk.metrics.value(LOG_GAPS, result="read again") == 1
+            return
+        monkeypatch.setattr(fresh.desk.index, "reread", lambda _since: False)
         with pytest.raises(Unavailable, match="index: added IM of account 1 differs from the chain's"):
             sign(fresh, proposal)
     finally:

@@ -3,7 +3,6 @@
 import boa
 import pytest
 
-from keeper.attestation import merkle
 from keeper.markets.instrument import Kind
 from keeper.units import constants
 
@@ -25,9 +24,3 @@ def test_kind__keeper__is_that_of_the_contract(compiled):
     assert {kind.name: int(kind) for kind in Kind} == {
         name: compiled[name] for name in ("PERP", "FUTURE", "CALL", "PUT")
     }
-
-
-def test_empty_root__keeper__is_that_of_the_contract():
-    compiled = boa.load("contracts/attestation/merkle.vy")._constants
-
-    assert "0x" + merkle.EMPTY_ROOT.hex() == compiled.EMPTY_ROOT
