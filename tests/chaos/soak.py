@@ -35,7 +35,7 @@ GENESIS = (
     1_743_984_000 + 5 * 3_600 + 1_800
 )  # ether loses 7 % between half an hour and an hour and a half later
 BLOCK_SECONDS = 20
-STEP_BLOCKS = 3  # between two looks of the driver
+STEP_BLOCKS = 5  # between two looks of the driver: enough for another epoch
 EXPIRY_SECONDS = 2_700  # from genesis to the first expiry
 _CROWD = 6
 _WAIT = 6 * PATIENCE  # seconds of ours, for what must happen before the next block
@@ -192,7 +192,7 @@ class Soak:
         kinds = (Reset, Status, Truncated, Garbage, Latency)
         if self._chance.random() < 0.15:
             return Stale(behind=self._chance.randrange(2, 12))
-        return self._chance.choice(kinds)(share=self._chance.uniform(0.05, 0.4), seed=seed)
+        return self._chance.choice(kinds)(share=self._chance.uniform(0.01, 0.1), seed=seed)
 
     def _calm(self) -> None:
         for name, fault in self._struck:
